@@ -1,0 +1,118 @@
+import { Client, credentials, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
+import { fromServiceError, RpcError } from './rpcError.ts';
+import { type MethodDefinition, methodPath, type PartialRequestOf, type ResponseOf, type ServiceDefinition } from './service.ts';
+
+export interface CallOptions {
+  /** How long to wait, milliseconds; past it the call fails with DEADLINE_EXCEEDED. Streams have none unless given. */
+  timeoutMs?: number;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export type ClientMethod<M extends MethodDefinition> = M['responseStream'] extends true
+  ? (request: PartialRequestOf<M>, options?: CallOptions) => AsyncIterable<ResponseOf<M>>
+  : (request: PartialRequestOf<M>, options?: CallOptions) => Promise<ResponseOf<M>>;
+
+/** Typed calls of one service. They fail with RpcError. */
+export type RpcClient<D extends ServiceDefinition> = { [K in keyof D['methods']]: ClientMethod<D['methods'][K]> };
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** One connection to a server, shared by the clients of its services. */
+export class RpcChannel {
+  readonly #client: Client;
+  readonly #headers: Record<string, string>;
+
+  /** @param address host:port; the connection is made at the first call and again whenever it is lost */
+  constructor(address: string, headers: Record<string, string> = {}) {
+    this.#headers = headers;
+    this.#client = new Client(address, credentials.createInsecure(), {
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 2_000,
+      'grpc.max_receive_message_length': 16 * 1024 * 1024,
+      'grpc.use_local_subchannel_pool': 1,
+    });
+  }
+
+  client<D extends ServiceDefinition>(service: D): RpcClient<D> {
+    const calls = Object.entries(service.methods).map(([key, method]) => [
+      key,
+      method.responseStream
+        ? (request: object, options: CallOptions = {}) => this.#stream(service, method, request, options)
+        : (request: object, options: CallOptions = {}) => this.#unary(service, method, request, options),
+    ]);
+    return Object.fromEntries(calls) as RpcClient<D>;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #unary(service: ServiceDefinition, method: MethodDefinition, request: object, options: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (options.signal?.aborted === true) return reject(cancelled());
+      const cancel = () => call.cancel();
+      const call = this.#client.makeUnaryRequest(
+        methodPath(service, method),
+        serializer(method),
+        deserializer(method),
+        method.requestType.fromPartial(request),
+        this.#metadata(options),
+        { deadline: Date.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) },
+        (error: ServiceError | null, response?: unknown) => {
+          options.signal?.removeEventListener('abort', cancel);
+          if (error === null) resolve(response);
+          else reject(fromServiceError(error));
+        },
+      );
+      options.signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+
+  async *#stream(
+    service: ServiceDefinition,
+    method: MethodDefinition,
+    request: object,
+    options: CallOptions,
+  ): AsyncIterable<unknown> {
+    if (options.signal?.aborted === true) throw cancelled();
+    const call = this.#client.makeServerStreamRequest(
+      methodPath(service, method),
+      serializer(method),
+      deserializer(method),
+      method.requestType.fromPartial(request),
+      this.#metadata(options),
+      options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs },
+    );
+    const cancel = () => call.cancel();
+    options.signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      yield* call;
+    } catch (error) {
+      throw fromServiceError(error as ServiceError);
+    } finally {
+      options.signal?.removeEventListener('abort', cancel);
+      call.cancel();
+    }
+  }
+
+  #metadata(options: CallOptions): Metadata {
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries({ ...this.#headers, ...options.headers })) metadata.set(name, value);
+    return metadata;
+  }
+}
+
+function serializer(method: MethodDefinition): (message: unknown) => Buffer {
+  return (message) => Buffer.from(method.requestType.encode(message).finish());
+}
+
+function deserializer(method: MethodDefinition): (bytes: Buffer) => unknown {
+  return (bytes) => method.responseType.decode(bytes);
+}
+
+function cancelled(): RpcError {
+  return new RpcError(Status.CANCELLED, 'cancelled by the caller');
+}

@@ -1,0 +1,103 @@
+import { type Metadata, type ServiceError, type StatusObject, status as Status, Metadata as GrpcMetadata } from '@grpc/grpc-js';
+import type { Any } from './generated/google/protobuf/any.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from './generated/google/rpc/error_details.ts';
+import { Status as StatusMessage } from './generated/google/rpc/status.ts';
+
+export { Status };
+
+const DETAILS_KEY = 'grpc-status-details-bin';
+const TYPE_PREFIX = 'type.googleapis.com/';
+const DOMAIN = 'stockbroker';
+
+/** One field at fault in a request; `field` is its name in the proto. */
+export interface FieldViolation {
+  field: string;
+  description: string;
+}
+
+export interface RpcErrorDetails {
+  /** UPPER_SNAKE_CASE cause for programs, with exact figures. */
+  info?: { reason: string; metadata?: Record<string, string> };
+  violations?: FieldViolation[];
+  /** When to try again. */
+  retryAfterMs?: number;
+}
+
+/** A google.rpc.Status as an error: thrown by handlers, and by client calls when the server answered with one. */
+export class RpcError extends Error {
+  readonly code: Status;
+  readonly details: RpcErrorDetails;
+
+  constructor(code: Status, message: string, details: RpcErrorDetails = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RpcError';
+    this.code = code;
+    this.details = details;
+  }
+
+  /** The code's name, e.g. "NOT_FOUND". */
+  get codeName(): string {
+    return Status[this.code] ?? String(this.code);
+  }
+}
+
+/** For the server: the error as grpc-js sends it, with google.rpc details. */
+export function toStatusObject(error: RpcError): StatusObject {
+  const metadata = new GrpcMetadata();
+  const details = packDetails(error.details);
+  if (details.length > 0) {
+    const message = StatusMessage.create({ code: error.code, message: error.message, details });
+    metadata.set(DETAILS_KEY, Buffer.from(StatusMessage.encode(message).finish()));
+  }
+  return { code: error.code, details: error.message, metadata };
+}
+
+/** For the client: grpc-js's error as an RpcError. */
+export function fromServiceError(error: ServiceError): RpcError {
+  return new RpcError(error.code, error.details || error.message, unpackDetails(error.metadata), { cause: error });
+}
+
+function packDetails({ info, violations, retryAfterMs }: RpcErrorDetails): Any[] {
+  const details: Any[] = [];
+  const add = (type: string, value: Uint8Array) => details.push({ typeUrl: `${TYPE_PREFIX}${type}`, value: Buffer.from(value) });
+  if (info !== undefined) {
+    const message = ErrorInfo.create({ reason: info.reason, domain: DOMAIN, metadata: info.metadata ?? {} });
+    add('google.rpc.ErrorInfo', ErrorInfo.encode(message).finish());
+  }
+  if (violations !== undefined) {
+    add('google.rpc.BadRequest', BadRequest.encode(BadRequest.create({ fieldViolations: violations })).finish());
+  }
+  if (retryAfterMs !== undefined) {
+    const retryDelay = { seconds: BigInt(Math.floor(retryAfterMs / 1000)), nanos: (retryAfterMs % 1000) * 1_000_000 };
+    add('google.rpc.RetryInfo', RetryInfo.encode(RetryInfo.create({ retryDelay })).finish());
+  }
+  return details;
+}
+
+function unpackDetails(metadata: Metadata | undefined): RpcErrorDetails {
+  const bytes = metadata?.get(DETAILS_KEY)[0];
+  const details: RpcErrorDetails = {};
+  if (!(bytes instanceof Uint8Array)) return details;
+  for (const any of StatusMessage.decode(bytes).details) {
+    switch (any.typeUrl.slice(TYPE_PREFIX.length)) {
+      case 'google.rpc.ErrorInfo': {
+        const { reason, metadata: figures } = ErrorInfo.decode(any.value);
+        details.info = { reason, metadata: figures };
+        break;
+      }
+      case 'google.rpc.BadRequest':
+        details.violations = BadRequest.decode(any.value).fieldViolations.map(({ field, description }) => ({
+          field,
+          description,
+        }));
+        break;
+      case 'google.rpc.RetryInfo': {
+        const delay = RetryInfo.decode(any.value).retryDelay;
+        if (delay !== undefined) details.retryAfterMs = Number(delay.seconds) * 1000 + delay.nanos / 1_000_000;
+        break;
+      }
+      default: // A detail of a kind this client does not know adds nothing it could use.
+    }
+  }
+  return details;
+}

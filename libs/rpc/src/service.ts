@@ -1,0 +1,31 @@
+/** The parts that this library uses of what ts-proto generates for a service (outputServices=generic-definitions). */
+export interface MethodDefinition {
+  name: string;
+  requestType: MessageCodec;
+  requestStream: boolean;
+  responseType: MessageCodec;
+  responseStream: boolean;
+}
+
+export interface MessageCodec<T = unknown> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(input: Uint8Array): T;
+  fromPartial(object: object): T;
+}
+
+export interface ServiceDefinition {
+  name: string;
+  fullName: string;
+  methods: Record<string, MethodDefinition>;
+}
+
+type Decoded<M> = M extends { decode(input: never): infer T } ? T : never;
+export type RequestOf<M extends MethodDefinition> = Decoded<M['requestType']>;
+export type ResponseOf<M extends MethodDefinition> = Decoded<M['responseType']>;
+/** What a caller may give: fields left out have their default. */
+export type PartialRequestOf<M extends MethodDefinition> = Parameters<M['requestType']['fromPartial']>[0] & Partial<RequestOf<M>>;
+
+/** The path of a method on the wire, e.g. "/stockbroker.v1.TradingService/PlaceTrade". */
+export function methodPath(service: ServiceDefinition, method: MethodDefinition): string {
+  return `/${service.fullName}/${method.name}`;
+}

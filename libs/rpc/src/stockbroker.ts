@@ -1,0 +1,10 @@
+/** Messages and services of stockbroker.v1, generated from proto/stockbroker/v1. */
+export { RejectCode, Trade, TradeStatus, TradeType } from './generated/stockbroker/v1/trade.ts';
+export {
+  Account,
+  type Instrument,
+  PlaceTradeRequest,
+  type Position,
+  Quote,
+  TradingServiceDefinition,
+} from './generated/stockbroker/v1/trading_service.ts';

@@ -1,0 +1,21 @@
+export { type AdminServer, type Readiness, startAdmin } from './admin.ts';
+export { type AppConfig, type AppContext, commonVariables, type RunningApp, runApp } from './app.ts';
+export { backoffMs } from './backoff.ts';
+export { Batcher, type BatcherOptions, OverloadedError, type Submit } from './batcher.ts';
+export { sleep, systemClock, systemRandom } from './clock.ts';
+export {
+  ConfigError,
+  type ConfigOf,
+  describeVariables,
+  fraction,
+  integer,
+  list,
+  oneOf,
+  readConfig,
+  text,
+  url,
+  type Variable,
+  type Variables,
+} from './config.ts';
+export { createLog, type Log } from './log.ts';
+export { createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';

@@ -1,0 +1,47 @@
+import { StoreRefusedError, StoreUnavailableError } from '@stockbroker/trade-flow';
+
+/** SQLSTATE classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const DATA_EXCEPTION = '22';
+const CONSTRAINT_VIOLATION = '23';
+const TRANSACTION_ROLLBACK = '40';
+/** Connection, invalid authorization, resources, operator intervention, lock or object not available, system error, read-only standby. */
+const UNAVAILABLE = ['08', '28', '53', '55', '57', '58', '25'];
+
+/** The SQLSTATE in an error of Prisma's, or undefined when the server never answered. */
+function sqlState(error: unknown): string | undefined {
+  const meta = (error as { meta?: { driverAdapterError?: { cause?: { originalCode?: string } } } }).meta;
+  return meta?.driverAdapterError?.cause?.originalCode;
+}
+
+/** Deadlock or serialization failure: the server undid the statement and asks for it again. */
+export function wantsRepeat(error: unknown): boolean {
+  return sqlState(error)?.startsWith(TRANSACTION_ROLLBACK) === true;
+}
+
+/**
+ * Prisma's errors as the ports have them. Data and constraint errors are a row's fault; what the server could not do now is
+ * StoreUnavailableError; a programming error (TypeError, bad SQL) stays what it is.
+ */
+export function toStoreError(error: unknown): unknown {
+  if (error instanceof StoreUnavailableError || error instanceof StoreRefusedError) return error;
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
+  const state = sqlState(error);
+  if (state === undefined) return new StoreUnavailableError(error);
+  const stateClass = state.slice(0, 2);
+  if (stateClass === DATA_EXCEPTION || stateClass === CONSTRAINT_VIOLATION) return new StoreRefusedError(error);
+  if (UNAVAILABLE.includes(stateClass) || stateClass === TRANSACTION_ROLLBACK) return new StoreUnavailableError(error);
+  return error;
+}
+
+const MAX_REPEATS = 3;
+
+/** Runs one statement, again when the server asks for it, and converts its errors. */
+export async function attempt<T>(run: () => Promise<T>): Promise<T> {
+  for (let repeats = 0; ; repeats += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (repeats >= MAX_REPEATS || !wantsRepeat(error)) throw toStoreError(error);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import type { InsertResult } from '@stockbroker/trade-flow';
+import type { NewTrade, Trade } from '@stockbroker/trading';
+import type { Database } from './database.ts';
+import { TRADE_COLUMNS } from './tradeColumns.ts';
+
+/**
+ * Stores placed trades, in the order given. A trade whose client order id the customer has used is not stored again.
+ *
+ * seq is the order in which a customer's trades are executed, so a lower seq must never become visible after a higher one was
+ * acted upon. Therefore each customer's insertions are serialized by an advisory lock held to the end of the transaction, and seq
+ * is taken under it. Advisory locks cost no write, unlike locking the balance, and do not wait for a settlement. The locks are
+ * taken in the order of their keys, so that two batches cannot deadlock.
+ *
+ * A trade of a customer without a balance is not stored. There is no foreign key, because its check would write a lock into the
+ * balance's row for each trade.
+ */
+export async function insertTrades(db: Database, trades: NewTrade[]): Promise<InsertResult[]> {
+  const column = <K extends keyof NewTrade>(key: K) => trades.map((trade) => trade[key]);
+  const inserted = await db.$queryRaw<{ id: string; seq: bigint; createdAt: Date }[]>`/* insertTrades */
+    WITH input AS MATERIALIZED (
+      SELECT * FROM unnest(${column('id')}::uuid[], ${column('customerId')}::uuid[], ${column('partition')}::smallint[],
+          ${column('clientOrderId')}::text[], ${column('stockTicker')}::text[], ${column('type')}::trade_type[],
+          ${column('quantity')}::int[]) WITH ORDINALITY
+        AS i(id, customer_id, partition, client_order_id, stock_ticker, type, quantity, rank)
+    ), locked AS MATERIALIZED (
+      SELECT pg_advisory_xact_lock(key)
+      FROM (SELECT DISTINCT hashtextextended(customer_id::text, 0) AS key FROM input ORDER BY key) AS keys
+    ), inserted AS (
+      INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity)
+      SELECT i.id, i.customer_id, i.partition, i.client_order_id, i.stock_ticker, i.type, i.quantity
+      FROM input i JOIN balances b ON b.customer_id = i.customer_id
+      WHERE (SELECT count(*) FROM locked) > 0
+      ORDER BY i.rank
+      ON CONFLICT (customer_id, client_order_id) DO NOTHING
+      RETURNING id, customer_id, partition, seq, created_at
+    ), opened AS (
+      INSERT INTO open_trades (partition, customer_id, seq, trade_id) SELECT partition, customer_id, seq, id FROM inserted
+    )
+    SELECT id, seq, created_at AS "createdAt" FROM inserted`;
+  const byId = new Map(inserted.map((row) => [row.id, row]));
+  const existing = await readExisting(
+    db,
+    trades.filter((trade) => !byId.has(trade.id)),
+  );
+  return trades.map((trade) => {
+    const row = byId.get(trade.id);
+    if (row !== undefined) return { kind: 'inserted', trade: placed(trade, row) };
+    const found = existing.get(`${trade.customerId} ${trade.clientOrderId}`);
+    return found === undefined ? { kind: 'no-account' } : { kind: 'existing', trade: found };
+  });
+}
+
+/** In a statement of its own: the one before cannot see what was committed while it waited for a lock. Rare. */
+async function readExisting(db: Database, trades: NewTrade[]): Promise<Map<string, Trade>> {
+  if (trades.length === 0) return new Map();
+  const rows = await db.$queryRaw<Trade[]>`/* readExistingTrades */
+    SELECT ${TRADE_COLUMNS}
+    FROM unnest(${trades.map((trade) => trade.customerId)}::uuid[], ${trades.map((trade) => trade.clientOrderId)}::text[])
+      AS i(customer_id, client_order_id)
+    JOIN trades t ON t.customer_id = i.customer_id AND t.client_order_id = i.client_order_id`;
+  return new Map(rows.map((row) => [`${row.customerId} ${row.clientOrderId}`, row]));
+}
+
+function placed(trade: NewTrade, row: { seq: bigint; createdAt: Date }): Trade {
+  return {
+    ...trade,
+    seq: row.seq,
+    status: 'placed',
+    rejectCode: null,
+    reason: null,
+    rejectNeeded: null,
+    rejectAvailable: null,
+    limitPrice: null,
+    hold: null,
+    price: null,
+    executionId: null,
+    createdAt: row.createdAt,
+    submittedAt: null,
+    executedAt: null,
+  };
+}

@@ -1,0 +1,98 @@
+import type { Mark, MarkResult } from '@stockbroker/trade-flow';
+import { describeRefusal, type Trade } from '@stockbroker/trading';
+import type { Database } from './database.ts';
+import { TRADE_COLUMNS } from './tradeColumns.ts';
+
+type Row = { askedId: string; led: boolean } & Trade;
+
+/**
+ * Marks placed trades executed: checks the customers' means by the rules of the domain's checkMeans, takes the holds and changes
+ * the status, or rejects, all in one statement. The order may be sent once this has committed, and not before.
+ *
+ * - The fence: the partition's epoch is read under a share lock held to the end, so a leadership that has been taken over cannot
+ *   mark anything, and a takeover waits for the marks in flight.
+ * - Lock order, in every statement that changes trades: partition_leases by partition, then balances by customer_id. The balance
+ *   is its customer's lock: whoever holds it may touch the customer's trades and positions in any order.
+ * - A row that waited for a lock is read again as it is then; the guards on status are checked on that version.
+ */
+export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<MarkResult[]> {
+  const refusals = marks.map(({ decision }) => ('refusal' in decision ? decision.refusal : null));
+  const rows = await db.$queryRaw<Row[]>`/* markTradesExecuted */
+    WITH input AS MATERIALIZED (
+      SELECT * FROM unnest(
+          ${marks.map((m) => m.trade.id)}::uuid[], ${marks.map((m) => m.trade.customerId)}::uuid[],
+          ${marks.map((m) => m.trade.partition)}::smallint[], ${marks.map((m) => m.epoch)}::bigint[],
+          ${marks.map(({ decision }) => ('limitPrice' in decision ? decision.limitPrice : null))}::bigint[],
+          ${refusals.map((refusal) => refusal?.code ?? null)}::reject_code[],
+          ${refusals.map((refusal) => (refusal === null ? null : describeRefusal(refusal)))}::text[])
+        AS i(trade_id, customer_id, partition, epoch, limit_price, reject_code, reason)
+    ), fence AS MATERIALIZED (
+      SELECT l.partition, l.epoch FROM partition_leases l
+      WHERE l.partition IN (SELECT partition FROM input)
+      ORDER BY l.partition FOR SHARE
+    ), led AS MATERIALIZED (
+      SELECT i.* FROM input i JOIN fence f ON f.partition = i.partition AND f.epoch = i.epoch
+    ), account AS MATERIALIZED (
+      SELECT b.customer_id, b.amount - b.held AS spendable, b.buys_blocked FROM balances b
+      WHERE b.customer_id IN (SELECT customer_id FROM led)
+      ORDER BY b.customer_id FOR NO KEY UPDATE
+    ), candidate AS MATERIALIZED (
+      SELECT t.id, t.customer_id, t.stock_ticker, t.type, t.quantity, l.limit_price, l.reject_code, l.reason,
+        a.spendable, a.buys_blocked, CASE t.type WHEN 'buy' THEN t.quantity * l.limit_price ELSE 0 END AS hold
+      FROM led l JOIN account a ON a.customer_id = l.customer_id JOIN trades t ON t.id = l.trade_id
+      WHERE t.status = 'placed' AND NOT EXISTS (
+        SELECT FROM open_trades older
+        WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq)
+    ), holding AS MATERIALIZED (
+      SELECT p.customer_id, p.quantity - p.held AS available FROM positions p
+      JOIN candidate c ON c.type = 'sell' AND p.customer_id = c.customer_id AND p.stock_ticker = c.stock_ticker
+      ORDER BY p.customer_id FOR NO KEY UPDATE OF p
+    ), checked AS MATERIALIZED (
+      SELECT c.*, coalesce(h.available, 0) AS shares, CASE
+          WHEN c.reject_code IS NOT NULL THEN c.reject_code
+          WHEN c.type = 'buy' AND c.buys_blocked THEN 'ACCOUNT_BLOCKED'
+          WHEN c.type = 'buy' AND c.hold > c.spendable THEN 'INSUFFICIENT_FUNDS'
+          WHEN c.type = 'sell' AND c.quantity > coalesce(h.available, 0) THEN 'INSUFFICIENT_SHARES'
+        END AS code
+      FROM candidate c LEFT JOIN holding h ON h.customer_id = c.customer_id
+    ), marked AS (
+      UPDATE trades t SET
+        status = CASE WHEN c.code IS NULL THEN 'executed'::trade_status ELSE 'rejected' END,
+        limit_price = CASE WHEN c.code IS NULL THEN c.limit_price END,
+        hold = CASE WHEN c.code IS NULL THEN c.hold END,
+        submitted_at = CASE WHEN c.code IS NULL THEN now() END,
+        reject_code = c.code,
+        reject_needed = CASE c.code WHEN 'INSUFFICIENT_FUNDS' THEN c.hold WHEN 'INSUFFICIENT_SHARES' THEN c.quantity END,
+        reject_available = CASE c.code WHEN 'INSUFFICIENT_FUNDS' THEN c.spendable WHEN 'INSUFFICIENT_SHARES' THEN c.shares END,
+        reason = CASE c.code
+          WHEN 'INSUFFICIENT_FUNDS' THEN format('The buy needs $%s, but $%s is available',
+            (c.hold::numeric / 10000)::numeric(24, 4), (c.spendable::numeric / 10000)::numeric(24, 4))
+          WHEN 'INSUFFICIENT_SHARES' THEN format('The sell needs %s shares of %s, but %s are available', c.quantity, c.stock_ticker, c.shares)
+          WHEN 'ACCOUNT_BLOCKED' THEN ${describeRefusal({ code: 'ACCOUNT_BLOCKED' })}
+          ELSE c.reason
+        END
+      FROM checked c WHERE t.id = c.id AND t.status = 'placed'
+      RETURNING t.*
+    ), cash_held AS (
+      UPDATE balances b SET held = b.held + m.hold, last_modified = now()
+      FROM marked m WHERE m.status = 'executed' AND m.type = 'buy' AND b.customer_id = m.customer_id
+    ), shares_held AS (
+      UPDATE positions p SET held = p.held + m.quantity
+      FROM marked m
+      WHERE m.status = 'executed' AND m.type = 'sell' AND p.customer_id = m.customer_id AND p.stock_ticker = m.stock_ticker
+    ), closed AS (
+      DELETE FROM open_trades o USING marked m
+      WHERE m.status = 'rejected' AND o.partition = m.partition AND o.customer_id = m.customer_id AND o.seq = m.seq
+    )
+    SELECT i.trade_id AS "askedId", l.trade_id IS NOT NULL AS led, ${TRADE_COLUMNS}
+    FROM input i LEFT JOIN led l ON l.trade_id = i.trade_id LEFT JOIN marked t ON t.id = i.trade_id`;
+  const byId = new Map(rows.map((row) => [row.askedId, row]));
+  return marks.map((mark) => toResult(byId.get(mark.trade.id)));
+}
+
+function toResult(row: Row | undefined): MarkResult {
+  if (row === undefined) throw new Error('markTradesExecuted: a trade has no row in the answer');
+  const { askedId: _, led, ...trade } = row;
+  if (!led) return { kind: 'fenced' };
+  return trade.id === null ? { kind: 'stale' } : { kind: 'marked', trade };
+}

@@ -1,0 +1,69 @@
+import type { Settled } from '@stockbroker/trade-flow';
+import { describeRefusal, type OrderReport, type Trade } from '@stockbroker/trading';
+import type { Database } from './database.ts';
+import { TRADE_COLUMNS } from './tradeColumns.ts';
+
+/**
+ * Ends executed trades as reported and moves money, shares and holds, exactly once, all in one statement. A report of a trade
+ * that is not executed, or not about the order that was placed, changes nothing and has null in the answer.
+ *
+ * A buy's hold is released and its actual cost taken, also when that is more than the hold or than the balance: the shares were
+ * bought. Such an account's buys are blocked. Locks as in markTradesExecuted: the balances first, by customer_id.
+ */
+export async function settleTrades(db: Database, reports: OrderReport[]): Promise<(Settled | null)[]> {
+  const filled = reports.map(({ outcome }) => (outcome.kind === 'filled' ? outcome : null));
+  const rejected = reports.map(({ outcome }) => (outcome.kind === 'rejected' ? outcome : null));
+  const rows = await db.$queryRaw<(Trade & { overdrawn: boolean })[]>`/* settleTrades */
+    WITH report AS MATERIALIZED (
+      SELECT * FROM unnest(
+          ${reports.map((r) => r.tradeId)}::uuid[], ${reports.map((r) => r.stockTicker)}::text[],
+          ${reports.map((r) => r.type)}::trade_type[], ${reports.map((r) => r.quantity)}::int[],
+          ${reports.map((r) => r.outcome.kind)}::trade_status[], ${reports.map((r) => r.outcome.executedAt)}::timestamptz[],
+          ${filled.map((f) => f?.price ?? null)}::bigint[], ${filled.map((f) => f?.executionId ?? null)}::text[],
+          ${rejected.map((r) => r?.refusal.code ?? null)}::reject_code[],
+          ${rejected.map((r) => (r === null ? null : describeRefusal(r.refusal)))}::text[])
+        AS r(trade_id, stock_ticker, type, quantity, status, executed_at, price, execution_id, reject_code, reason)
+    ), account AS MATERIALIZED (
+      SELECT b.customer_id, b.amount FROM balances b
+      WHERE b.customer_id IN (SELECT t.customer_id FROM report r JOIN trades t ON t.id = r.trade_id)
+      ORDER BY b.customer_id FOR NO KEY UPDATE
+    ), settled AS (
+      UPDATE trades t SET status = r.status, executed_at = r.executed_at, price = r.price, execution_id = r.execution_id,
+        reject_code = r.reject_code, reason = r.reason
+      FROM report r, account a
+      WHERE t.id = r.trade_id AND a.customer_id = t.customer_id AND t.status = 'executed'
+        AND t.stock_ticker = r.stock_ticker AND t.type = r.type AND t.quantity = r.quantity
+      RETURNING t.*, t.status = 'filled' AND t.type = 'buy'
+        AND (t.quantity * t.price > t.hold OR t.quantity * t.price > a.amount) AS overdrawn
+    ), cash_moved AS (
+      UPDATE balances b SET amount = b.amount + s.proceeds, held = b.held - s.hold, buys_blocked = b.buys_blocked OR s.overdrawn,
+        last_modified = now()
+      FROM (
+        SELECT customer_id, sum(hold) AS hold, bool_or(overdrawn) AS overdrawn,
+          sum(CASE WHEN status = 'rejected' THEN 0 WHEN type = 'buy' THEN -quantity * price ELSE quantity * price END) AS proceeds
+        FROM settled WHERE status = 'filled' OR type = 'buy' GROUP BY customer_id
+      ) AS s WHERE b.customer_id = s.customer_id
+    ), shares_bought AS (
+      INSERT INTO positions AS p (customer_id, stock_ticker, quantity)
+      SELECT customer_id, stock_ticker, sum(quantity) FROM settled
+      WHERE status = 'filled' AND type = 'buy' GROUP BY customer_id, stock_ticker ORDER BY customer_id, stock_ticker
+      ON CONFLICT (customer_id, stock_ticker) DO UPDATE SET quantity = p.quantity + EXCLUDED.quantity
+    ), shares_sold AS (
+      UPDATE positions p SET quantity = p.quantity - s.sold, held = p.held - s.held
+      FROM (
+        SELECT customer_id, stock_ticker, sum(quantity) AS held, sum(CASE status WHEN 'filled' THEN quantity ELSE 0 END) AS sold
+        FROM settled WHERE type = 'sell' GROUP BY customer_id, stock_ticker
+      ) AS s WHERE p.customer_id = s.customer_id AND p.stock_ticker = s.stock_ticker
+    ), closed AS (
+      DELETE FROM open_trades o USING settled s
+      WHERE o.partition = s.partition AND o.customer_id = s.customer_id AND o.seq = s.seq
+    )
+    SELECT ${TRADE_COLUMNS}, t.overdrawn FROM settled t`;
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return reports.map((report) => {
+    const row = byId.get(report.tradeId);
+    if (row === undefined) return null;
+    const { overdrawn, ...trade } = row;
+    return { trade, overdrawn };
+  });
+}

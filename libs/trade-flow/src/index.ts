@@ -1,0 +1,31 @@
+// The path of a trade: placed by a gateway,
+export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
+// executed by the leader of the customer's partition, in the customer's lane,
+export { type LeaderOptions, PartitionLeader } from './leader.ts';
+export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
+// settled on the exchange's callback.
+export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
+// What all of them need from the world.
+export {
+  type Clock,
+  type Decision,
+  type Exchange,
+  ExchangeInDoubtError,
+  type ExecutingStore,
+  type FlowEvent,
+  type InsertResult,
+  type Mark,
+  type MarketHours,
+  type MarkResult,
+  type Observe,
+  type PlacingStore,
+  type QuarantinedCallback,
+  type QuoteAnswer,
+  type Random,
+  type Settled,
+  type SettlingStore,
+  StoreRefusedError,
+  StoreUnavailableError,
+  type SubmitAnswer,
+  type Wakeups,
+} from './ports.ts';

@@ -1,0 +1,69 @@
+import { Lane, type LaneOptions, type LanePorts, type Leadership } from './lane.ts';
+
+export interface LeaderOptions extends LaneOptions {
+  /** Customers worked on at once in one partition. More wait in the database, and a sweep finds them. */
+  maxLanes: number;
+}
+
+/**
+ * A worker's leadership of one partition: a lane for each customer with open trades. Wake-ups start lanes at once; the sweep
+ * finds in the database what no wake-up told of.
+ */
+export class PartitionLeader {
+  readonly #ports: LanePorts;
+  readonly #options: LeaderOptions;
+  readonly #leadership: Leadership;
+  readonly #lanes = new Map<string, Lane>();
+  #stopping = false;
+
+  constructor(ports: LanePorts, options: LeaderOptions, leadership: Leadership) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#leadership = leadership;
+  }
+
+  get lanes(): number {
+    return this.#lanes.size;
+  }
+
+  /** A customer may have a new trade. `ack` is called when one of the customer's trades has ended for it. */
+  wake(customerId: string, ack?: () => void): void {
+    if (this.#stopping) return;
+    const lane = this.#lanes.get(customerId);
+    if (lane !== undefined) {
+      lane.wake(ack);
+    } else if (this.#lanes.size < this.#options.maxLanes) {
+      this.#open(customerId).wake(ack);
+    } else {
+      ack?.(); // The trade is in the database, a sweep will find it.
+    }
+  }
+
+  /** A trade was settled by a callback. */
+  settled(customerId: string, tradeId: string): void {
+    this.#lanes.get(customerId)?.settled(tradeId);
+  }
+
+  /** Opens a lane for each customer with open trades that has none: at the start of a leadership, and regularly after. */
+  async sweep(): Promise<void> {
+    const room = this.#options.maxLanes - this.#lanes.size;
+    if (this.#stopping || room <= 0) return;
+    const customers = await this.#ports.store.readOpenCustomers(this.#leadership.partition, this.#options.maxLanes);
+    for (const customerId of customers) {
+      if (this.#stopping || this.#lanes.size >= this.#options.maxLanes) return;
+      if (!this.#lanes.has(customerId)) this.#open(customerId);
+    }
+  }
+
+  /** Lets every lane finish the step in hand and starts nothing more. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
+  }
+
+  #open(customerId: string): Lane {
+    const lane = new Lane(customerId, this.#ports, this.#options, this.#leadership, () => this.#lanes.delete(customerId));
+    this.#lanes.set(customerId, lane);
+    return lane;
+  }
+}

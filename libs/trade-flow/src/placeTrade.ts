@@ -1,0 +1,53 @@
+import { isSameOrder, partitionOf, type Trade, type TradeOrder, uuidV7 } from '@stockbroker/trading';
+import type { Clock, Observe, PlacingStore, Random, Wakeups } from './ports.ts';
+
+export interface PlacePorts {
+  store: PlacingStore;
+  wakeups: Wakeups;
+  clock: Clock;
+  random: Random;
+  observe: Observe;
+}
+
+/** The client order id names an existing trade with other content. */
+export class ClientOrderIdUsedError extends Error {
+  readonly existing: Trade;
+
+  constructor(existing: Trade) {
+    super(`client_order_id ${existing.clientOrderId} was used for another trade: ${existing.id}`);
+    this.name = 'ClientOrderIdUsedError';
+    this.existing = existing;
+  }
+}
+
+/** The customer has no balance at this broker. */
+export class NoAccountError extends Error {
+  constructor(customerId: string) {
+    super(`customer ${customerId} has no account`);
+    this.name = 'NoAccountError';
+  }
+}
+
+/**
+ * Stores a valid order as a placed trade, then wakes its partition. When this resolves the trade is durable; the wake-up may be
+ * lost, the partition's leader finds the trade by itself.
+ *
+ * @returns the new trade, or for a retry the existing one as it stands now
+ * @throws ClientOrderIdUsedError, NoAccountError, StoreUnavailableError
+ */
+export async function placeTrade(ports: PlacePorts, partitions: number, order: TradeOrder, signal?: AbortSignal): Promise<Trade> {
+  const id = uuidV7(ports.clock.now(), ports.random.bytes(10));
+  const result = await ports.store.insertTrade({ ...order, id, partition: partitionOf(order.customerId, partitions) }, signal);
+  switch (result.kind) {
+    case 'inserted':
+      ports.observe({ kind: 'placed', trade: result.trade });
+      ports.wakeups.tradePlaced(result.trade);
+      return result.trade;
+    case 'existing':
+      if (!isSameOrder(order, result.trade)) throw new ClientOrderIdUsedError(result.trade);
+      ports.observe({ kind: 'retried', trade: result.trade });
+      return result.trade;
+    case 'no-account':
+      throw new NoAccountError(order.customerId);
+  }
+}

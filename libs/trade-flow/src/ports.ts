@@ -1,0 +1,144 @@
+import type { NewTrade, OrderReport, Quote, Refusal, Trade, UsdE4 } from '@stockbroker/trading';
+
+/**
+ * Everything that the flow needs from the world: there is no clock, timer, random number or I/O in this library but through
+ * these ports, so that a simulation can drive it. Each operation is about one trade; adapters batch behind them.
+ */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. */
+  now(): number;
+  /** Resolves after `ms`, or as soon as the signal aborts. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Random {
+  /** In [0, 1). */
+  number(): number;
+  bytes(count: number): Uint8Array;
+}
+
+/** The database could not do it now: nothing is known of a change that was asked for, and trying again is right. */
+export class StoreUnavailableError extends Error {
+  constructor(cause: unknown) {
+    super('the database cannot be reached or did not answer in time', { cause });
+    this.name = 'StoreUnavailableError';
+  }
+}
+
+/** The database refuses this one row, now and always: a bug, or a figure beyond all bounds. Nothing changed. */
+export class StoreRefusedError extends Error {
+  constructor(cause: unknown) {
+    super('the database refuses the row', { cause });
+    this.name = 'StoreRefusedError';
+  }
+}
+
+export type InsertResult =
+  | { kind: 'inserted'; trade: Trade }
+  /** The customer has a trade with this client order id. */
+  | { kind: 'existing'; trade: Trade }
+  | { kind: 'no-account' };
+
+/** What to do with the oldest open trade of a customer: send it with this limit, or end it. */
+export type Decision = { limitPrice: UsdE4 } | { refusal: Refusal };
+
+export interface Mark {
+  trade: Trade;
+  /** The epoch of the partition under which the caller leads it. */
+  epoch: bigint;
+  decision: Decision;
+}
+
+export type MarkResult =
+  /** The trade is now executed, or rejected: by the decision, or because the customer lacks the means. */
+  | { kind: 'marked'; trade: Trade }
+  /** The partition has another leader now. Nothing changed. */
+  | { kind: 'fenced' }
+  /** The trade is not the customer's oldest open one, or not placed any more. Nothing changed: read again. */
+  | { kind: 'stale' };
+
+export interface Settled {
+  trade: Trade;
+  /** True when the fill cost more than was held for it, or took the balance below zero: the account's buys are now blocked. */
+  overdrawn: boolean;
+}
+
+export interface PlacingStore {
+  /** An aborted signal withdraws a trade that has not been sent to the database yet. */
+  insertTrade(trade: NewTrade, signal?: AbortSignal): Promise<InsertResult>;
+}
+
+export interface ExecutingStore {
+  readOldestOpenTrade(customer: { customerId: string; partition: number }): Promise<Trade | null>;
+  /** Checks the customer's means, takes the hold and changes the status, in one statement that holds the partition's fence. */
+  markExecuted(mark: Mark): Promise<MarkResult>;
+  /** Customers of a partition with open trades, those with the oldest first; at most `limit`. */
+  readOpenCustomers(partition: number, limit: number): Promise<string[]>;
+}
+
+export interface SettlingStore {
+  /** Ends an executed trade as reported and moves money, shares and hold. Null when it was not executed: nothing changed. */
+  settleTrade(report: OrderReport): Promise<Settled | null>;
+  readTrade(tradeId: string): Promise<Trade | null>;
+  quarantineCallback(callback: QuarantinedCallback): Promise<void>;
+}
+
+/** A callback that changed nothing and that an operator must see. */
+export interface QuarantinedCallback {
+  tradeId: string | null;
+  why: string;
+  /** As it came. */
+  raw: Uint8Array;
+}
+
+/** The exchange could not be asked, or its answer was lost. Whether it did anything is not known. */
+export class ExchangeInDoubtError extends Error {
+  constructor(cause: unknown) {
+    super('the exchange did not answer', { cause });
+    this.name = 'ExchangeInDoubtError';
+  }
+}
+
+export type SubmitAnswer =
+  | { kind: 'accepted' }
+  /** The exchange will never know this order. */
+  | { kind: 'invalid'; message: string }
+  /** The exchange has another order under this id. */
+  | { kind: 'conflict'; message: string };
+
+export type QuoteAnswer =
+  | { kind: 'quote'; quote: Quote }
+  | { kind: 'unknown-ticker' }
+  | { kind: 'no-quote' }
+  | { kind: 'unreachable' };
+
+export interface Exchange {
+  /** False while calls fail or the quote stream is silent: then nothing new should be sent. */
+  isReachable(): boolean;
+  /** @throws ExchangeInDoubtError */
+  submitOrder(trade: Trade): Promise<SubmitAnswer>;
+  /** What the exchange knows of an order. @throws ExchangeInDoubtError */
+  findOrder(tradeId: string): Promise<OrderReport | 'open' | 'unknown'>;
+  /** A quote that is fresh, if need be after a brief wait. */
+  freshQuote(stockTicker: string): Promise<QuoteAnswer>;
+}
+
+export interface MarketHours {
+  isOpen(nowMs: number): boolean;
+}
+
+/** Wakes others. Wake-ups may be lost: nothing but time depends on them. */
+export interface Wakeups {
+  tradePlaced(trade: Trade): void;
+  tradeSettled(trade: Trade): void;
+}
+
+/** What happened, for logs and metrics. */
+export type FlowEvent =
+  | { kind: 'placed' | 'retried' | 'executed' | 'refused' | 'submitted' | 'settled' | 'duplicate'; trade: Trade }
+  | { kind: 'overdrawn'; trade: Trade }
+  | { kind: 'quarantined'; tradeId: string | null; why: string }
+  | { kind: 'in-doubt' | 'resubmitted'; trade: Trade; error?: unknown }
+  | { kind: 'lane-failed'; customerId: string; error: unknown };
+
+export type Observe = (event: FlowEvent) => void;

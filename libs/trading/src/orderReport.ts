@@ -1,0 +1,38 @@
+import { describeRefusal, type Refusal } from './refusal.ts';
+import type { Trade, TradeType } from './trade.ts';
+import type { UsdE4 } from './money.ts';
+
+/** How the exchange ended an order. */
+export type Outcome =
+  | { kind: 'filled'; price: UsdE4; executionId: string; executedAt: Date }
+  | { kind: 'rejected'; refusal: Refusal; executedAt: Date };
+
+/** What the exchange says of a completed order. */
+export interface OrderReport {
+  tradeId: string;
+  stockTicker: string;
+  type: TradeType;
+  quantity: number;
+  outcome: Outcome;
+}
+
+/** Is the report about the order that was placed? If not, it must change nothing. */
+export function isAboutOrder(report: OrderReport, trade: Trade): boolean {
+  return (
+    report.tradeId === trade.id &&
+    report.stockTicker === trade.stockTicker &&
+    report.type === trade.type &&
+    report.quantity === trade.quantity
+  );
+}
+
+/** Does a final trade already say what the report says? Then the report is a duplicate. */
+export function isSameOutcome(report: OrderReport, trade: Trade): boolean {
+  const { outcome } = report;
+  if (!isAboutOrder(report, trade) || trade.executedAt?.getTime() !== outcome.executedAt.getTime()) return false;
+  return outcome.kind === 'filled'
+    ? trade.status === 'filled' && trade.price === outcome.price && trade.executionId === outcome.executionId
+    : trade.status === 'rejected' &&
+        trade.rejectCode === outcome.refusal.code &&
+        trade.reason === describeRefusal(outcome.refusal);
+}

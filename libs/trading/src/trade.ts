@@ -1,0 +1,57 @@
+import type { UsdE4 } from './money.ts';
+import type { RejectCode } from './refusal.ts';
+
+export const TRADE_TYPES = ['buy', 'sell'] as const;
+export type TradeType = (typeof TRADE_TYPES)[number];
+
+/** `executed` means checked, held and sent to the exchange. `filled` and `rejected` are final. */
+export const TRADE_STATUSES = ['placed', 'executed', 'filled', 'rejected'] as const;
+export type TradeStatus = (typeof TRADE_STATUSES)[number];
+
+export const MAX_QUANTITY = 1_000_000;
+
+/** What a customer orders. */
+export interface TradeOrder {
+  customerId: string;
+  clientOrderId: string;
+  stockTicker: string;
+  type: TradeType;
+  /** Whole shares, 1 to MAX_QUANTITY. */
+  quantity: number;
+}
+
+/** A trade about to be stored: the order with the id and partition that the broker gave it. */
+export interface NewTrade extends TradeOrder {
+  id: string;
+  partition: number;
+}
+
+/** A stored trade. Fields are null until the status that sets them. */
+export interface Trade extends NewTrade {
+  /** Placement order among all trades of the customer. */
+  seq: bigint;
+  status: TradeStatus;
+  rejectCode: RejectCode | null;
+  /** Why it was rejected, in words. */
+  reason: string | null;
+  /** Figures of the refusal: USD in ten-thousandths for funds, shares for shares. */
+  rejectNeeded: bigint | null;
+  rejectAvailable: bigint | null;
+  /** The collar, sent to the exchange as the order's limit. */
+  limitPrice: UsdE4 | null;
+  /** Cash held for a buy; 0 for a sell, which holds `quantity` shares. */
+  hold: UsdE4 | null;
+  /** Price of the fill. */
+  price: UsdE4 | null;
+  executionId: string | null;
+  createdAt: Date;
+  /** When it was marked executed. */
+  submittedAt: Date | null;
+  /** When the exchange completed it, by the exchange's clock. */
+  executedAt: Date | null;
+}
+
+/** Same order, whatever its id: decides whether a repeated client order id is a retry. */
+export function isSameOrder(a: TradeOrder, b: TradeOrder): boolean {
+  return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity;
+}

@@ -1,0 +1,35 @@
+import type { TradeStatus } from './trade.ts';
+
+/** What can happen to a trade. */
+export const TRADE_EVENTS = ['execute', 'refuse', 'fill', 'reject'] as const;
+export type TradeEvent = (typeof TRADE_EVENTS)[number];
+
+/** A transition that the table does not have: always a bug in the caller, never a business refusal. */
+export class IllegalTransitionError extends Error {
+  constructor(status: TradeStatus, event: TradeEvent) {
+    super(`a trade that is ${status} cannot ${event}`);
+    this.name = 'IllegalTransitionError';
+  }
+}
+
+/**
+ * The life of a trade, whole. The database enforces the same table (triggers in the migration).
+ * `execute`: checked, held and about to be sent. `refuse`: ended by the broker before it was sent. `fill`, `reject`: by the exchange.
+ */
+const TRANSITIONS: Record<TradeStatus, Record<TradeEvent, TradeStatus | null>> = {
+  placed: { execute: 'executed', refuse: 'rejected', fill: null, reject: null },
+  executed: { execute: null, refuse: null, fill: 'filled', reject: 'rejected' },
+  filled: { execute: null, refuse: null, fill: null, reject: null },
+  rejected: { execute: null, refuse: null, fill: null, reject: null },
+};
+
+/** @throws IllegalTransitionError */
+export function nextStatus(status: TradeStatus, event: TradeEvent): TradeStatus {
+  const next = TRANSITIONS[status][event];
+  if (next === null) throw new IllegalTransitionError(status, event);
+  return next;
+}
+
+export function isFinal(status: TradeStatus): boolean {
+  return TRADE_EVENTS.every((event) => TRANSITIONS[status][event] === null);
+}
