@@ -134,7 +134,7 @@ export class GrpcServer {
 
   async #callUnary(path: string, method: MethodDefinition, handler: Untyped, call: ServerUnaryCall<Buffer, Buffer>) {
     const response = await (handler(decodeRequest(method, call.request), contextOf(path, call)) as Promise<unknown>);
-    return method.responseType.encode(response).finish() as Buffer;
+    return encodeResponse(method, response);
   }
 
   #streamHandler(path: string, method: MethodDefinition, handler: Untyped): handleServerStreamingCall<Buffer, Buffer> {
@@ -160,7 +160,7 @@ export class GrpcServer {
     const responses = handler(decodeRequest(method, call.request), context) as AsyncIterable<unknown>;
     for await (const response of responses) {
       if (context.signal.aborted) return;
-      const hasRoom = call.write(method.responseType.encode(response).finish() as Buffer);
+      const hasRoom = call.write(encodeResponse(method, response));
       if (!hasRoom) await drained(call, context.signal);
     }
   }
@@ -173,6 +173,12 @@ const RAW = {
   responseSerialize: (bytes: Buffer) => bytes,
   responseDeserialize: (bytes: Buffer) => bytes,
 };
+
+/** grpc-js wants a Buffer, not the Uint8Array that protobuf makes; this is a view, not a copy. */
+function encodeResponse(method: MethodDefinition, response: unknown): Buffer {
+  const bytes = method.responseType.encode(response).finish();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
 
 function decodeRequest(method: MethodDefinition, bytes: Buffer): unknown {
   try {
@@ -190,13 +196,22 @@ function decodeRequest(method: MethodDefinition, bytes: Buffer): unknown {
 type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
 
 function contextOf(path: string, call: AnyCall): CallContext {
-  const abort = new AbortController();
-  call.on('cancelled', () => abort.abort(new RpcError(Status.CANCELLED, 'the client went away or its deadline passed')));
+  let abort: AbortController | undefined;
   const deadline = call.getDeadline();
   return {
     method: path,
     header: (name) => firstText(call.metadata, name),
-    signal: abort.signal,
+    // Made when it is asked for: grpc-js says "cancelled" at the end of every call, and an error for each costs 20 microseconds.
+    get signal() {
+      if (abort === undefined) {
+        const made = new AbortController();
+        const cancel = () => made.abort(new RpcError(Status.CANCELLED, 'the client went away or its deadline passed'));
+        abort = made;
+        if (call.cancelled) cancel();
+        else call.once('cancelled', cancel);
+      }
+      return abort.signal;
+    },
     deadline: deadline instanceof Date ? deadline : Number.isFinite(deadline) ? new Date(deadline) : undefined,
     peer: call.getPeer(),
     rawRequest: call.request,

@@ -22,8 +22,16 @@ export interface ServiceDefinition {
 type Decoded<M> = M extends { decode(input: never): infer T } ? T : never;
 export type RequestOf<M extends MethodDefinition> = Decoded<M['requestType']>;
 export type ResponseOf<M extends MethodDefinition> = Decoded<M['responseType']>;
-/** What a caller may give: fields left out have their default. */
-export type PartialRequestOf<M extends MethodDefinition> = Parameters<M['requestType']['fromPartial']>[0] & Partial<RequestOf<M>>;
+/** What a caller may give: fields left out have their default. A oneof is given whole. */
+export type PartialRequestOf<M extends MethodDefinition> = DeepPartial<RequestOf<M>>;
+
+type DeepPartial<T> = T extends Date | Uint8Array | { $case: string }
+  ? T
+  : T extends (infer U)[]
+    ? DeepPartial<U>[]
+    : T extends object
+      ? { [K in keyof T]?: DeepPartial<T[K]> | undefined }
+      : T;
 
 /** The path of a method on the wire, e.g. "/stockbroker.v1.TradingService/PlaceTrade". */
 export function methodPath(service: ServiceDefinition, method: MethodDefinition): string {

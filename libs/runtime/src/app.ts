@@ -77,6 +77,8 @@ export async function runApp<V extends Variables>(
   process.on('unhandledRejection', fail);
   process.on('uncaughtException', fail);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal, 0).catch(fail));
+  // Started by a supervisor over an IPC channel: a supervisor that was killed must not leave processes behind.
+  process.on('disconnect', () => stop('the supervisor is gone', 1).catch(fail));
 
   try {
     app = await start({ config, log, metrics, fail });

@@ -1,4 +1,4 @@
-import { Batcher, type BatcherOptions, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
+import { Batcher, type BatcherOptions, type ConfigOf, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { type ExecutingStore, type PlacingStore, type SettlingStore, StoreRefusedError } from '@stockbroker/trade-flow';
 import type { Trade, TradeStatus } from '@stockbroker/trading';
 import { type DatabaseOptions, openDatabase } from './database.ts';
@@ -12,6 +12,7 @@ import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
 import { readOpenCustomers } from './readOpenCustomers.ts';
 import { listTrades, readTrades } from './readTrades.ts';
 import { settleTrades } from './settleTrades.ts';
+import type { storeVariables } from './variables.ts';
 
 export interface StoreOptions extends DatabaseOptions {
   /** Rows in one statement. */
@@ -31,6 +32,27 @@ export interface Store extends PlacingStore, ExecutingStore, SettlingStore {
   checkPartitions(partitions: number): Promise<void>;
   /** Finishes what waits, then closes the connections. */
   close(): Promise<void>;
+}
+
+/**
+ * The store of a process, as its environment says.
+ *
+ * @throws Error when the database has another number of partitions than this process is told
+ */
+export async function openStore(config: ConfigOf<typeof storeVariables>, log: Log, metrics: Metrics): Promise<Store> {
+  const store = createStore(
+    {
+      url: config.DATABASE_URL,
+      poolSize: config.DATABASE_POOL,
+      statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
+      maxBatch: config.BATCH_ROWS,
+      maxQueue: config.QUEUE_ROWS,
+      onConnectionError: (error) => log.warn({ err: error }, 'database connection lost'),
+    },
+    metrics,
+  );
+  await store.checkPartitions(config.PARTITIONS);
+  return store;
 }
 
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */

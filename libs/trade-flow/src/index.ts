@@ -29,3 +29,5 @@ export {
   type SubmitAnswer,
   type Wakeups,
 } from './ports.ts';
+// What happened, for people and dashboards.
+export { type FlowLog, reportTo } from './report.ts';

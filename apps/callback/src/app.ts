@@ -1,0 +1,67 @@
+import { Bus, connectNats } from '@stockbroker/bus';
+import { GrpcServer } from '@stockbroker/rpc';
+import { CallbackServiceDefinition } from '@stockbroker/rpc/exchange';
+import { type AppContext, type RunningApp, startProbe } from '@stockbroker/runtime';
+import { openStore } from '@stockbroker/store';
+import { reportTo } from '@stockbroker/trade-flow';
+import { type CallbackPorts, takeGrpcCallback, takeHttpCallback, toRpcError } from './callbacks.ts';
+import type { CallbackConfig } from './config.ts';
+import { startHttpServer } from './httpServer.ts';
+
+export const CALLBACK_PATH = '/v1/callbacks';
+
+/** Takes the exchange's callbacks over HTTP and gRPC and settles trades. Answers with success only after the commit. */
+export async function startCallback({ config, log, metrics }: AppContext<CallbackConfig>): Promise<RunningApp> {
+  const store = await openStore(config, log, metrics);
+  const bus = new Bus({ connection: connectNats(config.NATS_URL, 'callback'), replicas: config.NATS_REPLICAS, log, metrics });
+  const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
+  const answers = metrics.counter('callback_answers_total', 'Callbacks answered, by HTTP status or gRPC code', ['answer']);
+  const ports: CallbackPorts = {
+    store,
+    wakeups: bus,
+    observe: reportTo(log, (kind) => events.inc({ kind })),
+    keys: config.CALLBACK_SECRETS,
+    nowMs: () => Date.now(),
+    onFailure: (error) => log.error({ err: error }, 'callback failed'),
+  };
+  const http = await startHttpServer({
+    host: config.CALLBACK_HOST,
+    port: config.CALLBACK_HTTP_PORT,
+    path: CALLBACK_PATH,
+    maxBytes: config.CALLBACK_MAX_BYTES,
+    maxInFlight: config.CALLBACK_MAX_IN_FLIGHT,
+    handle: (header, body) => takeHttpCallback(ports, header, body),
+    onAnswer: (status) => answers.inc({ answer: String(status) }),
+  });
+  const grpc = new GrpcServer({
+    host: config.CALLBACK_HOST,
+    port: config.CALLBACK_GRPC_PORT,
+    maxRequestBytes: config.CALLBACK_MAX_BYTES,
+    maxInFlight: config.CALLBACK_MAX_IN_FLIGHT,
+    toRpcError: (error) => toRpcError(ports, error),
+    onCall: (_method, code) => answers.inc({ answer: code }),
+  });
+  grpc.add(CallbackServiceDefinition, {
+    reportOrders: async (request, context) => {
+      await takeGrpcCallback(ports, context.header, context.rawRequest, request);
+      return {};
+    },
+  });
+  const grpcPort = await grpc.listen();
+  const database = startProbe(() => store.ping());
+  grpc.setServing(true);
+  return {
+    endpoints: {
+      http: `http://${config.CALLBACK_HOST}:${http.port}${CALLBACK_PATH}`,
+      grpc: `grpc://${config.CALLBACK_HOST}:${grpcPort}`,
+    },
+    // Without NATS callbacks are settled all the same; the lanes notice by asking.
+    readiness: () => ({ database: database.problem() }),
+    stop: async () => {
+      await Promise.all([http.close(), grpc.stop(config.DRAIN_TIMEOUT_MS / 2)]);
+      await bus.close();
+      database.stop();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { fromOrderReport, MalformedReportError } from '@stockbroker/exchange-client';
+import { type OrderReport as OrderReportMessage, OrderReport as OrderReportType } from '@stockbroker/rpc/exchange';
+import { quarantineReport, type SettlePorts, settleReport } from '@stockbroker/trade-flow';
+import { isUuid } from '@stockbroker/trading';
+
+/** Reports in one callback. */
+export const MAX_REPORTS = 1_000;
+
+/**
+ * Settles each report of one callback whose signature was right. Resolves when every one is durably dealt with; rejects when one
+ * is not, and then the exchange sends them all again: those settled already are duplicates by then.
+ */
+export async function takeReports(ports: SettlePorts, reports: OrderReportMessage[]): Promise<void> {
+  const results = await Promise.allSettled(reports.map((report) => takeReport(ports, report)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function takeReport(ports: SettlePorts, message: OrderReportMessage): Promise<void> {
+  const raw = Buffer.from(JSON.stringify(OrderReportType.toJSON(message)));
+  try {
+    const report = fromOrderReport(message);
+    if (report === 'open') throw new MalformedReportError('the order is reported as open');
+    await settleReport(ports, report, raw);
+  } catch (error) {
+    if (!(error instanceof MalformedReportError)) throw error;
+    await quarantineReport(
+      ports,
+      isUuid(message.clientOrderId) ? message.clientOrderId : null,
+      `malformed: ${error.message}`,
+      raw,
+    );
+  }
+}

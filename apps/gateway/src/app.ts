@@ -1,0 +1,76 @@
+import { Bus, connectNats } from '@stockbroker/bus';
+import { createExchangeClient } from '@stockbroker/exchange-client';
+import { GrpcServer } from '@stockbroker/rpc';
+import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
+import { openStore } from '@stockbroker/store';
+import { reportTo } from '@stockbroker/trade-flow';
+import { createAuthenticate } from './auth.ts';
+import type { GatewayConfig } from './config.ts';
+import { toRpcError } from './errors.ts';
+import { followInstruments } from './instruments.ts';
+import { tradingService } from './tradingService.ts';
+
+/** Takes customers' calls. Any number of gateways run side by side, and none keeps anything that another would miss. */
+export async function startGateway({ config, log, metrics }: AppContext<GatewayConfig>): Promise<RunningApp> {
+  const authenticate = createAuthenticate({
+    jwks: config.AUTH_JWKS,
+    issuer: config.AUTH_ISSUER,
+    audience: config.AUTH_AUDIENCE,
+    algorithms: config.AUTH_ALGORITHMS,
+  });
+  const store = await openStore(config, log, metrics);
+  const bus = new Bus({ connection: connectNats(config.NATS_URL, 'gateway'), replicas: config.NATS_REPLICAS, log, metrics });
+  const exchange = createExchangeClient({
+    address: config.EXCHANGE_ADDRESS,
+    apiKey: config.EXCHANGE_API_KEY,
+    timeoutMs: config.EXCHANGE_TIMEOUT_MS,
+    quoteWaitMs: config.QUOTE_WAIT_MS,
+    log,
+    metrics,
+  });
+  const instruments = followInstruments(exchange, log);
+  const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
+  const calls = metrics.histogram('rpc_server_seconds', 'Duration of calls', ['method', 'code']);
+  const server = new GrpcServer({
+    host: config.GATEWAY_HOST,
+    port: config.GATEWAY_PORT,
+    maxRequestBytes: config.GATEWAY_MAX_BYTES,
+    maxInFlight: config.GATEWAY_MAX_IN_FLIGHT,
+    toRpcError: (error, method) => toRpcError(error, (unexpected) => log.error({ err: unexpected, method }, 'call failed')),
+    onCall: (method, code, seconds) => calls.observe({ method, code }, seconds),
+  });
+  server.add(
+    TradingServiceDefinition,
+    tradingService({
+      authenticate,
+      store,
+      exchange,
+      instruments,
+      partitions: config.PARTITIONS,
+      place: {
+        store,
+        wakeups: bus,
+        clock: systemClock,
+        random: systemRandom,
+        observe: reportTo(log, (kind) => events.inc({ kind })),
+      },
+    }),
+  );
+  const port = await server.listen();
+  const database = startProbe(() => store.ping());
+  server.setServing(true);
+  return {
+    endpoints: { grpc: `${config.GATEWAY_HOST}:${port}` },
+    // Trades are accepted without NATS and without the exchange, but not without the database.
+    readiness: () => ({ database: database.problem() }),
+    stop: async () => {
+      await server.stop(config.DRAIN_TIMEOUT_MS / 2);
+      instruments.stop();
+      await exchange.close();
+      await bus.close();
+      database.stop();
+      await store.close();
+    },
+  };
+}

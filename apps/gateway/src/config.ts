@@ -1,0 +1,24 @@
+import { natsVariables } from '@stockbroker/bus';
+import { exchangeVariables } from '@stockbroker/exchange-client';
+import { type AppConfig, integer, list, text } from '@stockbroker/runtime';
+import { storeVariables } from '@stockbroker/store';
+
+export const variables = {
+  ...storeVariables,
+  ...natsVariables,
+  ...exchangeVariables,
+  GATEWAY_HOST: text('Address to listen on.', { default: '127.0.0.1' }),
+  GATEWAY_PORT: integer('gRPC port; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '50051' }),
+  GATEWAY_MAX_BYTES: integer('Largest request.', { min: 1_024, max: 4_194_304 }, { default: '65536' }),
+  GATEWAY_MAX_IN_FLIGHT: integer(
+    'Calls worked on at once; one more is answered RESOURCE_EXHAUSTED.',
+    { min: 1, max: 100_000 },
+    { default: '10000' },
+  ),
+  AUTH_JWKS: text('Public keys of the token issuer: an https:// URL, or the path of a JWKS file.'),
+  AUTH_ISSUER: text('The `iss` that tokens must have.'),
+  AUTH_AUDIENCE: text('The `aud` that tokens must have.', { default: 'stockbroker' }),
+  AUTH_ALGORITHMS: list('Signature algorithms that are accepted.', { default: 'EdDSA,ES256,RS256' }),
+};
+
+export type GatewayConfig = AppConfig<typeof variables>;

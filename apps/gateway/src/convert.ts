@@ -1,0 +1,81 @@
+import { Account, RejectCode, Trade as TradeMessage, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import type { AccountRecord } from '@stockbroker/store';
+import {
+  formatUsd,
+  type RejectCode as RejectCodeName,
+  type Trade,
+  type TradeStatus as Status,
+  type UsdE4,
+} from '@stockbroker/trading';
+
+const TYPES = { buy: TradeType.TRADE_TYPE_BUY, sell: TradeType.TRADE_TYPE_SELL } as const;
+
+const STATUSES = {
+  placed: TradeStatus.TRADE_STATUS_PLACED,
+  executed: TradeStatus.TRADE_STATUS_EXECUTED,
+  filled: TradeStatus.TRADE_STATUS_FILLED,
+  rejected: TradeStatus.TRADE_STATUS_REJECTED,
+} as const;
+
+const REASONS: Record<Exclude<Status, 'rejected'>, string> = {
+  placed: 'Trade Placed',
+  executed: 'Sent To The Exchange',
+  filled: 'Trade Completed',
+};
+
+export function toTradeMessage(trade: Trade): TradeMessage {
+  return TradeMessage.create({
+    orderId: trade.id,
+    customerId: trade.customerId,
+    clientOrderId: trade.clientOrderId,
+    stockTicker: trade.stockTicker,
+    type: TYPES[trade.type],
+    quantity: trade.quantity,
+    status: STATUSES[trade.status],
+    reason: trade.reason ?? (trade.status === 'rejected' ? '' : REASONS[trade.status]),
+    rejectCode: trade.rejectCode === null ? RejectCode.REJECT_CODE_UNSPECIFIED : RejectCode[`REJECT_CODE_${trade.rejectCode}`],
+    ...figuresOf(trade),
+    limitPrice: usdOrEmpty(trade.limitPrice),
+    hold: usdOrEmpty(trade.hold),
+    price: usdOrEmpty(trade.price),
+    executionId: trade.executionId ?? '',
+    createdAt: trade.createdAt,
+    submittedAt: trade.submittedAt ?? undefined,
+    executedAt: trade.executedAt ?? undefined,
+  });
+}
+
+export function toAccountMessage(account: AccountRecord): Account {
+  return Account.create({
+    customerId: account.customerId,
+    cash: formatUsd(account.amount),
+    held: formatUsd(account.held),
+    spendable: formatUsd(account.amount - account.held),
+    positions: account.positions,
+    buysBlocked: account.buysBlocked,
+    lastModified: account.lastModified,
+  });
+}
+
+/** Undefined for the unspecified value. */
+export function fromTradeType(type: TradeType): Trade['type'] | undefined {
+  return type === TradeType.TRADE_TYPE_BUY ? 'buy' : type === TradeType.TRADE_TYPE_SELL ? 'sell' : undefined;
+}
+
+/** Undefined for the unspecified value and for values of a newer client. */
+export function fromTradeStatus(status: TradeStatus): Status | undefined {
+  return (Object.keys(STATUSES) as Status[]).find((name) => STATUSES[name] === status);
+}
+
+function usdOrEmpty(amount: UsdE4 | null): string {
+  return amount === null ? '' : formatUsd(amount);
+}
+
+/** Codes whose figures are money; the others' are shares. */
+const MONEY_CODES: readonly (RejectCodeName | null)[] = ['INSUFFICIENT_FUNDS'];
+
+function figuresOf({ rejectCode, rejectNeeded, rejectAvailable }: Trade): Partial<TradeMessage> {
+  if (rejectNeeded === null || rejectAvailable === null) return {};
+  const format = MONEY_CODES.includes(rejectCode) ? formatUsd : String;
+  return { rejectFigures: { needed: format(rejectNeeded), available: format(rejectAvailable) } };
+}

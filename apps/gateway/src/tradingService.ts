@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import type { ExchangeClient } from '@stockbroker/exchange-client';
+import { type CallContext, type Handlers, RpcError, Status } from '@stockbroker/rpc';
+import { Quote, type TradeStatus, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import type { Store } from '@stockbroker/store';
+import { NoAccountError, type PlacePorts, placeTrade } from '@stockbroker/trade-flow';
+import { formatUsd, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
+import type { Authenticate } from './auth.ts';
+import { fromTradeStatus, fromTradeType, toAccountMessage, toTradeMessage } from './convert.ts';
+import { invalidArgument, invalidField } from './errors.ts';
+import type { Instruments } from './instruments.ts';
+import { pageSize, readPageToken, writePageToken } from './pages.ts';
+
+export interface TradingPorts {
+  authenticate: Authenticate;
+  place: PlacePorts;
+  store: Store;
+  exchange: ExchangeClient;
+  instruments: Instruments;
+  partitions: number;
+}
+
+type TradingHandlers = Handlers<typeof TradingServiceDefinition>;
+
+/** The methods of stockbroker.v1.TradingService, for whatever transport carries them. */
+export function tradingService(ports: TradingPorts): TradingHandlers {
+  const customerOf = (context: CallContext) => ports.authenticate(context.header('authorization'));
+  return {
+    placeTrade: async (request, context) => {
+      const customerId = await customerOf(context);
+      if (request.customerId !== '' && request.customerId !== customerId) throw otherCustomer();
+      const order = {
+        customerId,
+        clientOrderId: request.clientOrderId === '' ? randomUUID() : request.clientOrderId,
+        stockTicker: request.stockTicker,
+        type: fromTradeType(request.type),
+        quantity: request.quantity,
+      };
+      const violations = validateOrder(order, (ticker) => ports.exchange.quotes.isListed(ticker));
+      const { type } = order;
+      if (violations.length > 0 || type === undefined) throw invalidArgument(violations);
+      return toTradeMessage(await placeTrade(ports.place, ports.partitions, { ...order, type }, context.signal));
+    },
+
+    getTrade: async ({ orderId }, context) => {
+      const customerId = await customerOf(context);
+      if (!isUuid(orderId)) throw invalidField('order_id', 'must be a lower-case UUID');
+      const trade = await ports.store.readTrade(orderId);
+      // Another customer's trade is as good as none: ids must tell nothing.
+      if (trade === null || trade.customerId !== customerId) throw new RpcError(Status.NOT_FOUND, `there is no trade ${orderId}`);
+      return toTradeMessage(trade);
+    },
+
+    listTrades: async (request, context) => {
+      const customerId = await customerOf(context);
+      const statuses = [...new Set(request.statuses.map(knownStatus))].sort();
+      const filter = statuses.join();
+      const limit = pageSize(request.pageSize, { standard: 50, most: 500 });
+      const position = readPageToken(request.pageToken, filter, /^\d{1,18}$/);
+      const before = position === null ? null : BigInt(position);
+      const trades = await ports.store.listTrades({ customerId, before, statuses, limit: limit + 1 });
+      const page = trades.slice(0, limit);
+      const last = page.at(-1);
+      const nextPageToken = trades.length > limit && last !== undefined ? writePageToken(String(last.seq), filter) : '';
+      return { trades: page.map(toTradeMessage), nextPageToken };
+    },
+
+    getAccount: async (_request, context) => {
+      const customerId = await customerOf(context);
+      const account = await ports.store.readAccount(customerId);
+      if (account === null) throw new NoAccountError(customerId);
+      return toAccountMessage(account);
+    },
+
+    getQuote: async ({ stockTicker }, context) => {
+      await customerOf(context);
+      const latest = ports.exchange.quotes.latest(stockTicker);
+      if (!ports.exchange.quotes.isLive() || latest === null) throw noQuote(stockTicker);
+      if (latest === undefined) throw unknownTicker(stockTicker);
+      const { bid, ask, halted } = latest.quote;
+      return Quote.create({ stockTicker, bid: formatUsd(bid), ask: formatUsd(ask), halted, quotedAt: latest.quotedAt });
+    },
+
+    listInstruments: async (request, context) => {
+      await customerOf(context);
+      const all = ports.instruments.all();
+      if (all === undefined) throw notYet('the list of stocks has not been read from the exchange yet');
+      const limit = pageSize(request.pageSize, { standard: 1_000, most: 1_000 });
+      const after = readPageToken(request.pageToken, '', /^[A-Z.]{1,10}$/) ?? '';
+      const rest = all.filter(({ stockTicker }) => stockTicker > after);
+      const instruments = rest.slice(0, limit);
+      const last = instruments.at(-1);
+      return {
+        instruments,
+        nextPageToken: rest.length > limit && last !== undefined ? writePageToken(last.stockTicker, '') : '',
+      };
+    },
+  };
+}
+
+function knownStatus(status: TradeStatus): Trade['status'] {
+  const known = fromTradeStatus(status);
+  if (known === undefined) throw invalidField('statuses', 'must be among PLACED, EXECUTED, FILLED and REJECTED');
+  return known;
+}
+
+function otherCustomer(): RpcError {
+  return new RpcError(Status.PERMISSION_DENIED, 'customer_id is not the token’s customer; leave it out', {
+    info: { reason: 'OTHER_CUSTOMER' },
+  });
+}
+
+function unknownTicker(stockTicker: string): RpcError {
+  return new RpcError(Status.NOT_FOUND, `${JSON.stringify(stockTicker)} is not listed; ListInstruments names all tickers`, {
+    info: { reason: 'UNKNOWN_TICKER' },
+  });
+}
+
+function noQuote(stockTicker: string): RpcError {
+  return new RpcError(Status.UNAVAILABLE, `there is no fresh quote for ${JSON.stringify(stockTicker)}`, {
+    info: { reason: 'NO_QUOTE' },
+    retryAfterMs: 1_000,
+  });
+}
+
+function notYet(message: string): RpcError {
+  return new RpcError(Status.UNAVAILABLE, message, { info: { reason: 'EXCHANGE_UNAVAILABLE' }, retryAfterMs: 1_000 });
+}

@@ -1,0 +1,120 @@
+import { Bus, connectNats } from '@stockbroker/bus';
+import { createExchangeClient } from '@stockbroker/exchange-client';
+import { Elector, natsLeaseStore, type Term } from '@stockbroker/lease';
+import { type AppContext, type RunningApp, sleep, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
+import { openStore } from '@stockbroker/store';
+import { type LanePorts, reportTo } from '@stockbroker/trade-flow';
+import { type WorkerConfig, workerId } from './config.ts';
+import { LedPartitions } from './leadPartitions.ts';
+
+const LEASE_BUCKET = 'LEASES';
+
+/** Leads partitions and runs their customers' lanes: the only process that sends orders to the exchange. */
+export async function startWorker({ config, log, metrics }: AppContext<WorkerConfig>): Promise<RunningApp> {
+  const id = workerId(config);
+  const store = await openStore(config, log, metrics);
+  const connection = connectNats(config.NATS_URL, id);
+  const bus = new Bus({ connection, replicas: config.NATS_REPLICAS, log, metrics });
+  const exchange = createExchangeClient({
+    address: config.EXCHANGE_ADDRESS,
+    apiKey: config.EXCHANGE_API_KEY,
+    callbackUrl: config.CALLBACK_URL,
+    timeoutMs: config.EXCHANGE_TIMEOUT_MS,
+    quoteWaitMs: config.QUOTE_WAIT_MS,
+    log,
+    metrics,
+  });
+  const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
+  const lanePorts: LanePorts = {
+    store,
+    exchange,
+    wakeups: bus,
+    clock: systemClock,
+    random: systemRandom,
+    hours: { isOpen: () => config.MARKET_HOURS === 'always' },
+    observe: reportTo(log, (kind) => events.inc({ kind })),
+  };
+  const options = {
+    maxLanes: config.MAX_LANES,
+    maxPlacedAgeMs: config.MAX_PLACED_AGE_MS,
+    askAfterMs: config.ASK_AFTER_MS,
+    maxRetryMs: 2_000,
+  };
+  const led = new LedPartitions({
+    workerId: id,
+    store,
+    bus,
+    lanePorts,
+    options,
+    log,
+    resign: (term: Term) => void elector.resign(term),
+  });
+  const leaseStore = await natsLeaseStore({
+    connection: await connection,
+    bucket: LEASE_BUCKET,
+    ttlMs: config.LEASE_TTL_MS,
+    replicas: config.NATS_REPLICAS,
+  });
+  const elector = new Elector(
+    {
+      workerId: id,
+      partitions: config.PARTITIONS,
+      clusterSize: Number(config.CLUSTER_SIZE),
+      ttlMs: config.LEASE_TTL_MS,
+      renewMs: config.LEASE_TTL_MS / 3,
+      marginMs: config.LEASE_TTL_MS / 10,
+    },
+    leaseStore,
+    systemClock,
+    led,
+  );
+  elector.start();
+  const sweeping = startSweeping(
+    () => led.sweep(),
+    config.SWEEP_MS,
+    (error) => log.warn({ err: error }, 'sweep failed'),
+  );
+  const database = startProbe(() => store.ping());
+  metrics.gauge('worker_partitions_led', 'Partitions that this worker leads', () => led.count);
+  metrics.gauge('worker_lanes', 'Customers that this worker is busy with', () => led.lanes);
+
+  return {
+    endpoints: { worker: id },
+    readiness: () => ({
+      database: database.problem(),
+      nats: bus.isConnected ? undefined : 'not connected',
+      // A worker that sees itself among the workers takes part in elections, whatever it leads.
+      elections: elector.workers.includes(id) ? undefined : 'not announced yet',
+    }),
+    stop: async () => {
+      await sweeping.stop();
+      await elector.stop();
+      await led.ended();
+      await exchange.close();
+      await bus.close();
+      database.stop();
+      await store.close();
+    },
+  };
+}
+
+function startSweeping(
+  sweep: () => Promise<void>,
+  everyMs: number,
+  onError: (error: unknown) => void,
+): { stop(): Promise<void> } {
+  const stopped = new AbortController();
+  const run = async () => {
+    while (!stopped.signal.aborted) {
+      await sleep(everyMs, stopped.signal);
+      await sweep().catch(onError);
+    }
+  };
+  const finished = run();
+  return {
+    stop: async () => {
+      stopped.abort();
+      await finished;
+    },
+  };
+}

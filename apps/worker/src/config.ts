@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { natsVariables } from '@stockbroker/bus';
+import { callbackUrlVariable, exchangeVariables } from '@stockbroker/exchange-client';
+import { type AppConfig, integer, oneOf, text } from '@stockbroker/runtime';
+import { storeVariables } from '@stockbroker/store';
+
+export const variables = {
+  ...storeVariables,
+  ...natsVariables,
+  ...exchangeVariables,
+  ...callbackUrlVariable,
+  WORKER_NAME: text('Begins the worker’s id; a random part follows, so that a restart is a new worker.', { default: hostname() }),
+  CLUSTER_SIZE: oneOf('Workers responsible for a partition: one leads, the others stand by.', ['3', '5'], { default: '3' }),
+  LEASE_TTL_MS: integer(
+    'A killed worker’s partitions are free after this long.',
+    { min: 1_000, max: 60_000 },
+    { default: '3000' },
+  ),
+  SWEEP_MS: integer(
+    'How often the database is searched for open trades that no wake-up told of.',
+    { min: 50, max: 60_000 },
+    { default: '2000' },
+  ),
+  MAX_LANES: integer('Customers of one partition worked on at once.', { min: 1, max: 100_000 }, { default: '2000' }),
+  MAX_PLACED_AGE_MS: integer(
+    'While the exchange is down, trades wait placed; one that was never sent is rejected EXCHANGE_UNAVAILABLE at this age.',
+    { min: 100, max: 86_400_000 },
+    { default: '60000' },
+  ),
+  ASK_AFTER_MS: integer(
+    'How long a sent order may be without news before the exchange is asked for it.',
+    { min: 50, max: 3_600_000 },
+    { default: '5000' },
+  ),
+  MARKET_HOURS: oneOf('When trades are executed: `closed` rejects each one MARKET_CLOSED.', ['always', 'closed'], {
+    default: 'always',
+  }),
+};
+
+export type WorkerConfig = AppConfig<typeof variables>;
+
+/** NATS subjects and keys allow letters, digits, - and _ only. */
+export function workerId(config: WorkerConfig): string {
+  return `${config.WORKER_NAME.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 60)}-${randomUUID().slice(0, 8)}`;
+}

@@ -1,0 +1,114 @@
+import type { Bus, Subscribed } from '@stockbroker/bus';
+import type { ElectorEvents, Term } from '@stockbroker/lease';
+import { backoffMs, type Log, sleep } from '@stockbroker/runtime';
+import type { Store } from '@stockbroker/store';
+import { type LanePorts, type LeaderOptions, PartitionLeader } from '@stockbroker/trade-flow';
+
+export interface LeadPorts {
+  workerId: string;
+  store: Store;
+  bus: Bus;
+  lanePorts: LanePorts;
+  options: LeaderOptions;
+  log: Log;
+  /** Gives up a term that the database has ended. */
+  resign: (term: Term) => void;
+}
+
+interface Led {
+  term: Term;
+  /** Resolves when the partition is led, or will not be. */
+  started: Promise<void>;
+  stopping: boolean;
+  leader: PartitionLeader | undefined;
+  subscriptions: Subscribed[];
+}
+
+/** Turns terms won in elections into partitions led: fence in the database first, then open trades, then wake-ups. */
+export class LedPartitions implements ElectorEvents {
+  readonly #ports: LeadPorts;
+  readonly #led = new Map<number, Led>();
+  readonly #ending = new Set<Promise<void>>();
+
+  constructor(ports: LeadPorts) {
+    this.#ports = ports;
+  }
+
+  get count(): number {
+    return this.#led.size;
+  }
+
+  get lanes(): number {
+    let lanes = 0;
+    for (const { leader } of this.#led.values()) lanes += leader?.lanes ?? 0;
+    return lanes;
+  }
+
+  elected(term: Term): void {
+    const led: Led = { term, started: Promise.resolve(), stopping: false, leader: undefined, subscriptions: [] };
+    this.#led.set(term.partition, led);
+    led.started = this.#start(led);
+  }
+
+  lost(term: Term): void {
+    this.#ports.log.warn({ partition: term.partition }, 'lease lost');
+    const ending = this.#end(term).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  async handOver(term: Term): Promise<void> {
+    await this.#end(term);
+    this.#ports.log.debug({ partition: term.partition }, 'handed over');
+  }
+
+  problem(message: string, error: unknown): void {
+    this.#ports.log.debug({ err: error }, message);
+  }
+
+  /** Looks in the database for open trades that no lane works on, in all partitions led. One statement serves them all. */
+  async sweep(): Promise<void> {
+    await Promise.all([...this.#led.values()].map(({ leader }) => leader?.sweep()));
+  }
+
+  /** Resolves when nothing that was begun under a lost lease is still running. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#ending);
+  }
+
+  async #start(led: Led): Promise<void> {
+    const { term } = led;
+    const { partition } = term;
+    const { workerId, store, bus, log } = this.#ports;
+    for (let failures = 0; !led.stopping && term.isTrusted(); failures += 1) {
+      try {
+        const epoch = await store.raiseEpoch(partition, workerId);
+        if (led.stopping) return;
+        const leader = new PartitionLeader(this.#ports.lanePorts, this.#ports.options, {
+          partition,
+          epoch,
+          isTrusted: () => term.isTrusted(),
+          fenced: () => this.#ports.resign(term),
+        });
+        led.leader = leader;
+        led.subscriptions.push(bus.onSettled(partition, (customerId, tradeId) => leader.settled(customerId, tradeId)));
+        await leader.sweep();
+        if (led.stopping) return;
+        led.subscriptions.push(bus.onWakeup(partition, (customerId, ack) => leader.wake(customerId, ack)));
+        log.debug({ partition, epoch: String(epoch) }, 'leads');
+        return;
+      } catch (error) {
+        log.warn({ err: error, partition }, 'cannot lead yet');
+        await sleep(backoffMs(failures, Math.random(), { maxMs: 1_000 }));
+      }
+    }
+  }
+
+  async #end(term: Term): Promise<void> {
+    const led = this.#led.get(term.partition);
+    if (led?.term !== term) return;
+    led.stopping = true;
+    this.#led.delete(term.partition);
+    await led.started;
+    await Promise.all([led.leader?.stop(), ...led.subscriptions.map((subscription) => subscription.stop())]);
+  }
+}

@@ -1,0 +1,194 @@
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { Log, Metrics } from '@stockbroker/runtime';
+import { backoffMs, sleep } from '@stockbroker/runtime';
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import {
+  ensureWakeupConsumer,
+  ensureWakeupStream,
+  settledSubject,
+  WAKEUP_STREAM,
+  wakeupConsumer,
+  wakeupSubject,
+} from './streams.ts';
+
+export interface BusOptions {
+  connection: Promise<NatsConnection>;
+  /** Copies of the wake-up stream: 1, or 3 with a cluster of NATS servers. */
+  replicas: number;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** A trade as wake-ups tell of it. */
+export interface TradeRef {
+  id: string;
+  customerId: string;
+  partition: number;
+}
+
+export interface Subscribed {
+  stop(): Promise<void>;
+}
+
+/** Publishes not answered yet; one more is dropped, which a sweep makes good. */
+const MAX_PUBLISHES_IN_FLIGHT = 5_000;
+const PUBLISH_TIMEOUT_MS = 5_000;
+const PREFETCH = 256;
+
+/**
+ * Wake-ups over NATS: `trades.<partition>` in JetStream tells the partition's leader of a placed trade, `settled.<partition>` that
+ * a trade has ended. Everything here may be lost, doubled or late: the truth is in Postgres.
+ */
+export class Bus {
+  readonly #options: BusOptions;
+  #connection: NatsConnection | undefined;
+  #client: JetStreamClient | undefined;
+  #connected = false;
+  #inFlight = 0;
+  readonly #published;
+  readonly #dropped;
+
+  constructor(options: BusOptions) {
+    this.#options = options;
+    this.#published = options.metrics.counter('bus_wakeups_published_total', 'Wake-ups published');
+    this.#dropped = options.metrics.counter('bus_wakeups_dropped_total', 'Wake-ups not published, by cause', ['cause']);
+    options.connection.then(
+      (connection) => this.#onConnected(connection),
+      (error: unknown) => options.log.error({ err: error }, 'NATS connection given up'),
+    );
+  }
+
+  /** False while there is no connection to NATS. */
+  get isConnected(): boolean {
+    return this.#connected;
+  }
+
+  /** Wakes the trade's partition. Returns at once; a wake-up that fails is only counted. */
+  tradePlaced({ partition, customerId }: TradeRef): void {
+    if (this.#client === undefined || !this.#connected) return this.#drop('disconnected');
+    if (this.#inFlight >= MAX_PUBLISHES_IN_FLIGHT) return this.#drop('overload');
+    this.#inFlight += 1;
+    this.#client.publish(wakeupSubject(partition), customerId, { timeout: PUBLISH_TIMEOUT_MS }).then(
+      () => {
+        this.#inFlight -= 1;
+        this.#published.inc();
+      },
+      (error: unknown) => {
+        this.#inFlight -= 1;
+        this.#drop('failed');
+        this.#options.log.debug({ err: error, partition }, 'wake-up not published');
+      },
+    );
+  }
+
+  /** Tells the partition's leader that the trade has ended. */
+  tradeSettled({ partition, customerId, id }: TradeRef): void {
+    if (this.#connected) this.#connection?.publish(settledSubject(partition), `${customerId} ${id}`);
+  }
+
+  /** Calls back for each trade of the partition that is settled, by whatever process. */
+  onSettled(partition: number, handle: (customerId: string, tradeId: string) => void): Subscribed {
+    const subscription: Subscription | undefined = this.#connection?.subscribe(settledSubject(partition), {
+      callback: (error, message) => {
+        const [customerId, tradeId] = error === null ? message.string().split(' ') : [];
+        if (customerId !== undefined && tradeId !== undefined) handle(customerId, tradeId);
+      },
+    });
+    return { stop: async () => subscription?.unsubscribe() };
+  }
+
+  /**
+   * Calls back for each wake-up of the partition, in order. The handler acknowledges when the wake-up is done with. Stream and
+   * consumer are made again whenever they are gone.
+   */
+  onWakeup(partition: number, handle: (customerId: string, ack: () => void) => void): Subscribed {
+    const abort = new AbortController();
+    let endCurrent: (() => void) | undefined;
+    const run = async () => {
+      for (let failures = 0; !abort.signal.aborted; failures += 1) {
+        try {
+          const messages = await this.#consume(partition);
+          endCurrent = () => messages.stop();
+          if (abort.signal.aborted) return endCurrent();
+          for await (const message of messages) {
+            failures = 0;
+            handle(message.string(), () => message.ack());
+          }
+        } catch (error) {
+          this.#options.log.debug({ err: error, partition }, 'wake-ups interrupted');
+        }
+        await sleep(backoffMs(failures, Math.random(), { maxMs: 2_000 }), abort.signal);
+      }
+    };
+    const finished = run();
+    return {
+      stop: async () => {
+        abort.abort();
+        endCurrent?.();
+        await finished;
+      },
+    };
+  }
+
+  /** Flushes what was published and closes the connection; one that was never made is not waited for. */
+  async close(): Promise<void> {
+    const deadline = Date.now() + 1_000;
+    while (this.#inFlight > 0 && this.#connected && Date.now() < deadline) await sleep(10);
+    if (this.#connected) await this.#connection?.flush();
+    await this.#connection?.close();
+  }
+
+  async #consume(partition: number) {
+    const { manager, client } = await this.#jetStream();
+    try {
+      await ensureWakeupConsumer(manager, partition);
+    } catch {
+      await ensureWakeupStream(manager, this.#options.replicas);
+      await ensureWakeupConsumer(manager, partition);
+    }
+    const consumer = await client.consumers.get(WAKEUP_STREAM, wakeupConsumer(partition));
+    return consumer.consume({ max_messages: PREFETCH, abort_on_missing_resource: true });
+  }
+
+  async #jetStream(): Promise<{ manager: JetStreamManager; client: JetStreamClient }> {
+    const connection = await this.#options.connection;
+    const manager = await jetstreamManager(connection, { checkAPI: false });
+    return { manager, client: jetstream(connection) };
+  }
+
+  #drop(cause: 'disconnected' | 'overload' | 'failed'): void {
+    this.#dropped.inc({ cause });
+  }
+
+  async #onConnected(connection: NatsConnection): Promise<void> {
+    this.#connection = connection;
+    this.#client = jetstream(connection);
+    this.#connected = true;
+    void this.#followStatus(connection);
+    await this.#ensureStream();
+  }
+
+  async #followStatus(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect') {
+        this.#connected = false;
+        this.#options.log.warn('NATS disconnected');
+      } else if (status.type === 'reconnect') {
+        this.#connected = true;
+        this.#options.log.info('NATS reconnected');
+        void this.#ensureStream();
+      }
+    }
+    this.#connected = false;
+  }
+
+  /** The server may have come back without its store. */
+  async #ensureStream(): Promise<void> {
+    try {
+      const { manager } = await this.#jetStream();
+      await ensureWakeupStream(manager, this.#options.replicas);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'wake-up stream not ensured; consumers will try again');
+    }
+  }
+}

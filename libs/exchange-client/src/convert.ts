@@ -1,0 +1,98 @@
+import {
+  type Order,
+  OrderReport as OrderReportMessage,
+  OrderState,
+  type Quote as QuoteMessage,
+  RejectReason,
+  Side,
+} from '@stockbroker/rpc/exchange';
+import {
+  formatUsd,
+  isUuid,
+  type OrderReport,
+  parseUsd,
+  type Quote,
+  type Refusal,
+  type Trade,
+  type UsdE4,
+} from '@stockbroker/trading';
+
+/** A report that breaks the exchange's own contract; the message says how. */
+export class MalformedReportError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'MalformedReportError';
+  }
+}
+
+export function toOrder(trade: Trade, callbackUrl: string): Order {
+  if (trade.limitPrice === null) throw new TypeError(`trade ${trade.id} has no limit price: it was not marked executed`);
+  return {
+    clientOrderId: trade.id,
+    ticker: trade.stockTicker,
+    side: trade.type === 'buy' ? Side.SIDE_BUY : Side.SIDE_SELL,
+    quantity: trade.quantity,
+    limitPrice: formatUsd(trade.limitPrice),
+    callbackUrl,
+  };
+}
+
+/** Null while the exchange gives no prices for the ticker. */
+export function fromQuote(quote: QuoteMessage): Quote | null {
+  if (quote.bid === '' || quote.ask === '') return null;
+  return { stockTicker: quote.ticker, bid: parseUsd(quote.bid), ask: parseUsd(quote.ask), halted: quote.halted };
+}
+
+/** What the exchange says of an order. @throws MalformedReportError */
+export function fromOrderReport(message: OrderReportMessage): OrderReport | 'open' {
+  if (!isUuid(message.clientOrderId)) throw new MalformedReportError('client_order_id is not a UUID');
+  if (message.side !== Side.SIDE_BUY && message.side !== Side.SIDE_SELL) throw new MalformedReportError('side is not set');
+  if (message.state === OrderState.ORDER_STATE_OPEN) return 'open';
+  return {
+    tradeId: message.clientOrderId,
+    stockTicker: message.ticker,
+    type: message.side === Side.SIDE_BUY ? 'buy' : 'sell',
+    quantity: message.quantity,
+    outcome: outcomeOf(message),
+  };
+}
+
+function outcomeOf(message: OrderReportMessage): OrderReport['outcome'] {
+  const { executedAt, executionId } = message;
+  if (executedAt === undefined || Number.isNaN(executedAt.getTime())) throw new MalformedReportError('executed_at is not set');
+  switch (message.state) {
+    case OrderState.ORDER_STATE_FILLED:
+      if (executionId === '' || executionId.length > 64)
+        throw new MalformedReportError('execution_id must have 1 to 64 characters');
+      return { kind: 'filled', price: positivePrice(message.price), executionId, executedAt };
+    case OrderState.ORDER_STATE_REJECTED:
+      return { kind: 'rejected', refusal: refusalOf(message), executedAt };
+    default:
+      throw new MalformedReportError('state is not set');
+  }
+}
+
+function positivePrice(text: string): UsdE4 {
+  try {
+    const price = parseUsd(text);
+    if (price > 0n) return price;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new MalformedReportError('price must be a positive decimal with at most four places');
+}
+
+const MAX_MESSAGE = 200;
+
+function refusalOf({ rejectReason, rejectMessage, ticker }: OrderReportMessage): Refusal {
+  switch (rejectReason) {
+    case RejectReason.REJECT_REASON_UNKNOWN_TICKER:
+      return { code: 'UNKNOWN_TICKER', stockTicker: ticker };
+    case RejectReason.REJECT_REASON_HALTED:
+      return { code: 'HALTED', stockTicker: ticker };
+    case RejectReason.REJECT_REASON_MARKET_CLOSED:
+      return { code: 'MARKET_CLOSED' };
+    default:
+      return { code: 'EXCHANGE_REJECTED', message: rejectMessage.slice(0, MAX_MESSAGE) || 'no reason given' };
+  }
+}

@@ -1,0 +1,134 @@
+import { Batcher, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
+import { RpcChannel } from '@stockbroker/rpc';
+import {
+  ExchangeServiceDefinition,
+  type Instrument,
+  type Order,
+  type OrderReport as OrderReportMessage,
+  SubmitOutcome,
+  type SubmitResult,
+} from '@stockbroker/rpc/exchange';
+import { type Exchange, ExchangeInDoubtError, type SubmitAnswer } from '@stockbroker/trade-flow';
+import type { OrderReport } from '@stockbroker/trading';
+import { Breaker } from './breaker.ts';
+import { fromOrderReport, MalformedReportError, toOrder } from './convert.ts';
+import { Quotes } from './quotes.ts';
+
+export interface ExchangeClientOptions {
+  /** host:port */
+  address: string;
+  apiKey: string;
+  /** Where the exchange reports results; needed by whoever submits orders. */
+  callbackUrl?: string;
+  /** Past it a call is in doubt. */
+  timeoutMs: number;
+  /** How long to wait for a quote that the exchange does not give. */
+  quoteWaitMs: number;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** The exchange as the flow's port, and what a gateway shows of it. */
+export interface ExchangeClient extends Exchange {
+  quotes: Quotes;
+  listInstruments(): Promise<Instrument[]>;
+  close(): Promise<void>;
+}
+
+const MAX_BATCH = 256;
+const MAX_QUEUE = 100_000;
+
+/** Calls to the exchange, batched. Every failure to get an answer is ExchangeInDoubtError, whatever its cause. */
+export function createExchangeClient(options: ExchangeClientOptions): ExchangeClient {
+  const channel = new RpcChannel(options.address, { authorization: `Bearer ${options.apiKey}` });
+  const client = channel.client(ExchangeServiceDefinition);
+  const quotes = new Quotes(client, options.log);
+  const breaker = new Breaker();
+  const calls = options.metrics.histogram('exchange_call_seconds', 'Duration of calls to the exchange', ['method', 'outcome']);
+  const sizes = options.metrics.histogram('exchange_batch_orders', 'Orders in one call', ['method'], SIZE_BUCKETS);
+
+  const inDoubtOnFailure = async <T>(method: string, call: () => Promise<T>): Promise<T> => {
+    const end = calls.startTimer({ method });
+    try {
+      const answer = await call();
+      end({ outcome: 'answered' });
+      breaker.succeeded();
+      return answer;
+    } catch (error) {
+      end({ outcome: 'in doubt' });
+      breaker.failed(performance.now(), Math.random());
+      throw new ExchangeInDoubtError(error);
+    }
+  };
+  const batched = <Item, Result>(method: string, run: (items: Item[]) => Promise<Result[]>) =>
+    new Batcher<Item, Result>({
+      name: method,
+      maxBatch: MAX_BATCH,
+      maxQueue: MAX_QUEUE,
+      concurrency: 2,
+      onBatch: (size) => sizes.observe({ method }, size),
+      run: (items) => inDoubtOnFailure(method, () => run(items)),
+    });
+
+  const submit = batched('submitOrders', async (orders: Order[]) => {
+    const { results } = await client.submitOrders({ orders }, { timeoutMs: options.timeoutMs });
+    return matchById(orders, results);
+  });
+  const find = batched('getOrders', async (clientOrderIds: string[]) => {
+    const { reports, unknownClientOrderIds } = await client.getOrders({ clientOrderIds }, { timeoutMs: options.timeoutMs });
+    const answers = new Map<string, FindAnswer>(unknownClientOrderIds.map((id) => [id, 'unknown']));
+    for (const report of reports) answers.set(report.clientOrderId, readReport(report));
+    return clientOrderIds.map((id) => answers.get(id));
+  });
+  return {
+    quotes,
+    isReachable: () => quotes.isLive() && breaker.isClosed(performance.now()),
+    freshQuote: (stockTicker) => quotes.fresh(stockTicker, options.quoteWaitMs),
+    submitOrder: async (trade) => {
+      if (options.callbackUrl === undefined) throw new TypeError('orders are submitted without a callback URL');
+      return toAnswer(await submit.submit(toOrder(trade, options.callbackUrl)));
+    },
+    findOrder: async (tradeId) => {
+      const answer = await find.submit(tradeId);
+      if (answer === undefined) throw new ExchangeInDoubtError(new Error(`the exchange's answer leaves out order ${tradeId}`));
+      if (answer instanceof Error) throw new ExchangeInDoubtError(answer);
+      return answer;
+    },
+    listInstruments: async () => (await client.listInstruments({}, { timeoutMs: options.timeoutMs })).instruments,
+    close: async () => {
+      await Promise.all([submit.idle(), find.idle()]);
+      await quotes.stop();
+      channel.close();
+    },
+  };
+}
+
+type FindAnswer = OrderReport | 'open' | 'unknown' | MalformedReportError;
+
+/** A malformed report is the trouble of its own order, not of the others in the batch. */
+function readReport(report: OrderReportMessage): FindAnswer {
+  try {
+    return fromOrderReport(report);
+  } catch (error) {
+    if (error instanceof MalformedReportError) return error;
+    throw error;
+  }
+}
+
+function matchById(orders: Order[], results: SubmitResult[]): (SubmitResult | undefined)[] {
+  const byId = new Map(results.map((result) => [result.clientOrderId, result]));
+  return orders.map((order) => byId.get(order.clientOrderId));
+}
+
+function toAnswer(result: SubmitResult | undefined): SubmitAnswer {
+  switch (result?.outcome) {
+    case SubmitOutcome.SUBMIT_OUTCOME_ACCEPTED:
+      return { kind: 'accepted' };
+    case SubmitOutcome.SUBMIT_OUTCOME_INVALID:
+      return { kind: 'invalid', message: result.message };
+    case SubmitOutcome.SUBMIT_OUTCOME_CONFLICT:
+      return { kind: 'conflict', message: result.message };
+    default:
+      throw new ExchangeInDoubtError(new Error("the exchange's answer leaves out an order"));
+  }
+}

@@ -1,0 +1,304 @@
+import { Membership } from './membership.ts';
+import type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+
+export interface ElectorOptions {
+  /** Unique among all workers, also among restarts of one. */
+  workerId: string;
+  partitions: number;
+  /** Workers responsible for a partition: 3 or 5. */
+  clusterSize: number;
+  /** Lifetime of a lease that is not renewed; the store's keys must have the same. */
+  ttlMs: number;
+  /** How often a lease is renewed. */
+  renewMs: number;
+  /** A lease is not trusted for this long before it could end, for clocks that run at different speeds. */
+  marginMs: number;
+}
+
+/** One term of leading one partition. */
+export interface Term {
+  partition: number;
+  /** False from the moment in which another worker may have the lease. Checked by time, so also true to its word after a pause. */
+  isTrusted(): boolean;
+}
+
+export interface ElectorEvents {
+  /** The partition is ours to lead. */
+  elected(term: Term): void;
+  /** The lease is lost: stop, send nothing more. */
+  lost(term: Term): void;
+  /** The lease will be given up: finish what is in hand. The lease is kept until this resolves. */
+  handOver(term: Term): Promise<void>;
+  problem(message: string, error: unknown): void;
+}
+
+interface Held extends Term {
+  revision: number;
+  trustedUntilMs: number;
+  attemptedAtMs: number;
+  busy: boolean;
+  handingOver: boolean;
+}
+
+const TICK_MS = 50;
+/** A partition without a leader is the first one's to take; each further one of its cluster waits this much longer. */
+const STANDBY_MS = 500;
+/** After a hand-over that the other did not take, it is not offered to it again for this long. */
+const REFUSED_MS = 10_000;
+
+/** Competes for the leases of all partitions. Its README is the state model. */
+export class Elector {
+  readonly #options: ElectorOptions;
+  readonly #store: LeaseStore;
+  readonly #clock: LeaseClock;
+  readonly #events: ElectorEvents;
+  readonly #membership: Membership;
+  readonly #held = new Map<number, Held>();
+  /** Leases of others as seen, and since when a partition has been without one. */
+  readonly #others = new Map<number, number>();
+  readonly #vacantSinceMs = new Map<number, number>();
+  readonly #acquiring = new Set<number>();
+  readonly #refusedUntilMs = new Map<number, number>();
+  readonly #stopped = new AbortController();
+  #ownPresenceSeenMs = 0;
+  #presenceAttemptedMs = Number.NEGATIVE_INFINITY;
+  #leaving = false;
+  #watch = new AbortController();
+  #loops: Promise<void>[] = [];
+
+  constructor(options: ElectorOptions, store: LeaseStore, clock: LeaseClock, events: ElectorEvents) {
+    this.#options = options;
+    this.#store = store;
+    this.#clock = clock;
+    this.#events = events;
+    this.#membership = new Membership(options.ttlMs, options.clusterSize);
+  }
+
+  get held(): number[] {
+    return [...this.#held.keys()];
+  }
+
+  get workers(): string[] {
+    return this.#membership.workers;
+  }
+
+  start(): void {
+    this.#ownPresenceSeenMs = this.#clock.monotonicMs();
+    this.#loops = [this.#watchLoop(), this.#tickLoop()];
+  }
+
+  /** Gives the term up because the database has another leader; competes again like anyone. */
+  async resign(term: Term): Promise<void> {
+    const held = this.#held.get(term.partition);
+    if (held === undefined || held !== term) return;
+    this.#lose(held);
+    await this.#tolerate('resign', () => this.#store.delete(leaseKey(term.partition), held.revision));
+  }
+
+  /** Leaves: the others take over each partition as soon as its work in hand is done. */
+  async stop(): Promise<void> {
+    this.#leaving = true;
+    await this.#tolerate('leave', () => this.#store.delete(presenceKey(this.#options.workerId)));
+    await Promise.all([...this.#held.values()].map((held) => this.#handOver(held)));
+    this.#stopped.abort();
+    this.#watch.abort();
+    await Promise.all(this.#loops);
+  }
+
+  async #tickLoop(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      this.#tick();
+      await this.#clock.sleep(TICK_MS, this.#stopped.signal);
+    }
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#membership.expire(nowMs);
+    for (const [partition, seenAtMs] of this.#others) {
+      if (nowMs - seenAtMs > this.#options.ttlMs) this.#markVacant(partition, nowMs);
+    }
+    for (const held of this.#held.values()) {
+      if (!held.isTrusted()) this.#lose(held);
+      else if (!held.busy && nowMs - held.attemptedAtMs >= this.#options.renewMs) void this.#renew(held);
+    }
+    if (this.#leaving) return;
+    if (nowMs - this.#presenceAttemptedMs >= this.#options.renewMs) void this.#announce(nowMs);
+    // Our own announcements come back through the watch; when they do not, the watch is blind and is begun anew.
+    if (nowMs - this.#ownPresenceSeenMs > 2 * this.#options.renewMs) this.#restartWatch(nowMs);
+    for (let partition = 0; partition < this.#options.partitions; partition += 1) this.#consider(partition, nowMs);
+  }
+
+  /** Takes a vacant partition when it is our turn; hands over one that another should lead. */
+  #consider(partition: number, nowMs: number): void {
+    // Who does not see itself cannot judge its rank: at the start, and after an outage.
+    if (this.#leaving || !this.#membership.has(this.#options.workerId)) return;
+    const cluster = this.#membership.cluster(partition);
+    const rank = cluster.indexOf(this.#options.workerId);
+    const held = this.#held.get(partition);
+    if (held !== undefined) {
+      const refused = (this.#refusedUntilMs.get(partition) ?? 0) > nowMs;
+      if (rank !== 0 && !refused) void this.#handOver(held);
+      return;
+    }
+    if (rank < 0 || this.#others.has(partition) || this.#acquiring.has(partition)) return;
+    const vacantSinceMs = this.#vacantSinceMs.get(partition) ?? this.#markVacant(partition, nowMs);
+    if (nowMs - vacantSinceMs >= rank * STANDBY_MS) void this.#acquire(partition, rank);
+  }
+
+  async #acquire(partition: number, rank: number): Promise<void> {
+    this.#acquiring.add(partition);
+    const attemptedAtMs = this.#clock.monotonicMs();
+    try {
+      const revision = await this.#store.create(leaseKey(partition), this.#options.workerId);
+      if (revision === 'taken') return;
+      if (this.#leaving) return await this.#store.delete(leaseKey(partition), revision);
+      const held = this.#newTerm(partition, revision, attemptedAtMs);
+      if (rank > 0) this.#refusedUntilMs.set(partition, attemptedAtMs + REFUSED_MS);
+      this.#held.set(partition, held);
+      this.#vacantSinceMs.delete(partition);
+      this.#events.elected(held);
+    } catch (error) {
+      this.#events.problem(`partition ${partition} not acquired`, error);
+    } finally {
+      this.#acquiring.delete(partition);
+    }
+  }
+
+  #newTerm(partition: number, revision: number, attemptedAtMs: number): Held {
+    const clock = this.#clock;
+    return {
+      partition,
+      revision,
+      attemptedAtMs,
+      trustedUntilMs: attemptedAtMs + this.#options.ttlMs - this.#options.marginMs,
+      busy: false,
+      handingOver: false,
+      isTrusted() {
+        return clock.monotonicMs() < this.trustedUntilMs;
+      },
+    };
+  }
+
+  /** Trust counts from the attempt: the store cannot have begun the new lifetime before. */
+  async #renew(held: Held): Promise<void> {
+    held.busy = true;
+    const attemptedAtMs = this.#clock.monotonicMs();
+    const { revision: known } = held;
+    held.attemptedAtMs = attemptedAtMs;
+    try {
+      const revision = await this.#store.update(leaseKey(held.partition), this.#options.workerId, known);
+      if (this.#held.get(held.partition) !== held) return;
+      if (revision === 'lost') {
+        // Unless the answer to an earlier renewal was lost: then the watch has told of that revision, and the next try has it.
+        if (held.revision === known) this.#lose(held);
+        return;
+      }
+      held.revision = Math.max(held.revision, revision);
+      held.trustedUntilMs = attemptedAtMs + this.#options.ttlMs - this.#options.marginMs;
+    } catch (error) {
+      this.#events.problem(`partition ${held.partition} not renewed`, error);
+    } finally {
+      held.busy = false;
+    }
+  }
+
+  #lose(held: Held): void {
+    if (this.#held.get(held.partition) !== held) return;
+    this.#held.delete(held.partition);
+    held.trustedUntilMs = Number.NEGATIVE_INFINITY;
+    this.#markVacant(held.partition, this.#clock.monotonicMs());
+    this.#events.lost(held);
+  }
+
+  async #handOver(held: Held): Promise<void> {
+    if (held.handingOver) return;
+    held.handingOver = true;
+    try {
+      await this.#events.handOver(held);
+    } catch (error) {
+      this.#events.problem(`partition ${held.partition} not handed over cleanly`, error);
+    }
+    while (held.busy) await this.#clock.sleep(1);
+    if (this.#held.get(held.partition) !== held) return;
+    this.#held.delete(held.partition);
+    held.trustedUntilMs = Number.NEGATIVE_INFINITY;
+    this.#markVacant(held.partition, this.#clock.monotonicMs());
+    await this.#tolerate('hand-over', () => this.#store.delete(leaseKey(held.partition), held.revision));
+  }
+
+  async #announce(nowMs: number): Promise<void> {
+    this.#presenceAttemptedMs = nowMs;
+    await this.#tolerate('announce', () => this.#store.put(presenceKey(this.#options.workerId), this.#options.workerId));
+  }
+
+  #markVacant(partition: number, nowMs: number): number {
+    this.#others.delete(partition);
+    this.#vacantSinceMs.set(partition, nowMs);
+    return nowMs;
+  }
+
+  #restartWatch(nowMs: number): void {
+    this.#ownPresenceSeenMs = nowMs;
+    this.#watch.abort();
+  }
+
+  async #watchLoop(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      this.#watch = new AbortController();
+      try {
+        for await (const change of this.#store.watch(this.#watch.signal)) this.#observe(change);
+      } catch (error) {
+        this.#events.problem('watch interrupted', error);
+      }
+      await this.#clock.sleep(TICK_MS, this.#stopped.signal);
+    }
+  }
+
+  #observe({ key, holder, revision }: LeaseChange): void {
+    const nowMs = this.#clock.monotonicMs();
+    const [kind, name = ''] = key.split('.');
+    if (kind === 'worker') this.#observeWorker(name, holder, nowMs);
+    else this.#observeLease(Number(name), holder, revision, nowMs);
+  }
+
+  #observeWorker(worker: string, holder: string | null, nowMs: number): void {
+    if (worker === this.#options.workerId) this.#ownPresenceSeenMs = nowMs;
+    if (holder === null) this.#membership.left(worker);
+    else this.#membership.saw(worker, nowMs);
+    if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
+  }
+
+  #observeLease(partition: number, holder: string | null, revision: number, nowMs: number): void {
+    const held = this.#held.get(partition);
+    if (holder === this.#options.workerId) {
+      if (held !== undefined) held.revision = Math.max(held.revision, revision);
+      else if (!this.#acquiring.has(partition)) void this.#dropStray(partition, revision);
+    } else if (holder === null) {
+      if (held === undefined) {
+        this.#markVacant(partition, nowMs);
+        this.#consider(partition, nowMs);
+      }
+    } else {
+      this.#others.set(partition, nowMs);
+      this.#vacantSinceMs.delete(partition);
+    }
+  }
+
+  /** A lease in our name that we do not know to hold, because the answer was lost: give it up rather than wait for its end. */
+  async #dropStray(partition: number, revision: number): Promise<void> {
+    await this.#tolerate('drop a stray lease', () => this.#store.delete(leaseKey(partition), revision));
+  }
+
+  /** For calls whose failure costs only time: what is not said or given up now ends with its lifetime. */
+  async #tolerate(what: string, call: () => Promise<void>): Promise<void> {
+    try {
+      await call();
+    } catch (error) {
+      this.#events.problem(`${what} failed`, error);
+    }
+  }
+}
+
+const leaseKey = (partition: number) => `partition.${partition}`;
+const presenceKey = (workerId: string) => `worker.${workerId}`;

@@ -1,0 +1,27 @@
+/** Where leases are kept: keys that vanish unless they are renewed. Everything may fail; then nothing is known. */
+export interface LeaseStore {
+  /** Takes a key that nobody has. @returns its revision, or 'taken' */
+  create(key: string, holder: string): Promise<number | 'taken'>;
+  /** Renews a key of this revision. @returns its new revision, or 'lost' when the key has another */
+  update(key: string, holder: string, revision: number): Promise<number | 'lost'>;
+  /** Writes a key whatever it was. */
+  put(key: string, holder: string): Promise<void>;
+  /** Gives a key of this revision up, so that others see it at once. */
+  delete(key: string, revision?: number): Promise<void>;
+  /** Every key that exists, then every change, until the signal aborts or the store is lost (then it throws or returns). */
+  watch(signal: AbortSignal): AsyncIterable<LeaseChange>;
+}
+
+export interface LeaseChange {
+  key: string;
+  revision: number;
+  /** Null when the key was given up. */
+  holder: string | null;
+}
+
+export interface LeaseClock {
+  /** Milliseconds that never jump. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, or as soon as the signal aborts. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,145 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { findNatsServer } from './findNatsServer.ts';
+import { canonicalPath, claimFolder } from './folderClaim.ts';
+import { freePort, type ServerProcess, spawnServer, startOnPort, stopLeftovers, untilReady } from './serverProcess.ts';
+
+export interface NatsOptions {
+  /** Holds the JetStream store, kept between starts, and the configuration file. */
+  storeDir: string;
+  /** Default: a free one. */
+  port?: number;
+  /** More lines for the configuration file, e.g. subject mappings. */
+  settings?: string;
+  /** Write every message to disk before it is acknowledged. Default: every 2 minutes, as nats-server itself. */
+  syncAlways?: boolean;
+  /** The nats-server program. Default: see findNatsServer. */
+  program?: string;
+  /** Takes the server's log and what is done to start it. */
+  log?: (line: string) => void;
+}
+
+export interface NatsServer {
+  readonly url: string;
+  readonly port: number;
+  /** http://127.0.0.1:<port>, with /healthz, /varz, /jsz. */
+  readonly monitorUrl: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+  /** SIGKILL. What JetStream has written is kept. */
+  kill(): Promise<void>;
+  /** Stops, forgets all streams and buckets, and starts again on the same port. */
+  wipe(): Promise<void>;
+  /** Still connected, but silent, until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+const readyDeadlineMs = 15_000;
+
+/**
+ * Starts nats-server with JetStream on 127.0.0.1. A server left on that store by a killed process is stopped first; one of a live
+ * process is not touched (FolderInUseError).
+ */
+export async function startNats(options: NatsOptions): Promise<NatsServer> {
+  const log = options.log ?? (() => {});
+  const program = options.program ?? (await findNatsServer({ log }));
+  const storeDir = canonicalPath(resolve(options.storeDir));
+  const release = claimFolder(storeDir);
+  try {
+    mkdirSync(storeDir, { recursive: true });
+    const configFile = join(storeDir, 'nats.conf');
+    const leftovers = await stopLeftovers('nats-server', ['-c', configFile], 'SIGTERM');
+    if (leftovers.length > 0) log(`stopped a server that an earlier run left behind (process ${leftovers.join(', ')})`);
+
+    return await startOnPort('nats-server', options.port, async (port) => {
+      const monitorPort = await freePort();
+      writeFileSync(configFile, configuration(options, storeDir, port, monitorPort));
+      const start = () => launch(program, configFile, monitorPort, log);
+      return control(await start(), { storeDir, port, monitorPort, start, release });
+    });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function configuration(options: NatsOptions, storeDir: string, port: number, monitorPort: number): string {
+  return `server_name: stockbroker
+listen: "127.0.0.1:${port}"
+http: "127.0.0.1:${monitorPort}"
+jetstream {
+  store_dir: ${JSON.stringify(join(storeDir, 'store'))}
+  ${options.syncAlways ? 'sync_interval: always' : ''}
+}
+${options.settings ?? ''}
+`;
+}
+
+async function launch(
+  program: string,
+  configFile: string,
+  monitorPort: number,
+  log: (line: string) => void,
+): Promise<ServerProcess> {
+  const server = await spawnServer(program, ['-c', configFile], { name: 'nats-server', stopSignal: 'SIGTERM', log });
+  await untilReady('nats-server', server, readyDeadlineMs, () => isHealthy(monitorPort));
+  return server;
+}
+
+/** Listening for clients, and JetStream has read its store. */
+async function isHealthy(monitorPort: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${monitorPort}/healthz`, { signal: AbortSignal.timeout(2_000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false; // not listening yet
+  }
+}
+
+interface Launched {
+  storeDir: string;
+  port: number;
+  monitorPort: number;
+  start: () => Promise<ServerProcess>;
+  release: () => void;
+}
+
+function control(first: ServerProcess, { storeDir, port, monitorPort, start, release }: Launched): NatsServer {
+  let server: ServerProcess;
+  let wiping = false;
+  let gone: Promise<void>;
+  const run = (started: ServerProcess) => {
+    server = started;
+    gone = started.exited.then(() => {
+      if (!wiping) release();
+    });
+  };
+  run(first);
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    monitorUrl: `http://127.0.0.1:${monitorPort}`,
+    get pid() {
+      return server.pid;
+    },
+    stop: () => server.stop().then(() => gone),
+    kill: () => server.kill().then(() => gone),
+    async wipe() {
+      wiping = true;
+      try {
+        await server.stop();
+        rmSync(join(storeDir, 'store'), { recursive: true, force: true });
+        run(await start());
+      } catch (error) {
+        release();
+        throw error;
+      } finally {
+        wiping = false;
+      }
+    },
+    pause: () => server.signal('SIGSTOP'),
+    resume: () => server.signal('SIGCONT'),
+  };
+}

@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/*
+ * Which processes run on this machine. Linux is read from /proc, because small container images have no `ps`; other systems
+ * are asked through `ps`.
+ */
+const onLinux = process.platform === 'linux';
+
+/** When a process started, in the system's own notation: tells it apart from a later one with the same id. Undefined: no such process. */
+export function processStart(pid: number): string | undefined {
+  if (!onLinux) return ps(['-o', 'lstart=', '-p', String(pid)])[0];
+  const stat = procStat(pid);
+  return stat === undefined || stat.state === 'Z' ? undefined : stat.start;
+}
+
+/** Processes started as `…/program args…`, with these arguments first and in this order. */
+export function findProcesses(program: string, args: readonly string[]): number[] {
+  if (!onLinux) {
+    const commandLine = `/${[program, ...args].join(' ')} `;
+    return ps(['-A', '-o', 'pid=,command='])
+      .filter((line) => `${line} `.includes(commandLine))
+      .map((line) => Number.parseInt(line, 10));
+  }
+  const commandLine = `/${[program, ...args].join('\0')}\0`;
+  return processIds().filter((pid) => readProc(pid, 'cmdline')?.includes(commandLine));
+}
+
+export function childrenOf(parent: number): number[] {
+  if (onLinux) return processIds().filter((pid) => procStat(pid)?.parent === parent);
+  return ps(['-A', '-o', 'pid=,ppid='])
+    .map((line) => line.split(/\s+/).map(Number))
+    .filter(([, parentOfLine]) => parentOfLine === parent)
+    .flatMap(([pid]) => pid ?? []);
+}
+
+/** True when the process was there to take the signal. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+function processIds(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+function procStat(pid: number): { state: string; parent: number; start: string } | undefined {
+  // `pid (command) state parent …`: the command may itself hold spaces and parentheses. The start is field 22.
+  const stat = readProc(pid, 'stat');
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, start] = [fields?.[0], fields?.[1], fields?.[19]];
+  return state && start ? { state, parent: Number(parent), start } : undefined;
+}
+
+function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return undefined; // gone since it was listed
+  }
+}
+
+function ps(args: readonly string[]): string[] {
+  try {
+    const lines = execFileSync('ps', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n');
+    return lines.map((line) => line.trim()).filter((line) => line !== '');
+  } catch (error) {
+    if ((error as { status?: number }).status === 1) return []; // no such process
+    throw error;
+  }
+}
