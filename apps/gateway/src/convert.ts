@@ -3,8 +3,8 @@ import type { AccountRecord } from '@stockbroker/store';
 import {
   formatUsd,
   type RejectCode as RejectCodeName,
-  type Trade,
   type TradeStatus as Status,
+  type Trade,
   type UsdE4,
 } from '@stockbroker/trading';
 

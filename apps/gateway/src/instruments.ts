@@ -1,6 +1,6 @@
 import type { ExchangeClient } from '@stockbroker/exchange-client';
-import { type Log, sleep } from '@stockbroker/runtime';
 import type { Instrument } from '@stockbroker/rpc/stockbroker';
+import { type Log, sleep } from '@stockbroker/runtime';
 
 const REFRESH_MS = 60_000;
 const RETRY_MS = 500;

@@ -1,7 +1,7 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Log, Metrics } from '@stockbroker/runtime';
 import { backoffMs, sleep } from '@stockbroker/runtime';
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import {
   ensureWakeupConsumer,
   ensureWakeupStream,
@@ -65,10 +65,14 @@ export class Bus {
 
   /** Wakes the trade's partition. Returns at once; a wake-up that fails is only counted. */
   tradePlaced({ partition, customerId }: TradeRef): void {
-    if (this.#client === undefined || !this.#connected) return this.#drop('disconnected');
-    if (this.#inFlight >= MAX_PUBLISHES_IN_FLIGHT) return this.#drop('overload');
+    if (this.#client === undefined || !this.#connected) this.#drop('disconnected');
+    else if (this.#inFlight >= MAX_PUBLISHES_IN_FLIGHT) this.#drop('overload');
+    else this.#publishWakeup(this.#client, partition, customerId);
+  }
+
+  #publishWakeup(client: JetStreamClient, partition: number, customerId: string): void {
     this.#inFlight += 1;
-    this.#client.publish(wakeupSubject(partition), customerId, { timeout: PUBLISH_TIMEOUT_MS }).then(
+    client.publish(wakeupSubject(partition), customerId, { timeout: PUBLISH_TIMEOUT_MS }).then(
       () => {
         this.#inFlight -= 1;
         this.#published.inc();

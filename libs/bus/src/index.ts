@@ -1,3 +1,3 @@
-export { natsVariables } from './variables.ts';
-export { connectNats } from './connectNats.ts';
 export { Bus, type BusOptions, type Subscribed, type TradeRef } from './bus.ts';
+export { connectNats } from './connectNats.ts';
+export { natsVariables } from './variables.ts';

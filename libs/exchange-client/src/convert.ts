@@ -1,6 +1,6 @@
 import {
   type Order,
-  OrderReport as OrderReportMessage,
+  type OrderReport as OrderReportMessage,
   OrderState,
   type Quote as QuoteMessage,
   RejectReason,

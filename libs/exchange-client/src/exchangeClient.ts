@@ -1,4 +1,3 @@
-import { Batcher, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { RpcChannel } from '@stockbroker/rpc';
 import {
   ExchangeServiceDefinition,
@@ -8,6 +7,7 @@ import {
   SubmitOutcome,
   type SubmitResult,
 } from '@stockbroker/rpc/exchange';
+import { Batcher, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { type Exchange, ExchangeInDoubtError, type SubmitAnswer } from '@stockbroker/trade-flow';
 import type { OrderReport } from '@stockbroker/trading';
 import { Breaker } from './breaker.ts';

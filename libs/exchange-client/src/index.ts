@@ -1,4 +1,4 @@
-export { callbackUrlVariable, exchangeVariables } from './variables.ts';
-export { createExchangeClient, type ExchangeClient, type ExchangeClientOptions } from './exchangeClient.ts';
 export { fromOrderReport, MalformedReportError } from './convert.ts';
+export { createExchangeClient, type ExchangeClient, type ExchangeClientOptions } from './exchangeClient.ts';
 export type { QuotedAt, Quotes } from './quotes.ts';
+export { callbackUrlVariable, exchangeVariables } from './variables.ts';

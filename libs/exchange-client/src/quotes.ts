@@ -1,6 +1,6 @@
-import { type Log, sleep } from '@stockbroker/runtime';
 import type { RpcClient } from '@stockbroker/rpc';
 import type { ExchangeServiceDefinition } from '@stockbroker/rpc/exchange';
+import { type Log, sleep } from '@stockbroker/runtime';
 import type { QuoteAnswer } from '@stockbroker/trade-flow';
 import type { Quote } from '@stockbroker/trading';
 import { fromQuote } from './convert.ts';

@@ -1,3 +1,3 @@
 export { Elector, type ElectorEvents, type ElectorOptions, type Term } from './elector.ts';
-export { natsLeaseStore, type NatsLeaseStoreOptions } from './natsLeaseStore.ts';
+export { type NatsLeaseStoreOptions, natsLeaseStore } from './natsLeaseStore.ts';
 export type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';

@@ -8,9 +8,9 @@ export {
   ExchangeServiceDefinition,
   type Instrument,
   Quote,
+  StreamQuotesResponse,
   SubmitOutcome,
   type SubmitResult,
-  StreamQuotesResponse,
 } from './generated/exchange/v1/exchange_service.ts';
 export { Order, OrderReport, OrderState, RejectReason, Side } from './generated/exchange/v1/order.ts';
 export { Behaviour, type JournalEntry, SimulatorServiceDefinition } from './generated/exchange/v1/simulator_service.ts';

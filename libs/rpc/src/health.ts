@@ -1,7 +1,7 @@
 import {
-  HealthCheckResponse_ServingStatus as ServingStatus,
-  HealthDefinition,
   type HealthCheckResponse,
+  HealthDefinition,
+  HealthCheckResponse_ServingStatus as ServingStatus,
 } from './generated/grpc/health/v1/health.ts';
 import type { GrpcServer } from './server.ts';
 

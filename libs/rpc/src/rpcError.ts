@@ -1,4 +1,4 @@
-import { type Metadata, type ServiceError, type StatusObject, status as Status, Metadata as GrpcMetadata } from '@grpc/grpc-js';
+import { Metadata as GrpcMetadata, type Metadata, type ServiceError, status as Status, type StatusObject } from '@grpc/grpc-js';
 import type { Any } from './generated/google/protobuf/any.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from './generated/google/rpc/error_details.ts';
 import { Status as StatusMessage } from './generated/google/rpc/status.ts';

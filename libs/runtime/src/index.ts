@@ -18,5 +18,5 @@ export {
   type Variables,
 } from './config.ts';
 export { createLog, type Log } from './log.ts';
-export { type Probe, startProbe } from './probe.ts';
 export { createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
+export { type Probe, startProbe } from './probe.ts';

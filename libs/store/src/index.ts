@@ -1,5 +1,6 @@
-export { storeVariables } from './variables.ts';
 export { createStore, openStore, type Store, type StoreOptions } from './createStore.ts';
-export type { AccountRecord } from './readAccount.ts';
-export { openDatabase } from './database.ts';
+export { type Database, openDatabase } from './database.ts';
 export { type OpeningAccount, openAccounts } from './openAccounts.ts';
+export type { AccountRecord } from './readAccount.ts';
+export { type CashEntry, readAllTrades, readCash, readMislaidTrades, readShares, type ShareEntry } from './readBooks.ts';
+export { storeVariables } from './variables.ts';

@@ -1,8 +1,9 @@
-export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
-export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
-export { type NatsServer, startNats } from './natsServer.ts';
-export { freePort } from './serverProcess.ts';
 export { type AppName, AppProcess } from './appProcess.ts';
+export { type BooksOptions, type BooksReport, checkBooks } from './books.ts';
+export { type TradingClient, tradingClient } from './client.ts';
+export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
-export { startSystem, type System, type SystemOptions } from './system.ts';
-export { tradingClient, type TradingClient } from './client.ts';
+export { type NatsServer, startNats } from './natsServer.ts';
+export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
+export { freePort } from './serverProcess.ts';
+export { type System, type SystemOptions, startSystem } from './system.ts';

@@ -1,10 +1,9 @@
 // The path of a trade: placed by a gateway,
-export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
+
+export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
 // executed by the leader of the customer's partition, in the customer's lane,
 export { type LeaderOptions, PartitionLeader } from './leader.ts';
-export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
-// settled on the exchange's callback.
-export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
+export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
 // What all of them need from the world.
 export {
   type Clock,
@@ -31,3 +30,5 @@ export {
 } from './ports.ts';
 // What happened, for people and dashboards.
 export { type FlowLog, reportTo } from './report.ts';
+// settled on the exchange's callback.
+export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';

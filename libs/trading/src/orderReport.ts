@@ -1,6 +1,6 @@
+import type { UsdE4 } from './money.ts';
 import { describeRefusal, type Refusal } from './refusal.ts';
 import type { Trade, TradeType } from './trade.ts';
-import type { UsdE4 } from './money.ts';
 
 /** How the exchange ended an order. */
 export type Outcome =

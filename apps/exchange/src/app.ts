@@ -1,0 +1,83 @@
+import { GrpcServer, RpcError, Status } from '@stockbroker/rpc';
+import { ExchangeServiceDefinition, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
+import { type AppConfig, type AppContext, type Log, OverloadedError, type RunningApp } from '@stockbroker/runtime';
+import { requireApiKey } from './apiKey.ts';
+import { type exchangeVariables, initialBehaviour } from './config.ts';
+import { Exchange } from './exchange.ts';
+import { exchangeService } from './exchangeService.ts';
+import { Faults } from './faults.ts';
+import { instruments } from './instruments.ts';
+import { Journal } from './journal.ts';
+import { Market } from './market.ts';
+import { createExchangeMetrics } from './metrics.ts';
+import { seededRandom } from './random.ts';
+import { Reports } from './reports.ts';
+import { Senders } from './sendReports.ts';
+import { simulatorService } from './simulatorService.ts';
+
+/** How long calls in flight may take when the process stops. */
+const STOP_CALLS_MS = 5_000;
+
+/** Wires and starts the exchange; what an earlier process left is taken up before the first call is. */
+export async function startExchange(context: AppContext<AppConfig<typeof exchangeVariables>>): Promise<RunningApp> {
+  const { config, log } = context;
+  const random = seededRandom(config.EXCHANGE_SEED);
+  const faults = new Faults(initialBehaviour(config), random);
+  const metrics = createExchangeMetrics(context.metrics);
+  const journal = new Journal(config.EXCHANGE_DATA_DIR);
+  const market = new Market(instruments, random, config.EXCHANGE_TICK_MS);
+  const senders = new Senders({ signingKey: config.EXCHANGE_CALLBACK_SECRET, timeoutMs: config.EXCHANGE_CALLBACK_TIMEOUT_MS });
+  const backoff = { baseMs: config.EXCHANGE_CALLBACK_BACKOFF_BASE_MS, maxMs: config.EXCHANGE_CALLBACK_BACKOFF_MAX_MS };
+  const reports = new Reports({ journal, senders, faults, random, backoff, metrics, log });
+  const exchange = new Exchange({ journal, market, faults, reports, metrics, maxOpenOrders: config.EXCHANGE_MAX_OPEN_ORDERS });
+  context.metrics.gauge('exchange_undelivered_reports', 'Orders accepted and not reported yet.', () => reports.owed());
+  context.metrics.gauge('exchange_open_orders', 'Orders accepted and not completed yet.', () => exchange.openCount);
+
+  const server = new GrpcServer({
+    host: config.EXCHANGE_HOST,
+    port: config.EXCHANGE_PORT,
+    maxRequestBytes: config.EXCHANGE_MAX_REQUEST_BYTES,
+    maxInFlight: config.EXCHANGE_MAX_IN_FLIGHT,
+    toRpcError: (error, method) => toRpcError(error, method, log),
+    onCall: (method, code, seconds) => metrics.callSeconds.observe({ method, code }, seconds),
+  });
+  const stopping = new AbortController();
+  const authorize = requireApiKey(config.EXCHANGE_API_KEY);
+  const maxQuoteStreams = config.EXCHANGE_MAX_QUOTE_STREAMS;
+  server.add(
+    ExchangeServiceDefinition,
+    exchangeService({ exchange, market, faults, authorize, maxQuoteStreams, stopping: stopping.signal }),
+  );
+  if (config.EXCHANGE_SIMULATOR_SERVICE === 'on') {
+    server.add(SimulatorServiceDefinition, simulatorService({ exchange, market, journal, faults, senders, authorize }));
+  }
+
+  reports.resume();
+  exchange.resume();
+  const port = await server.listen();
+  server.setServing(true);
+  return {
+    readiness: () => ({}),
+    endpoints: { grpc: `${config.EXCHANGE_HOST}:${port}` },
+    stop: async () => {
+      server.setServing(false);
+      stopping.abort();
+      await server.stop(STOP_CALLS_MS);
+      await exchange.close();
+      market.stop();
+      await reports.close();
+      journal.close();
+    },
+  };
+}
+
+/** The only place where a failure becomes the error that a caller sees. */
+function toRpcError(error: unknown, method: string, log: Log): RpcError {
+  if (error instanceof RpcError) return error;
+  if (error instanceof OverloadedError) {
+    const { message, retryAfterMs } = error;
+    return new RpcError(Status.RESOURCE_EXHAUSTED, message, { info: { reason: 'OVERLOADED' }, retryAfterMs }, { cause: error });
+  }
+  log.error({ err: error, method }, 'a call failed');
+  return new RpcError(Status.INTERNAL, 'internal error', {}, { cause: error });
+}

@@ -1,0 +1,82 @@
+import { parseWebhookSecret } from '@stockbroker/rpc';
+import { Behaviour } from '@stockbroker/rpc/exchange';
+import { type ConfigOf, fraction, integer, oneOf, text, type Variables } from '@stockbroker/runtime';
+
+const milliseconds = { min: 0, max: 600_000 };
+const ON_OFF = ['on', 'off'] as const;
+
+/** What the exchange can be told by its environment. */
+export const exchangeVariables = {
+  EXCHANGE_HOST: text('Address of the gRPC server.', { default: '127.0.0.1' }),
+  EXCHANGE_PORT: integer('Port of the gRPC server; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '50060' }),
+  EXCHANGE_DATA_DIR: text('Folder of the journal; it is made when it does not exist.', { default: '.stockbroker/exchange' }),
+  EXCHANGE_API_KEY: text('Key that each call must carry as `authorization: Bearer <key>`.', { secret: true }),
+  EXCHANGE_CALLBACK_SECRET: {
+    doc: 'Secret that signs callbacks (Standard Webhooks): whsec_ and 24 to 64 bytes of base64.',
+    default: undefined,
+    secret: true,
+    parse: parseWebhookSecret,
+  },
+
+  EXCHANGE_MAX_REQUEST_BYTES: integer('Largest request.', { min: 1_024, max: 64 * 1024 * 1024 }, { default: '4194304' }),
+  EXCHANGE_MAX_IN_FLIGHT: integer(
+    'Calls in work at once; more get RESOURCE_EXHAUSTED.',
+    { min: 1, max: 100_000 },
+    { default: '1000' },
+  ),
+  EXCHANGE_MAX_OPEN_ORDERS: integer(
+    'Orders open at once; submitting more gets RESOURCE_EXHAUSTED.',
+    { min: 1, max: 10_000_000 },
+    { default: '200000' },
+  ),
+  EXCHANGE_MAX_QUOTE_STREAMS: integer('Quote streams at once.', { min: 1, max: 10_000 }, { default: '100' }),
+
+  EXCHANGE_CALLBACK_TIMEOUT_MS: integer('How long one callback may take.', { min: 10, max: 600_000 }, { default: '10000' }),
+  EXCHANGE_CALLBACK_BACKOFF_BASE_MS: integer(
+    'Longest wait after the first failure of a callback; it doubles with each further one, and the actual wait is random.',
+    { min: 1, max: 600_000 },
+    { default: '100' },
+  ),
+  EXCHANGE_CALLBACK_BACKOFF_MAX_MS: integer('Longest wait between two attempts.', { min: 1, max: 600_000 }, { default: '5000' }),
+
+  EXCHANGE_TICK_MS: integer(
+    'Time between two moves of the market; 0: prices stand still.',
+    { min: 0, max: 60_000 },
+    { default: '250' },
+  ),
+  EXCHANGE_SEED: integer('Seed of every random choice.', { min: 0, max: 4_294_967_295 }, { default: '1' }),
+
+  EXCHANGE_SIMULATOR_SERVICE: oneOf('Serves SimulatorService: the switches below while it runs.', ON_OFF, { default: 'off' }),
+  EXCHANGE_MANUAL: oneOf('on: orders stay open until SimulatorService.CompleteOrder.', ON_OFF, { default: 'off' }),
+  EXCHANGE_LATENCY_MIN_MS: integer('Shortest time that an order takes.', milliseconds, { default: '20' }),
+  EXCHANGE_LATENCY_MAX_MS: integer('Longest time that an order takes.', milliseconds, { default: '80' }),
+  EXCHANGE_REJECT_RATE: fraction('Share of orders rejected at random.', { default: '0' }),
+  EXCHANGE_DUPLICATE_RATE: fraction('Share of reports sent twice.', { default: '0' }),
+  EXCHANGE_LATE_RATE: fraction('Share of reports held back by EXCHANGE_LATE_MS.', { default: '0' }),
+  EXCHANGE_LATE_MS: integer('How long a late report is held back.', milliseconds, { default: '1000' }),
+  EXCHANGE_REORDER_RATE: fraction('Share of report batches sent in a shuffled order.', { default: '0' }),
+  EXCHANGE_DROP_RATE: fraction('Share of reports never sent, although promised.', { default: '0' }),
+  EXCHANGE_CONFLICT_RATE: fraction('Share of reports followed by one that contradicts it.', { default: '0' }),
+  EXCHANGE_UNAVAILABLE: oneOf('on: calls are answered UNAVAILABLE.', ON_OFF, { default: 'off' }),
+  EXCHANGE_SWALLOW_ANSWERS: oneOf('on: SubmitOrders takes the orders but never answers.', ON_OFF, { default: 'off' }),
+} satisfies Variables;
+
+type ExchangeConfig = ConfigOf<typeof exchangeVariables>;
+
+/** The behaviour that the exchange starts with. */
+export function initialBehaviour(config: ExchangeConfig): Behaviour {
+  return Behaviour.fromPartial({
+    manual: config.EXCHANGE_MANUAL === 'on',
+    latencyMinMs: config.EXCHANGE_LATENCY_MIN_MS,
+    latencyMaxMs: config.EXCHANGE_LATENCY_MAX_MS,
+    rejectRate: config.EXCHANGE_REJECT_RATE,
+    duplicateRate: config.EXCHANGE_DUPLICATE_RATE,
+    lateRate: config.EXCHANGE_LATE_RATE,
+    lateMs: config.EXCHANGE_LATE_MS,
+    reorderRate: config.EXCHANGE_REORDER_RATE,
+    dropRate: config.EXCHANGE_DROP_RATE,
+    conflictRate: config.EXCHANGE_CONFLICT_RATE,
+    unavailable: config.EXCHANGE_UNAVAILABLE === 'on',
+    swallowAnswers: config.EXCHANGE_SWALLOW_ANSWERS === 'on',
+  });
+}
