@@ -2,6 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { commonVariables, describeVariables } from '@stockbroker/runtime';
+import { variables as callback } from '../apps/callback/src/config.ts';
+import { exchangeVariables as exchange } from '../apps/exchange/src/config.ts';
+import { variables as gateway } from '../apps/gateway/src/config.ts';
+import { variables as worker } from '../apps/worker/src/config.ts';
 
 /** `npm run gen`: everything that is generated from proto/ and prisma/, committed to the repository. */
 const root = new URL('..', import.meta.url).pathname;
@@ -20,7 +25,21 @@ const run = (command: string, ...args: string[]) =>
 
 run('buf', 'generate');
 writeDescriptors();
+writeConfiguration();
 run('prisma', 'generate', '--schema', 'prisma/schema.prisma');
+
+/** docs/configuration.md, from the variables as the apps read them. */
+function writeConfiguration(): void {
+  const apps = { gateway, worker, callback, exchange };
+  const sections = Object.entries(apps).map(([name, variables]) => `## ${name}\n\n${describeVariables(variables)}`);
+  const page = [
+    '# Configuration',
+    'Each process reads its environment once, at its start; a wrong one ends it with code 78 and a list of all problems. `--help` prints the same tables. Written by `npm run gen`.',
+    `## every process\n\n${describeVariables(commonVariables)}`,
+    ...sections,
+  ];
+  writeFileSync(`${root}docs/configuration.md`, `${page.join('\n\n')}\n`);
+}
 
 /** What reflection serves: each proto file's descriptor with its dependencies and the symbols in it. */
 function writeDescriptors(): void {

@@ -60,9 +60,11 @@ async function verify(token: string, keys: JWTVerifyGetKey, { issuer, audience, 
   }
 }
 
-/** Everything else that jose throws is about fetching the keys. */
+/** What is not the token's fault is about fetching the keys: a timeout, an answer that is no key set, or no answer. */
 function isTokensFault(error: unknown): error is errors.JOSEError {
-  return error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && !(error instanceof errors.JWKSInvalid);
+  const isAboutKeys =
+    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || (error as errors.JOSEError).code === 'ERR_JOSE_GENERIC';
+  return error instanceof errors.JOSEError && !isAboutKeys;
 }
 
 function describe(error: errors.JOSEError): string {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { natsVariables } from '@stockbroker/bus';
 import { callbackUrlVariable, exchangeVariables } from '@stockbroker/exchange-client';
 import { type AppConfig, integer, oneOf, text } from '@stockbroker/runtime';
@@ -10,7 +9,7 @@ export const variables = {
   ...natsVariables,
   ...exchangeVariables,
   ...callbackUrlVariable,
-  WORKER_NAME: text('Begins the worker’s id; a random part follows, so that a restart is a new worker.', { default: hostname() }),
+  WORKER_NAME: text('Begins the worker’s id; a random part follows, so that a restart is a new worker.', { default: 'worker' }),
   CLUSTER_SIZE: oneOf('Workers responsible for a partition: one leads, the others stand by.', ['3', '5'], { default: '3' }),
   LEASE_TTL_MS: integer(
     'A killed worker’s partitions are free after this long.',

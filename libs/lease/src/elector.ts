@@ -1,5 +1,6 @@
 import { Membership } from './membership.ts';
 import type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+import { Held, type Term } from './term.ts';
 
 export interface ElectorOptions {
   /** Unique among all workers, also among restarts of one. */
@@ -15,13 +16,6 @@ export interface ElectorOptions {
   marginMs: number;
 }
 
-/** One term of leading one partition. */
-export interface Term {
-  partition: number;
-  /** False from the moment in which another worker may have the lease. Checked by time, so also true to its word after a pause. */
-  isTrusted(): boolean;
-}
-
 export interface ElectorEvents {
   /** The partition is ours to lead. */
   elected(term: Term): void;
@@ -30,14 +24,6 @@ export interface ElectorEvents {
   /** The lease will be given up: finish what is in hand. The lease is kept until this resolves. */
   handOver(term: Term): Promise<void>;
   problem(message: string, error: unknown): void;
-}
-
-interface Held extends Term {
-  revision: number;
-  trustedUntilMs: number;
-  attemptedAtMs: number;
-  busy: boolean;
-  handingOver: boolean;
 }
 
 const TICK_MS = 50;
@@ -52,6 +38,8 @@ export class Elector {
   readonly #store: LeaseStore;
   readonly #clock: LeaseClock;
   readonly #events: ElectorEvents;
+  /** How long a creation or renewal is trusted, from its attempt. */
+  readonly #lifetimeMs: number;
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
   /** Leases of others as seen, and since when a partition has been without one. */
@@ -71,6 +59,7 @@ export class Elector {
     this.#store = store;
     this.#clock = clock;
     this.#events = events;
+    this.#lifetimeMs = options.ttlMs - options.marginMs;
     this.#membership = new Membership(options.ttlMs, options.clusterSize);
   }
 
@@ -153,7 +142,7 @@ export class Elector {
       const revision = await this.#store.create(leaseKey(partition), this.#options.workerId);
       if (revision === 'taken') return;
       if (this.#leaving) return await this.#store.delete(leaseKey(partition), revision);
-      const held = this.#newTerm(partition, revision, attemptedAtMs);
+      const held = new Held(partition, revision, this.#clock, this.#lifetimeMs, attemptedAtMs);
       if (rank > 0) this.#refusedUntilMs.set(partition, attemptedAtMs + REFUSED_MS);
       this.#held.set(partition, held);
       this.#vacantSinceMs.delete(partition);
@@ -163,21 +152,6 @@ export class Elector {
     } finally {
       this.#acquiring.delete(partition);
     }
-  }
-
-  #newTerm(partition: number, revision: number, attemptedAtMs: number): Held {
-    const clock = this.#clock;
-    return {
-      partition,
-      revision,
-      attemptedAtMs,
-      trustedUntilMs: attemptedAtMs + this.#options.ttlMs - this.#options.marginMs,
-      busy: false,
-      handingOver: false,
-      isTrusted() {
-        return clock.monotonicMs() < this.trustedUntilMs;
-      },
-    };
   }
 
   /** Trust counts from the attempt: the store cannot have begun the new lifetime before. */
@@ -194,8 +168,7 @@ export class Elector {
         if (held.revision === known) this.#lose(held);
         return;
       }
-      held.revision = Math.max(held.revision, revision);
-      held.trustedUntilMs = attemptedAtMs + this.#options.ttlMs - this.#options.marginMs;
+      held.renewed(revision, attemptedAtMs);
     } catch (error) {
       this.#events.problem(`partition ${held.partition} not renewed`, error);
     } finally {
@@ -206,7 +179,7 @@ export class Elector {
   #lose(held: Held): void {
     if (this.#held.get(held.partition) !== held) return;
     this.#held.delete(held.partition);
-    held.trustedUntilMs = Number.NEGATIVE_INFINITY;
+    held.end();
     this.#markVacant(held.partition, this.#clock.monotonicMs());
     this.#events.lost(held);
   }
@@ -222,7 +195,7 @@ export class Elector {
     while (held.busy) await this.#clock.sleep(1);
     if (this.#held.get(held.partition) !== held) return;
     this.#held.delete(held.partition);
-    held.trustedUntilMs = Number.NEGATIVE_INFINITY;
+    held.end();
     this.#markVacant(held.partition, this.#clock.monotonicMs());
     await this.#tolerate('hand-over', () => this.#store.delete(leaseKey(held.partition), held.revision));
   }
@@ -272,7 +245,7 @@ export class Elector {
   #observeLease(partition: number, holder: string | null, revision: number, nowMs: number): void {
     const held = this.#held.get(partition);
     if (holder === this.#options.workerId) {
-      if (held !== undefined) held.revision = Math.max(held.revision, revision);
+      if (held !== undefined) held.saw(revision);
       else if (!this.#acquiring.has(partition)) void this.#dropStray(partition, revision);
     } else if (holder === null) {
       if (held === undefined) {

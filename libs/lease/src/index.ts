@@ -1,3 +1,4 @@
-export { Elector, type ElectorEvents, type ElectorOptions, type Term } from './elector.ts';
+export { Elector, type ElectorEvents, type ElectorOptions } from './elector.ts';
+export type { Term } from './term.ts';
 export { type NatsLeaseStoreOptions, natsLeaseStore } from './natsLeaseStore.ts';
 export type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';

@@ -1,6 +1,6 @@
 export { createStore, openStore, type Store, type StoreOptions } from './createStore.ts';
 export { type Database, openDatabase } from './database.ts';
 export { type OpeningAccount, openAccounts } from './openAccounts.ts';
-export type { AccountRecord } from './readAccount.ts';
+export { type AccountRecord, readAccount } from './readAccount.ts';
 export { type CashEntry, readAllTrades, readCash, readMislaidTrades, readShares, type ShareEntry } from './readBooks.ts';
 export { storeVariables } from './variables.ts';

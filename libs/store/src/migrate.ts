@@ -25,7 +25,7 @@ export interface Migrated {
  * @param partitions how many partitions a new database gets; an existing one keeps its own
  */
 export async function migrate(databaseUrl: string, partitions: number): Promise<Migrated> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
@@ -60,11 +60,13 @@ async function isUpToDate(client: pg.Client): Promise<boolean> {
 }
 
 async function applyMigrations(databaseUrl: string): Promise<string[]> {
-  const factory = new PrismaPg({ connectionString: databaseUrl }) as unknown as SqlMigrationAwareDriverAdapterFactory;
+  // A pool of our own, because the engine would leave its connections open, and a database with connections cannot be cloned.
+  const pool = new pg.Pool({ connectionString: databaseUrl });
+  const factory = new PrismaPg(pool) as unknown as SqlMigrationAwareDriverAdapterFactory;
   const engine = await SchemaEngine.new(
     { datamodels: [['schema.prisma', readFileSync(`${PRISMA_DIR}schema.prisma`, 'utf8')]] },
     () => {},
-    bindMigrationAwareSqlAdapterFactory(wholeScripts(factory)),
+    bindMigrationAwareSqlAdapterFactory(wholeScripts(factory, pool)),
   );
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({
@@ -85,14 +87,14 @@ async function applyMigrations(databaseUrl: string): Promise<string[]> {
     return appliedMigrationNames;
   } finally {
     engine.free();
+    await pool.end();
   }
 }
 
 /** The adapter splits scripts at every semicolon, also inside function bodies; PostgreSQL takes a script whole. */
-function wholeScripts(factory: SqlMigrationAwareDriverAdapterFactory): SqlMigrationAwareDriverAdapterFactory {
+function wholeScripts(factory: SqlMigrationAwareDriverAdapterFactory, pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory {
   const patch = async (connect: () => ReturnType<SqlMigrationAwareDriverAdapterFactory['connect']>) => {
     const adapter = await connect();
-    const { pool } = { pool: (adapter as unknown as { underlyingDriver(): pg.Pool }).underlyingDriver() };
     adapter.executeScript = async (script) => {
       await pool.query(script);
     };

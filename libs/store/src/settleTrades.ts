@@ -24,15 +24,14 @@ export async function settleTrades(db: Database, reports: OrderReport[]): Promis
           ${rejected.map((r) => (r === null ? null : describeRefusal(r.refusal)))}::text[])
         AS r(trade_id, stock_ticker, type, quantity, status, executed_at, price, execution_id, reject_code, reason)
     ), account AS MATERIALIZED (
-      SELECT b.customer_id, b.amount FROM balances b
-      WHERE b.customer_id IN (SELECT t.customer_id FROM report r JOIN trades t ON t.id = r.trade_id)
-      ORDER BY b.customer_id FOR NO KEY UPDATE
+      SELECT r.*, b.amount FROM report r JOIN trades t ON t.id = r.trade_id JOIN balances b ON b.customer_id = t.customer_id
+      ORDER BY b.customer_id FOR NO KEY UPDATE OF b
     ), settled AS (
-      UPDATE trades t SET status = r.status, executed_at = r.executed_at, price = r.price, execution_id = r.execution_id,
-        reject_code = r.reject_code, reason = r.reason
-      FROM report r, account a
-      WHERE t.id = r.trade_id AND a.customer_id = t.customer_id AND t.status = 'executed'
-        AND t.stock_ticker = r.stock_ticker AND t.type = r.type AND t.quantity = r.quantity
+      UPDATE trades t SET status = a.status, executed_at = a.executed_at, price = a.price, execution_id = a.execution_id,
+        reject_code = a.reject_code, reason = a.reason
+      FROM account a
+      WHERE t.id = a.trade_id AND t.status = 'executed'
+        AND t.stock_ticker = a.stock_ticker AND t.type = a.type AND t.quantity = a.quantity
       RETURNING t.*, t.status = 'filled' AND t.type = 'buy'
         AND (t.quantity * t.price > t.hold OR t.quantity * t.price > a.amount) AS overdrawn
     ), cash_moved AS (

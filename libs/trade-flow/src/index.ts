@@ -1,10 +1,11 @@
 // The path of a trade: placed by a gateway,
-
-export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
+export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
 // executed by the leader of the customer's partition, in the customer's lane,
 export { type LeaderOptions, PartitionLeader } from './leader.ts';
-export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
-// What all of them need from the world.
+export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
+// settled on the exchange's callback.
+export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
+// What all of them need from the world,
 export {
   type Clock,
   type Decision,
@@ -28,7 +29,5 @@ export {
   type SubmitAnswer,
   type Wakeups,
 } from './ports.ts';
-// What happened, for people and dashboards.
+// and what they tell people and dashboards.
 export { type FlowLog, reportTo } from './report.ts';
-// settled on the exchange's callback.
-export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';

@@ -1,20 +1,25 @@
-export { isUuid, uuidV7 } from './ids.ts';
-export { formatUsd, parseUsd, type UsdE4 } from './money.ts';
-export { isAboutOrder, isSameOutcome, type OrderReport, type Outcome } from './orderReport.ts';
-export { clusterOf, fnv1a32, partitionOf } from './partition.ts';
-export { describeRefusal, REJECT_CODES, type Refusal, type RejectCode } from './refusal.ts';
-export { checkMeans, collar, holdFor, type Means, type Quote } from './risk.ts';
-export { isTicker } from './ticker.ts';
+// What a customer orders,
 export {
+  type NewTrade,
   isSameOrder,
   MAX_QUANTITY,
-  type NewTrade,
-  TRADE_STATUSES,
-  TRADE_TYPES,
   type Trade,
   type TradeOrder,
+  TRADE_STATUSES,
+  TRADE_TYPES,
   type TradeStatus,
   type TradeType,
 } from './trade.ts';
+export { validateOrder, type Violation } from './validateOrder.ts';
+export { isTicker } from './ticker.ts';
+export { isUuid, uuidV7 } from './ids.ts';
+export { formatUsd, parseUsd, type UsdE4 } from './money.ts';
+// who works on it,
+export { clusterOf, fnv1a32, partitionOf } from './partition.ts';
+// whether it may be sent,
+export { checkMeans, collar, holdFor, type Means, type Quote } from './risk.ts';
+export { describeRefusal, REJECT_CODES, type RejectCode, type Refusal } from './refusal.ts';
+// how it ends,
+export { isAboutOrder, isSameOutcome, type OrderReport, type Outcome } from './orderReport.ts';
+// and what may follow what.
 export { IllegalTransitionError, isFinal, nextStatus, TRADE_EVENTS, type TradeEvent } from './transitions.ts';
-export { type Violation, validateOrder } from './validateOrder.ts';

@@ -32,7 +32,7 @@ CREATE TABLE "trades" (
     "reason" VARCHAR(300),
 
     CONSTRAINT "trades_pkey" PRIMARY KEY ("id")
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 
 -- CreateTable
 CREATE TABLE "open_trades" (

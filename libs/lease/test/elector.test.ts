@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest';
+import { Elector, type Term } from '../src/index.ts';
+import { MemoryLeases } from './memoryLeaseStore.ts';
+import { SimulatedClock } from './simulatedClock.ts';
+
+const TTL_MS = 3_000;
+const PARTITIONS = 20;
+
+function createElection() {
+  const clock = new SimulatedClock();
+  const leases = new MemoryLeases(clock, TTL_MS);
+  const terms = new Map<string, Map<number, Term>>();
+  const log: string[] = [];
+  const handOvers = new Map<string, () => Promise<void>>();
+
+  const worker = (workerId: string, link = { reachable: true }) => {
+    const own = new Map<number, Term>();
+    terms.set(workerId, own);
+    const options = { workerId, partitions: PARTITIONS, clusterSize: 3, ttlMs: TTL_MS, renewMs: 1_000, marginMs: 300 };
+    const elector: Elector = new Elector(options, leases.connect(link), clock, {
+      elected: (term) => {
+        own.set(term.partition, term);
+        log.push(`${workerId} elected ${term.partition}`);
+      },
+      lost: (term) => {
+        own.delete(term.partition);
+        log.push(`${workerId} lost ${term.partition}`);
+      },
+      handOver: async (term) => {
+        await handOvers.get(workerId)?.();
+        own.delete(term.partition);
+        log.push(`${workerId} handed over ${term.partition}`);
+      },
+      problem: () => {},
+    });
+    elector.start();
+    return { elector, link };
+  };
+  /** Partitions by the worker that may act for them now. */
+  const trusted = () => {
+    const leaders: string[][] = Array.from({ length: PARTITIONS }, () => []);
+    for (const [workerId, own] of terms) for (const term of own.values()) if (term.isTrusted()) leaders[term.partition]?.push(workerId);
+    return leaders;
+  };
+  return { clock, leases, worker, trusted, terms, log, handOvers };
+}
+
+test('election: a lone worker leads everything', async () => {
+  const { clock, worker, trusted } = createElection();
+  worker('a');
+  await clock.advance(200);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
+});
+
+test('election: each partition has one trusted leader, also while workers join and leave', async () => {
+  const { clock, worker, trusted } = createElection();
+  const a = worker('a');
+  await clock.advance(500);
+  worker('b');
+  worker('c');
+  for (let step = 0; step < 40; step += 1) {
+    await clock.advance(25);
+    expect(trusted().every((leaders) => leaders.length <= 1)).toBe(true);
+  }
+  expect(trusted().every((leaders) => leaders.length === 1)).toBe(true);
+  expect(new Set(trusted().flat())).toEqual(new Set(['a', 'b', 'c']));
+  await Promise.all([a.elector.stop(), clock.advance(500)]);
+  expect(new Set(trusted().flat())).toEqual(new Set(['b', 'c']));
+  expect(trusted().every((leaders) => leaders.length === 1)).toBe(true);
+});
+
+test('election: a worker that joins moves only what it gains, each partition once', async () => {
+  const { clock, worker, log } = createElection();
+  worker('a');
+  worker('b');
+  await clock.advance(2_000);
+  log.length = 0;
+  worker('c');
+  await clock.advance(5_000);
+  const moved = log.filter((line) => line.startsWith('c elected'));
+  expect(moved.length).toBeGreaterThan(0);
+  expect(new Set(moved).size).toBe(moved.length);
+  expect(log.filter((line) => line.includes('handed over'))).toHaveLength(moved.length);
+  expect(log.filter((line) => /^[ab] elected/.test(line))).toEqual([]);
+});
+
+test('election: the lease is kept until the work in hand is done, and only then passes on', async () => {
+  const { clock, worker, trusted, handOvers } = createElection();
+  const a = worker('a');
+  await clock.advance(500);
+  worker('b');
+  const done = Promise.withResolvers<void>();
+  handOvers.set('a', () => done.promise);
+  const stopped = a.elector.stop();
+  await clock.advance(10_000);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
+  done.resolve();
+  await clock.advance(300);
+  await stopped;
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
+});
+
+test('election: a worker that vanishes is replaced when its lease has ended, not before', async () => {
+  const { clock, worker, trusted, terms } = createElection();
+  const { link } = worker('a');
+  await clock.advance(500);
+  worker('b');
+  await clock.advance(2_000);
+  const ofA = [...(terms.get('a')?.keys() ?? [])];
+  link.reachable = false;
+  terms.delete('a');
+  await clock.advance(TTL_MS - 1_500);
+  expect(ofA.every((partition) => trusted()[partition]?.length === 0)).toBe(true);
+  await clock.advance(2_000);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
+});
+
+test('election: a leader cut off from the store stops trusting its lease before another can have it', async () => {
+  const { clock, worker, trusted, leases } = createElection();
+  const { link } = worker('a');
+  await clock.advance(500);
+  worker('b', { reachable: true });
+  await clock.advance(3_000);
+  link.reachable = false;
+  for (let step = 0; step < 200; step += 1) {
+    await clock.advance(25);
+    expect(trusted().every((leaders) => leaders.length <= 1)).toBe(true);
+  }
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
+  expect(leases.holder('partition.0')).toBe('b');
+});
+
+test('election: after a long pause a leader trusts nothing, before any of its code has run', async () => {
+  const { clock, worker, terms } = createElection();
+  worker('a');
+  await clock.advance(500);
+  const held = [...(terms.get('a')?.values() ?? [])];
+  expect(held.every((term) => term.isTrusted())).toBe(true);
+  clock.jump(60_000);
+  expect(held.some((term) => term.isTrusted())).toBe(false);
+});
+
+test('election: a worker that resigns a term competes again like anyone', async () => {
+  const { clock, worker, terms, log } = createElection();
+  const { elector } = worker('a');
+  await clock.advance(500);
+  const term = terms.get('a')?.get(3);
+  if (term === undefined) throw new Error('a does not lead partition 3');
+  await elector.resign(term);
+  await clock.advance(500);
+  expect(log.slice(-2)).toEqual(['a lost 3', 'a elected 3']);
+  expect(terms.get('a')?.get(3)).not.toBe(term);
+});
