@@ -84,7 +84,9 @@ for (const [name, lines] of plans) process.stdout.write(`\n### ${name}\n${lines.
 async function untilCounted(db: ReturnType<typeof openDatabase>, updates: number): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {
-    const [row] = await db.$queryRaw<{ count: bigint }[]>`SELECT n_tup_upd AS count FROM pg_stat_user_tables WHERE relname = 'trades'`;
+    const [row] = await db.$queryRaw<
+      { count: bigint }[]
+    >`SELECT n_tup_upd AS count FROM pg_stat_user_tables WHERE relname = 'trades'`;
     if (Number(row?.count) >= updates) return;
     await sleep(100);
   }

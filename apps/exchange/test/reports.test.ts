@@ -9,6 +9,7 @@ import {
   httpSink,
   order,
   type Sink,
+  SLOW,
   startExchange,
   type TestExchange,
 } from './harness.ts';
@@ -32,7 +33,7 @@ async function open(sink: Promise<Sink>): Promise<Sink> {
 /** Submits so many orders, in one request for each 1,000. */
 async function submit(sink: Sink, count: number): Promise<string[]> {
   const orders = Array.from({ length: count }, () => order(sink.url));
-  for (let i = 0; i < count; i += 1_000) await exchange.orders.submitOrders({ orders: orders.slice(i, i + 1_000) });
+  for (let i = 0; i < count; i += 1_000) await exchange.orders.submitOrders({ orders: orders.slice(i, i + 1_000) }, SLOW);
   return orders.map(({ clientOrderId }) => clientOrderId);
 }
 
@@ -96,6 +97,24 @@ test.each([302, 404, 500])('http: %i is not success', async (status) => {
   await submit(sink, 1);
   await delivered(sink, 1);
   expect(sink.callbacks).toHaveLength(2);
+});
+
+test.each([
+  ['http', httpSink],
+  ['grpc', grpcSink],
+] as const)('%s: no answer in time is not success', async (_protocol, openSink) => {
+  const sink = await open(openSink());
+  const impatient = await startExchange({ EXCHANGE_CALLBACK_TIMEOUT_MS: '300' });
+  let release = () => {};
+  const held = new Promise<number>((resolve) => {
+    release = () => resolve(200);
+  });
+  sink.answer = () => (sink.callbacks.length === 1 ? held : 200);
+  await impatient.orders.submitOrders({ orders: [order(sink.url)] });
+  await delivered(sink, 1);
+  expect(sink.callbacks.length).toBeGreaterThan(1);
+  release();
+  await impatient.stop();
 });
 
 test('a server that does not listen yet gets its reports when it does', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { sleep } from '@stockbroker/runtime';
-import { cleanUp, order, startExchange } from './harness.ts';
+import { cleanUp, order, SLOW, startExchange } from './harness.ts';
 
 /**
  * Orders a second through a real exchange process: submitted in batches by some callers at once, completed, and reported to an HTTP server
@@ -24,6 +24,7 @@ const sink = createServer((request, response) => {
 sink.listen(0, '127.0.0.1');
 await once(sink, 'listening');
 const url = `http://127.0.0.1:${(sink.address() as AddressInfo).port}/callback`;
+process.once('exit', cleanUp);
 const exchange = await startExchange({ EXCHANGE_LATENCY_MAX_MS: String(latencyMs) });
 
 let left = orders;
@@ -32,7 +33,7 @@ const perSecond = () => Math.round((orders / (performance.now() - started)) * 1_
 const caller = async () => {
   while (left > 0) {
     left -= batch;
-    await exchange.orders.submitOrders({ orders: Array.from({ length: batch }, () => order(url)) });
+    await exchange.orders.submitOrders({ orders: Array.from({ length: batch }, () => order(url)) }, SLOW);
   }
 };
 await Promise.all(Array.from({ length: callers }, caller));
@@ -42,6 +43,5 @@ while (reported < orders * 0.999) await sleep(2);
 const figures = { orders, batch, callers, latencyMs, acceptedPerSecond: accepted, reportedPerSecond: perSecond(), messages };
 process.stdout.write(`${JSON.stringify(figures)}\n`);
 await exchange.stop();
-cleanUp();
 sink.closeAllConnections();
 sink.close();

@@ -83,6 +83,8 @@ function positivePrice(text: string): UsdE4 {
 }
 
 const MAX_MESSAGE = 200;
+/** Control characters, among them the zero byte, which the database cannot store: that must not keep a trade open. */
+const UNPRINTABLE = /\p{Cc}+/gu;
 
 function refusalOf({ rejectReason, rejectMessage, ticker }: OrderReportMessage): Refusal {
   switch (rejectReason) {
@@ -93,6 +95,11 @@ function refusalOf({ rejectReason, rejectMessage, ticker }: OrderReportMessage):
     case RejectReason.REJECT_REASON_MARKET_CLOSED:
       return { code: 'MARKET_CLOSED' };
     default:
-      return { code: 'EXCHANGE_REJECTED', message: rejectMessage.slice(0, MAX_MESSAGE) || 'no reason given' };
+      return { code: 'EXCHANGE_REJECTED', message: printable(rejectMessage) || 'no reason given' };
   }
+}
+
+/** As the database will give it back: the outcome must compare equal when it is reported again. */
+function printable(text: string): string {
+  return text.slice(0, MAX_MESSAGE).toWellFormed().replace(UNPRINTABLE, ' ').trim();
 }

@@ -1,11 +1,16 @@
 import {
   type HealthCheckResponse,
-  HealthDefinition,
+  type HealthListResponse,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from './generated/grpc/health/v1/health.ts';
-import type { GrpcServer } from './server.ts';
 
 export interface Health {
+  /** For HealthDefinition. */
+  handlers: {
+    check(): Promise<HealthCheckResponse>;
+    list(): Promise<HealthListResponse>;
+    watch(request: unknown, context: { signal: AbortSignal }): AsyncIterable<HealthCheckResponse>;
+  };
   set(serving: boolean): void;
   /** Ends every watch, so that a stopping server does not wait for them. */
   close(): void;
@@ -15,7 +20,7 @@ export interface Health {
  * grpc.health.v1: one status for the whole server, whatever service is asked for.
  * The published package does not bundle; this is all of it that a server with one status needs.
  */
-export function createHealth(server: GrpcServer): Health {
+export function createHealth(): Health {
   let serving = false;
   let closed = false;
   const watchers = new Set<() => void>();
@@ -43,12 +48,12 @@ export function createHealth(server: GrpcServer): Health {
     }
   }
 
-  server.add(HealthDefinition, {
-    check: async () => status(),
-    list: async () => ({ statuses: { '': status() } }),
-    watch: (_request, context) => watch(context.signal),
-  });
   return {
+    handlers: {
+      check: async () => status(),
+      list: async () => ({ statuses: { '': status() } }),
+      watch: (_request, context) => watch(context.signal),
+    },
     set: (next) => {
       serving = next;
       notify();

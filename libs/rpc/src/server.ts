@@ -8,6 +8,7 @@ import {
   type ServerWritableStream,
   status as Status,
 } from '@grpc/grpc-js';
+import { HealthDefinition } from './generated/grpc/health/v1/health.ts';
 import { createHealth, type Health } from './health.ts';
 import { addReflection } from './reflection.ts';
 import { RpcError, toStatusObject } from './rpcError.ts';
@@ -61,7 +62,8 @@ export class GrpcServer {
   constructor(options: GrpcServerOptions) {
     this.#options = options;
     this.#server = new Server({ 'grpc.max_receive_message_length': options.maxRequestBytes });
-    this.#health = createHealth(this);
+    this.#health = createHealth();
+    this.add(HealthDefinition, this.#health.handlers);
     addReflection(this.#server, () => this.#services);
   }
 

@@ -1,9 +1,9 @@
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { GrpcServer, RpcChannel, RpcError, Status } from '../src/index.ts';
 import { HealthDefinition } from '../src/generated/grpc/health/v1/health.ts';
 import { ServerReflectionRequest, ServerReflectionResponse } from '../src/generated/grpc/reflection/v1/reflection.ts';
+import { GrpcServer, RpcChannel, RpcError, Status } from '../src/index.ts';
 import { TradeType, TradingServiceDefinition } from '../src/stockbroker.ts';
-import { Client, credentials } from '@grpc/grpc-js';
 
 const unimplemented = async () => {
   throw new RpcError(Status.UNIMPLEMENTED, 'not in this test');
@@ -72,7 +72,10 @@ test('rpc: an error arrives with its code, message, violations, figures and time
 });
 
 test('rpc: an unexpected error tells the client nothing of itself', async () => {
-  await expect(channel.client(TradingServiceDefinition).listTrades({})).rejects.toMatchObject({ code: Status.INTERNAL, message: 'internal' });
+  await expect(channel.client(TradingServiceDefinition).listTrades({})).rejects.toMatchObject({
+    code: Status.INTERNAL,
+    message: 'internal',
+  });
 });
 
 test('rpc: past its limit of calls in flight a server refuses with a time to retry', async () => {
@@ -123,17 +126,22 @@ test('health: follows what the server says of itself, also on a watch', async ()
   expect(seen).toEqual([2, 1]);
 });
 
-test.each(['v1', 'v1alpha'])('reflection %s: lists the services and gives a method’s file with all it imports', async (version) => {
-  const answers = await reflect(version, [
-    { $case: 'listServices', value: '' },
-    { $case: 'fileContainingSymbol', value: 'stockbroker.v1.TradingService.PlaceTrade' },
-    { $case: 'fileContainingSymbol', value: 'no.such.Symbol' },
-  ]);
-  const [services, files, missing] = answers.map((answer) => answer.messageResponse);
-  expect(services?.$case === 'listServicesResponse' && services.value.service.map(({ name }) => name)).toContain('stockbroker.v1.TradingService');
-  expect(files?.$case === 'fileDescriptorResponse' && files.value.fileDescriptorProto.length).toBe(3);
-  expect(missing?.$case).toBe('errorResponse');
-});
+test.each(['v1', 'v1alpha'])(
+  'reflection %s: lists the services and gives a method’s file with all it imports',
+  async (version) => {
+    const answers = await reflect(version, [
+      { $case: 'listServices', value: '' },
+      { $case: 'fileContainingSymbol', value: 'stockbroker.v1.TradingService.PlaceTrade' },
+      { $case: 'fileContainingSymbol', value: 'no.such.Symbol' },
+    ]);
+    const [services, files, missing] = answers.map((answer) => answer.messageResponse);
+    expect(services?.$case === 'listServicesResponse' && services.value.service.map(({ name }) => name)).toContain(
+      'stockbroker.v1.TradingService',
+    );
+    expect(files?.$case === 'fileDescriptorResponse' && files.value.fileDescriptorProto.length).toBe(3);
+    expect(missing?.$case).toBe('errorResponse');
+  },
+);
 
 function reflect(version: string, asked: ServerReflectionRequest['messageRequest'][]): Promise<ServerReflectionResponse[]> {
   const raw = new Client(address, credentials.createInsecure());
