@@ -56,26 +56,8 @@ async function install() {
   try {
     if (isInstalled()) return undefined; // by the process that was waited for
     console.error('Installing locked dependencies (once, about two minutes)…');
-    // npm ci starts by removing node_modules, so neither npm nor what it starts may run on the Node in there.
-    const path = pathWithout(binFolder);
-    const node =
-      path
-        .split(delimiter)
-        .map((folder) => join(folder, 'node'))
-        .find(isExecutable) ?? process.execPath;
-    const env = {
-      ...process.env,
-      PATH: path,
-      // Prisma's packages fetch an engine that nothing here uses, unless this names some existing program.
-      PRISMA_SCHEMA_ENGINE_BINARY: process.env.PRISMA_SCHEMA_ENGINE_BINARY ?? node,
-    };
     const lockHash = hashOf(join(root, 'package-lock.json'));
-    // npm's own output goes to stderr: the tool's output may be read by a program.
-    const { code, signal } = await run('npm', ['ci', '--loglevel=error'], { cwd: root, env, stdio: ['ignore', 2, 2] }).catch(
-      (error) => {
-        throw new UserError(`npm could not be started (${error.message}): install npm, or put it on PATH, and run this again.`);
-      },
-    );
+    const { code, signal } = await npmCi(lock.share);
     if (signal !== null) return exitCode(code, signal);
     if (code !== 0) {
       throw new UserError(
@@ -87,6 +69,25 @@ async function install() {
     return undefined;
   } finally {
     lock.release();
+  }
+}
+
+async function npmCi(started) {
+  // npm ci starts by removing node_modules, so neither npm nor what it starts may run on the Node in there.
+  const path = pathWithout(binFolder);
+  const nodes = path.split(delimiter).map((folder) => join(folder, 'node'));
+  const env = {
+    ...process.env,
+    PATH: path,
+    // Prisma's packages fetch an engine that nothing here uses, unless this names some existing program.
+    PRISMA_SCHEMA_ENGINE_BINARY: process.env.PRISMA_SCHEMA_ENGINE_BINARY ?? nodes.find(isExecutable) ?? process.execPath,
+  };
+  // npm's own output goes to stderr: the tool's output may be read by a program.
+  const options = { cwd: root, env, stdio: ['ignore', 2, 2] };
+  try {
+    return await run('npm', ['ci', '--loglevel=error'], options, started);
+  } catch (error) {
+    throw new UserError(`npm could not be started (${error.message}): install npm, or put it on PATH, and run this again.`);
   }
 }
 
@@ -211,7 +212,6 @@ function compileCache() {
 /** Resolves when the child has ended. Signals that only this process gets are passed on. */
 function run(command, commandArgs, options, started = () => {}) {
   return new Promise((resolvePromise, reject) => {
-    const child = spawn(command, commandArgs, options);
     // The terminal sends Ctrl-C and a hang-up to the child as well: a second one from here would make it stop in a hurry.
     const fromTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
     const handlers = ['SIGINT', 'SIGHUP', 'SIGTERM'].map((signal) => [
@@ -221,6 +221,7 @@ function run(command, commandArgs, options, started = () => {}) {
       },
     ]);
     for (const [signal, handler] of handlers) process.on(signal, handler);
+    const child = spawn(command, commandArgs, options); // after them: a signal in between would leave the child behind
     // npm starts this through a shell, and a SIGTERM sent to npm ends npm and that shell, but does not come further.
     const parent = process.ppid;
     const stopWhenOrphaned = () => {

@@ -1,16 +1,17 @@
 import { Batcher, type BatcherOptions, type ConfigOf, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { type ExecutingStore, type PlacingStore, type SettlingStore, StoreRefusedError } from '@stockbroker/trade-flow';
-import type { Trade, TradeStatus } from '@stockbroker/trading';
-import { type DatabaseOptions, openDatabase } from './database.ts';
+import type { Trade } from '@stockbroker/trading';
+import { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 import { attempt } from './errors.ts';
 import { insertTrades } from './insertTrades.ts';
+import { listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { type AccountRecord, readAccount } from './readAccount.ts';
 import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
 import { readOpenCustomers } from './readOpenCustomers.ts';
-import { listTrades, readTrades } from './readTrades.ts';
+import { readTrades } from './readTrades.ts';
 import { settleTrades } from './settleTrades.ts';
 import type { storeVariables } from './variables.ts';
 
@@ -21,10 +22,13 @@ export interface StoreOptions extends DatabaseOptions {
   maxQueue: number;
 }
 
+/** A page may have 500 trades: this bounds the answer to one statement. */
+const PAGES_IN_A_BATCH = 32;
+
 /** The broker's database, as the flow's ports and a few plain reads. */
 export interface Store extends PlacingStore, ExecutingStore, SettlingStore {
   raiseEpoch(partition: number, leader: string): Promise<bigint>;
-  listTrades(page: { customerId: string; before: bigint | null; statuses: TradeStatus[]; limit: number }): Promise<Trade[]>;
+  listTrades(page: TradePage): Promise<Trade[]>;
   readAccount(customerId: string): Promise<AccountRecord | null>;
   /** Does one round trip. @throws StoreUnavailableError */
   ping(): Promise<void>;
@@ -65,7 +69,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
   const batched = <Item, Result>(
     name: string,
     run: (items: Item[]) => Promise<Result[]>,
-    more: Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency'>> = {},
+    more: Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency' | 'maxBatch'>> = {},
   ) => {
     const batcher = new Batcher<Item, Result>({
       name,
@@ -114,13 +118,13 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     readOpenCustomers: (partition, limit) => readOpen({ partition, limit }),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),
     quarantineCallback: (callback) => attempt(() => quarantineCallbacks(db, [callback])),
-    listTrades: (page) => attempt(() => listTrades(db, page)),
+    listTrades: batched('listTrades', (pages: TradePage[]) => listTrades(db, pages), { maxBatch: PAGES_IN_A_BATCH, concurrency: 2 }),
     readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
     ping: async () => {
       await attempt(() => db.$queryRaw`SELECT 1`);
     },
     checkPartitions: async (partitions) => {
-      const count = await attempt(() => db.partitionLease.count());
+      const count = await attempt(() => countPartitions(db));
       if (count === partitions) return;
       const hint = count === 0 ? 'it has no partitions yet: run npm run db:migrate' : `set PARTITIONS=${count}`;
       throw new Error(`PARTITIONS is ${partitions}, but the database was created with ${count}: ${hint}`);
@@ -130,4 +134,10 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       await db.$disconnect();
     },
   };
+}
+
+/** 0 also when there are no tables yet: to whoever starts the process it is the same. */
+async function countPartitions(db: Database): Promise<number> {
+  const [found] = await db.$queryRaw<{ name: string | null }[]>`SELECT to_regclass('partition_leases')::text AS name`;
+  return found?.name == null ? 0 : db.partitionLease.count();
 }

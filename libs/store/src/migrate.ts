@@ -26,6 +26,7 @@ export interface Migrated {
  */
 export async function migrate(databaseUrl: string, partitions: number): Promise<Migrated> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  client.on('error', () => {}); // A connection lost between two queries: the next one tells.
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);

@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
+const PRELOAD = join(import.meta.dirname, 'preloadApp.ts');
 const READY_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 15_000;
 const MAX_BACKOFF_MS = 5_000;
+/** Lines of the log in an error message. */
+const KEPT_LINES = 15;
 /** A process that ran for this long had started well: its next restart is quick again. */
 const STABLE_MS = 10_000;
 
@@ -15,7 +18,8 @@ export interface AppProcessOptions {
   /** Unique in the system, e.g. "worker-2". */
   name: string;
   app: AppName;
-  env: Record<string, string>;
+  /** Its environment. While that is only promised, `preload` has the process load its modules. */
+  env: Record<string, string> | Promise<Record<string, string>>;
   logFile: string;
   /** Starts the process again when it ends by itself, with backoff. */
   restart: boolean;
@@ -23,11 +27,20 @@ export interface AppProcessOptions {
   onEvent?: (line: string) => void;
 }
 
+/** An app ended or did not become ready. The message ends with what it logged. */
+class AppFailedError extends Error {
+  override readonly name = 'AppFailedError';
+}
+
 /** One app as a process of its own, as in production: its environment is all it gets. */
 export class AppProcess {
   readonly name: string;
   readonly #options: AppProcessOptions;
+  /** Known once the process was told to start. */
+  #env: Record<string, string> | undefined;
   #child: ChildProcess | undefined;
+  /** Where in the log the present process begins. */
+  #logStart = 0;
   #endpoints: Record<string, string> = {};
   #started = Promise.withResolvers<void>();
   #exited: Promise<void> = Promise.resolve();
@@ -38,6 +51,8 @@ export class AppProcess {
   constructor(options: AppProcessOptions) {
     this.name = options.name;
     this.#options = options;
+    if (options.env instanceof Promise) options.env.catch(() => {}); // `start` tells, if it comes to that.
+    this.#started.promise.catch(() => {}); // Whoever waits for the start is told; later nobody does.
   }
 
   get pid(): number | undefined {
@@ -49,9 +64,18 @@ export class AppProcess {
     return this.#endpoints;
   }
 
+  /** Starts a process that loads the app's modules and waits. If it ends before `start` is called, `start` takes another one. */
+  preload(): void {
+    this.#spawn([PRELOAD, this.#main], {});
+  }
+
   /** Starts the process; resolves when it says that it is ready. @throws Error with the end of its log when it ends before */
   async start(): Promise<void> {
-    this.#spawn();
+    const env = await this.#options.env;
+    this.#env = env;
+    if (this.#stopping) throw new Error(`${this.name} was stopped`);
+    if (this.#child === undefined) this.#spawn([this.#main], env);
+    else this.#child.send({ env });
     const deadline = setTimeout(() => this.#started.reject(this.#failure('did not start in time')), READY_DEADLINE_MS);
     try {
       await this.#started.promise;
@@ -66,6 +90,7 @@ export class AppProcess {
     const deadline = Date.now() + deadlineMs;
     let last = '';
     while (Date.now() < deadline) {
+      if (this.#stopping) throw new Error(`${this.name} was stopped`);
       last = await this.#askReady();
       if (last === 'ready') return;
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -84,32 +109,34 @@ export class AppProcess {
     await this.#exited;
   }
 
-  /** Stops it in order and for good. */
-  async stop(): Promise<void> {
+  /** Stops it in order and for good; ends it when that takes longer than `deadlineMs`. */
+  async stop(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
     this.#stopping = true;
+    this.#started.reject(new Error(`${this.name} was stopped`));
     clearTimeout(this.#restartTimer);
     this.signal('SIGCONT');
     this.signal('SIGTERM');
-    const timer = setTimeout(() => this.signal('SIGKILL'), STOP_DEADLINE_MS);
+    const timer = setTimeout(() => this.signal('SIGKILL'), deadlineMs);
     await this.#exited;
     clearTimeout(timer);
   }
 
-  #spawn(): void {
+  get #main(): string {
+    return join(ROOT, 'apps', this.#options.app, 'src', 'main.ts');
+  }
+
+  #spawn(script: string[], env: Record<string, string>): ChildProcess {
     mkdirSync(dirname(this.#options.logFile), { recursive: true });
     const log = openSync(this.#options.logFile, 'a');
+    this.#logStart = fstatSync(log).size;
     const startedAtMs = Date.now();
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(ROOT, 'apps', this.#options.app, 'src', 'main.ts')],
-      {
-        cwd: ROOT,
-        env: { ...inheritedEnvironment(), ...this.#options.env },
-        stdio: ['ignore', log, log, 'ipc'],
-        // Its own process group: Ctrl-C reaches the supervisor alone, which stops everything in order.
-        detached: true,
-      },
-    );
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...script], {
+      cwd: ROOT,
+      env: { ...inheritedEnvironment(), ...env },
+      stdio: ['ignore', log, log, 'ipc'],
+      // Its own process group: Ctrl-C reaches the supervisor alone, which stops everything in order.
+      detached: true,
+    });
     closeSync(log);
     this.#child = child;
     child.on('message', (message: { endpoints?: Record<string, string> }) => {
@@ -122,21 +149,25 @@ export class AppProcess {
         this.#onExit(code, signal, Date.now() - startedAtMs);
       });
     });
+    return child;
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null, ranMs: number): void {
     this.#child = undefined;
-    if (this.#stopping) return;
+    const env = this.#env;
+    if (this.#stopping || env === undefined) return;
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
     if (!this.#options.restart || Object.keys(this.#endpoints).length === 0) {
       this.#started.reject(this.#failure(how));
-      this.#started.promise.catch(() => {}); // Whoever waits for the start is told; later nobody does.
       return;
     }
     this.#failures = ranMs > STABLE_MS ? 0 : this.#failures + 1;
     const backoffMs = Math.min(MAX_BACKOFF_MS, 50 * 2 ** this.#failures);
     this.#options.onEvent?.(`${this.name} ${how}; starting again in ${backoffMs} ms`);
-    this.#restartTimer = setTimeout(() => this.#spawn(), backoffMs);
+    this.#restartTimer = setTimeout(() => {
+      const child = this.#spawn([this.#main], env);
+      child.once('message', () => this.#options.onEvent?.(`${this.name} runs again, as process ${child.pid}`));
+    }, backoffMs);
   }
 
   async #askReady(): Promise<string> {
@@ -149,8 +180,9 @@ export class AppProcess {
   }
 
   #failure(what: string): Error {
-    const log = readFileSync(this.#options.logFile, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
-    return new Error(`${this.name} ${what}. The end of ${this.#options.logFile}:\n${log}`);
+    const lines = readFileSync(this.#options.logFile).subarray(this.#logStart).toString().trimEnd().split('\n');
+    const log = lines.slice(-KEPT_LINES).join('\n');
+    return new AppFailedError(`${this.name} ${what}. The end of ${this.#options.logFile}:\n${log}`);
   }
 }
 

@@ -12,8 +12,11 @@ export function canonicalPath(folder: string): string {
 /** Another live process (or this one, earlier) runs a server on the folder. */
 export class FolderInUseError extends Error {
   override readonly name = 'FolderInUseError';
-  constructor(folder: string, owner: string) {
-    super(`${folder} is in use by process ${owner.split(' ')[0]}: stop that one first, or use another folder`);
+  /** Id of the process. */
+  readonly pid: number;
+  constructor(folder: string, pid: number) {
+    super(`${folder} is in use by process ${pid}: stop that one first, or use another folder`);
+    this.pid = pid;
   }
 }
 
@@ -35,7 +38,7 @@ export function claimFolder(folder: string): () => void {
       if (renamedInto(mine, claim)) return () => takeAway(claim, owner);
       const current = readOwner(claim);
       if (current === undefined) continue; // just released
-      if (identityOf(Number.parseInt(current, 10)) === current) throw new FolderInUseError(folder, current);
+      if (identityOf(Number.parseInt(current, 10)) === current) throw new FolderInUseError(folder, Number.parseInt(current, 10));
       takeAway(claim, current);
     }
     throw new Error(`${claim} is in the way: remove it`);

@@ -1,6 +1,10 @@
 export { type AppName, AppProcess } from './appProcess.ts';
 export { type BooksOptions, type BooksReport, checkBooks } from './books.ts';
+export { Broker, type BrokerOptions, startBroker } from './broker.ts';
 export { type TradingClient, tradingClient } from './client.ts';
+export { Customer } from './customer.ts';
+export { eventually } from './eventually.ts';
+export { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
 export { type NatsServer, startNats } from './natsServer.ts';

@@ -25,6 +25,8 @@ export interface NatsServer {
   /** http://127.0.0.1:<port>, with /healthz, /varz, /jsz. */
   readonly monitorUrl: string;
   readonly pid: number;
+  /** Resolves once the process that runs now is gone, for whatever reason. */
+  readonly exited: Promise<void>;
   stop(): Promise<void>;
   /** SIGKILL. What JetStream has written is kept. */
   kill(): Promise<void>;
@@ -123,6 +125,9 @@ function control(first: ServerProcess, { storeDir, port, monitorPort, start, rel
     monitorUrl: `http://127.0.0.1:${monitorPort}`,
     get pid() {
       return server.pid;
+    },
+    get exited() {
+      return gone;
     },
     stop: () => server.stop().then(() => gone),
     kill: () => server.kill().then(() => gone),

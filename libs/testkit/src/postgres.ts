@@ -34,6 +34,8 @@ export interface PostgresServer {
   readonly pid: number;
   /** Where the data really is. */
   readonly dataDir: string;
+  /** Resolves once it is gone, for whatever reason. */
+  readonly exited: Promise<void>;
   /** Ends open transactions and connections, then stops in order. */
   stop(): Promise<void>;
   /** As a power cut: the next start recovers from the write-ahead log. */
@@ -61,7 +63,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     const program = ['-D', dataDir, '-c', 'listen_addresses=127.0.0.1'];
     const leftovers = await stopLeftovers('postgres', program, 'SIGINT');
     if (leftovers.length > 0) log(`stopped a server that an earlier run left behind (process ${leftovers.join(', ')})`);
-    const password = initialiseData(dataDir, programs, account, log);
+    const password = await initialiseData(dataDir, programs, account, log);
     takeOverLock(dataDir);
 
     return await startOnPort('PostgreSQL', options.port, async (port) => {
@@ -74,6 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
         port,
         pid: server.pid,
         dataDir,
+        exited: gone,
         stop: () => server.stop().then(() => gone),
         kill: () => server.kill().then(() => gone),
       };

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import {
   chmodSync,
@@ -16,7 +16,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import type { Account } from './serverProcess.ts';
+import { promisify } from 'node:util';
+import { findProcesses } from './processTable.ts';
+import { type Account, killLeftovers } from './serverProcess.ts';
 
 /*
  * Where PostgreSQL's programs and data live, and under which account it runs. PostgreSQL refuses to run as root, so root needs another
@@ -33,6 +35,8 @@ type Log = (line: string) => void;
 
 /** In the requested data folder, when the data had to live elsewhere. */
 const whereFile = 'WHERE';
+/** Beside data kept elsewhere: a file with the path of the folder it is kept for. */
+const forSuffix = '.for';
 const passwordFile = 'stockbroker.password';
 
 /** The account to run PostgreSQL with: undefined for this process's own, which serves everybody but root. */
@@ -107,16 +111,34 @@ function openToAll(path: string): void {
 export function placeData(requested: string, account: Account | undefined, log: Log): string {
   const parent = dirname(requested);
   if (!account || (canEnter(account, parent) && !existsSync(join(requested, whereFile)))) return requested;
+  const folder = openFolder(account);
+  removeAbandoned(folder);
   const key = createHash('sha256').update(requested).digest('hex').slice(0, 16);
-  const elsewhere = join(openFolder(account), `postgres-data-${key}`);
+  const elsewhere = join(folder, `postgres-data-${key}`);
   const note = join(requested, whereFile);
   if (!existsSync(note)) {
     rmSync(elsewhere, { recursive: true, force: true });
     mkdirSync(requested, { recursive: true });
+    writeFileSync(elsewhere + forSuffix, requested);
     writeFileSync(note, `${elsewhere}\n`);
     log(`keeping the data of ${requested} in ${elsewhere}, where the account of PostgreSQL can reach it`);
   }
   return elsewhere;
+}
+
+/**
+ * Data of temporary folders that were removed since, as tests do. Only of those: another missing folder may be on a disk that is not
+ * mounted now.
+ */
+function removeAbandoned(folder: string): void {
+  const temporary = [...new Set(['/tmp', tmpdir()])].map((path) => `${path}/`);
+  for (const name of readdirSync(folder).filter((each) => each.endsWith(forSuffix))) {
+    const requested = readFileSync(join(folder, name), 'utf8');
+    const data = join(folder, name.slice(0, -forSuffix.length));
+    const wanted = existsSync(join(requested, whereFile)) || !temporary.some((path) => requested.startsWith(path));
+    if (wanted || findProcesses('postgres', ['-D', data]).length > 0) continue;
+    for (const path of [data, data + forSuffix]) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** A folder that belongs to root, that nobody else can write to and that everybody can enter. */
@@ -140,9 +162,14 @@ function openFolder(account: Account): string {
 }
 
 /** Makes the data folder if there is none yet: whole or not at all. Returns the password of the user `postgres`. */
-export function initialiseData(dataDir: string, programs: PostgresPrograms, account: Account | undefined, log: Log): string {
+export async function initialiseData(
+  dataDir: string,
+  programs: PostgresPrograms,
+  account: Account | undefined,
+  log: Log,
+): Promise<string> {
   const isEmpty = !existsSync(dataDir) || readdirSync(dataDir).length === 0;
-  if (isEmpty) createData(dataDir, programs, account, log);
+  if (isEmpty) await createData(dataDir, programs, account, log);
   else if (!isDataDir(dataDir)) throw new Error(`${dataDir} holds something other than PostgreSQL data: use another folder`);
   try {
     return readFileSync(join(dataDir, passwordFile), 'utf8').trim();
@@ -151,11 +178,12 @@ export function initialiseData(dataDir: string, programs: PostgresPrograms, acco
   }
 }
 
-function createData(dataDir: string, programs: PostgresPrograms, account: Account | undefined, log: Log): void {
+async function createData(dataDir: string, programs: PostgresPrograms, account: Account | undefined, log: Log): Promise<void> {
   const unfinishedPrefix = `${basename(dataDir)}.init-`;
   const parent = dirname(dataDir);
-  for (const name of readdirSync(parent)) {
-    if (name.startsWith(unfinishedPrefix)) rmSync(join(parent, name), { recursive: true, force: true, maxRetries: 5 });
+  for (const name of readdirSync(parent).filter((each) => each.startsWith(unfinishedPrefix))) {
+    await killLeftovers('initdb', ['-D', join(parent, name)]); // goes on when only its parent was killed
+    rmSync(join(parent, name), { recursive: true, force: true });
   }
   const unfinished = join(parent, unfinishedPrefix + randomUUID());
   const password = `${unfinished}.password`;
@@ -164,7 +192,7 @@ function createData(dataDir: string, programs: PostgresPrograms, account: Accoun
     mkdirSync(unfinished, { mode: 0o700 });
     writeFileSync(password, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
     if (account) for (const path of [unfinished, password]) chownSync(path, account.uid, account.gid);
-    runInitdb(unfinished, password, programs, account);
+    await runInitdb(unfinished, password, programs, account);
     renameSync(password, join(unfinished, passwordFile));
     renameSync(unfinished, dataDir);
   } finally {
@@ -172,17 +200,23 @@ function createData(dataDir: string, programs: PostgresPrograms, account: Accoun
   }
 }
 
-function runInitdb(dataDir: string, password: string, programs: PostgresPrograms, account: Account | undefined): void {
+async function runInitdb(
+  dataDir: string,
+  password: string,
+  programs: PostgresPrograms,
+  account: Account | undefined,
+): Promise<void> {
   // PostgreSQL's own C.UTF-8 sorts alike on every system and needs none of its locales.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${password}`];
-  const { status, stdout, stderr, error } = spawnSync(programs.initdb, ['-D', dataDir, ...locale, ...access], {
-    cwd: '/',
-    encoding: 'utf8',
-    env: postgresEnvironment,
-    ...account,
-  });
-  if (status !== 0) throw new Error(`initdb failed: ${error?.message ?? `${stdout}${stderr}`.trim()}`);
+  // It takes a second or more, and whoever else is being started by this process must not wait for it.
+  const run = promisify(execFile);
+  await run(programs.initdb, ['-D', dataDir, ...locale, ...access], { cwd: '/', env: postgresEnvironment, ...account }).catch(
+    (cause: Error & { stdout?: string; stderr?: string }) => {
+      const said = `${cause.stdout ?? ''}${cause.stderr ?? ''}`.trim();
+      throw new Error(`initdb failed: ${said === '' ? cause.message : said}`, { cause });
+    },
+  );
 }
 
 /** Nothing from outside: PG* and locale variables would change what the server does. */

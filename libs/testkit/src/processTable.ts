@@ -26,12 +26,12 @@ export function findProcesses(program: string, args: readonly string[]): number[
   return processIds().filter((pid) => readProc(pid, 'cmdline')?.includes(commandLine));
 }
 
-export function childrenOf(parent: number): number[] {
-  if (onLinux) return processIds().filter((pid) => procStat(pid)?.parent === parent);
-  return ps(['-A', '-o', 'pid=,ppid='])
-    .map((line) => line.split(/\s+/).map(Number))
-    .filter(([, parentOfLine]) => parentOfLine === parent)
-    .flatMap(([pid]) => pid ?? []);
+/** Its children, their children, and so on. */
+export function descendantsOf(ancestor: number): number[] {
+  const found = [ancestor];
+  const table = parents();
+  for (const parent of found) found.push(...table.filter(([, of]) => of === parent).map(([pid]) => pid));
+  return found.slice(1);
 }
 
 /** True when the process was there to take the signal. */
@@ -42,6 +42,14 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
   }
+}
+
+function parents(): [pid: number, parent: number][] {
+  if (onLinux) return processIds().map((pid) => [pid, procStat(pid)?.parent ?? 0]);
+  return ps(['-A', '-o', 'pid=,ppid=']).map((line) => {
+    const [pid = 0, parent = 0] = line.split(/\s+/).map(Number);
+    return [pid, parent];
+  });
 }
 
 function processIds(): number[] {

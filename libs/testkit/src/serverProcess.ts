@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { childrenOf, findProcesses, processStart, sendSignal } from './processTable.ts';
+import { descendantsOf, findProcesses, processStart, sendSignal } from './processTable.ts';
 
 /** How often a state that nobody announces is looked at. */
 const pollMs = 25;
@@ -94,9 +94,7 @@ export async function spawnServer(command: string, args: readonly string[], opti
   const hasExited = () => closed || child.exitCode !== null || child.signalCode !== null;
   const kill = () => {
     if (hasExited()) return exited;
-    const children = childrenOf(pid);
-    child.kill('SIGKILL');
-    for (const each of children) sendSignal(each, 'SIGKILL');
+    killTree(pid);
     return exited;
   };
   return {
@@ -140,10 +138,31 @@ export async function stopLeftovers(program: string, args: readonly string[], st
     sendSignal(pid, stopSignal);
     sendSignal(pid, 'SIGCONT');
     if (await becomes(gone, stopDeadlineMs)) continue;
-    for (const each of [...childrenOf(pid), pid]) sendSignal(each, 'SIGKILL');
+    killTree(pid);
     if (!(await becomes(gone, stopDeadlineMs))) throw new Error(`an earlier ${program} (process ${pid}) cannot be stopped`);
   }
   return leftovers;
+}
+
+/** Ends a program of a killed process, with whatever it started, and returns when all of that is gone. */
+export async function killLeftovers(program: string, args: readonly string[]): Promise<void> {
+  const killed = findProcesses(program, args).flatMap(killTree);
+  if (!(await becomes(() => killed.every((pid) => processStart(pid) === undefined), stopDeadlineMs))) {
+    throw new Error(`an earlier ${program} (process ${killed[0]}) cannot be killed`);
+  }
+}
+
+function killTree(pid: number): number[] {
+  // Halted first, until a look shows nothing new: otherwise one that was started during the look would live on.
+  const all = new Set<number>();
+  for (let found = [pid]; found.length > 0; found = descendantsOf(pid).filter((each) => !all.has(each))) {
+    for (const each of found) {
+      all.add(each);
+      sendSignal(each, 'SIGSTOP');
+    }
+  }
+  for (const each of all) sendSignal(each, 'SIGKILL');
+  return [...all];
 }
 
 /**

@@ -8,8 +8,9 @@ import { freePort, isPortFree } from './serverProcess.ts';
 export interface SystemOptions {
   /** For keys, logs and the exchange's journal; kept between starts. */
   dataDir: string;
-  databaseUrl: string;
-  natsUrl: string;
+  /** Of a migrated database. When it is promised, the processes load meanwhile, and start when it is there. */
+  databaseUrl: string | Promise<string>;
+  natsUrl: string | Promise<string>;
   /** How many of each; by default one gateway, three workers, one callback. */
   gateways?: number;
   workers?: number;
@@ -23,7 +24,7 @@ export interface SystemOptions {
   onEvent?: (line: string) => void;
 }
 
-/** The broker's and the exchange's processes, on a database and a NATS server that are there already. */
+/** The broker's and the exchange's processes, on a database and a NATS server that others run. */
 export interface System {
   gateways: AppProcess[];
   workers: AppProcess[];
@@ -36,10 +37,14 @@ export interface System {
   exchangeApiKey: string;
   callbackSecret: string;
   callbackUrl: string;
-  /** Starts one more worker. */
-  addWorker(): Promise<AppProcess>;
+  /** Starts all; each stage is ready before the next needs it. @throws when one fails, or when it is stopped meanwhile */
+  start(): Promise<void>;
+  /** Starts one more worker, with more environment than the others have. */
+  addWorker(env?: Record<string, string>): Promise<AppProcess>;
   /** Stops everything in order: no new trades, then what is under way, then the exchange. */
   stop(): Promise<void>;
+  /** Ends everything at once, as a power cut would. */
+  kill(): Promise<void>;
 }
 
 interface Secrets {
@@ -50,6 +55,18 @@ interface Secrets {
 const STANDARD_PORTS = { gateway: 50051, exchange: 50060, callbackHttp: 50070, callbackGrpc: 50071 };
 
 export async function startSystem(options: SystemOptions): Promise<System> {
+  const system = await createSystem(options);
+  try {
+    await system.start();
+    return system;
+  } catch (error) {
+    await system.stop();
+    throw error;
+  }
+}
+
+/** The same, with no process running yet: so that a start under way can be stopped. */
+export async function createSystem(options: SystemOptions): Promise<System> {
   const { dataDir, standardPorts = false } = options;
   mkdirSync(dataDir, { recursive: true });
   const secrets = openSecrets(join(dataDir, 'secrets.json'));
@@ -59,14 +76,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const callbackPort = await port(STANDARD_PORTS.callbackHttp);
   const exchangeAddress = `127.0.0.1:${exchangePort}`;
   const callbackUrl = `http://127.0.0.1:${callbackPort}/v1/callbacks`;
-  const shared = { DATABASE_URL: options.databaseUrl, NATS_URL: options.natsUrl };
+  const servers = Promise.all([options.databaseUrl, options.natsUrl]);
+  const withServers = async (env: Record<string, string>) => {
+    const [databaseUrl, natsUrl] = await servers;
+    return { DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ...env };
+  };
   const exchangeEnv = { EXCHANGE_ADDRESS: exchangeAddress, EXCHANGE_API_KEY: secrets.exchangeApiKey };
 
-  const create = (app: AppName, name: string, env: Record<string, string>) =>
+  type Env = Record<string, string>;
+  const create = (app: AppName, name: string, env: Env | Promise<Env>, more: Env = {}) =>
     new AppProcess({
       name,
       app,
-      env: { ...env, ...options.env?.[app] },
+      env: Promise.resolve(env).then((own) => ({ ...own, ...options.env?.[app], ...more })),
       logFile: join(dataDir, 'logs', `${name}.log`),
       restart: options.restart ?? false,
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
@@ -79,44 +101,36 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     EXCHANGE_SIMULATOR_SERVICE: 'on',
   });
   const callbacks = await Promise.all(
-    range(options.callbacks ?? 1).map(async (i) =>
-      create('callback', `callback-${i + 1}`, {
-        ...shared,
+    range(options.callbacks ?? 1).map(async (i) => {
+      const httpPort = i === 0 ? callbackPort : await freePort();
+      const grpcPort = i === 0 ? await port(STANDARD_PORTS.callbackGrpc) : await freePort();
+      const env = withServers({
         CALLBACK_SECRETS: secrets.callbackSecret,
-        CALLBACK_HTTP_PORT: String(i === 0 ? callbackPort : await freePort()),
-        CALLBACK_GRPC_PORT: String(i === 0 ? await port(STANDARD_PORTS.callbackGrpc) : await freePort()),
-      }),
-    ),
+        CALLBACK_HTTP_PORT: String(httpPort),
+        CALLBACK_GRPC_PORT: String(grpcPort),
+      });
+      return create('callback', `callback-${i + 1}`, env);
+    }),
   );
-  const createWorker = (i: number) =>
-    create('worker', `worker-${i + 1}`, { ...shared, ...exchangeEnv, CALLBACK_URL: callbackUrl, WORKER_NAME: `worker-${i + 1}` });
-  const workers = range(options.workers ?? 3).map(createWorker);
+  const createWorker = (i: number, more?: Env) => {
+    const env = withServers({ ...exchangeEnv, CALLBACK_URL: callbackUrl, WORKER_NAME: `worker-${i + 1}` });
+    return create('worker', `worker-${i + 1}`, env, more);
+  };
+  const workers = range(options.workers ?? 3).map((i) => createWorker(i));
   const gatewayPorts = await Promise.all(
     range(options.gateways ?? 1).map((i) => (i === 0 ? port(STANDARD_PORTS.gateway) : freePort())),
   );
-  const gateways = gatewayPorts.map((gatewayPort, i) =>
-    create('gateway', `gateway-${i + 1}`, {
-      ...shared,
-      ...exchangeEnv,
-      GATEWAY_PORT: String(gatewayPort),
-      AUTH_JWKS: issuer.jwksFile,
-      AUTH_ISSUER: ISSUER,
-      AUTH_AUDIENCE: AUDIENCE,
-    }),
-  );
-  const stopAll = async () => {
-    for (const group of [gateways, workers, callbacks, [exchange]]) await Promise.all(group.map((app) => app.stop()));
-  };
-  try {
-    // Each stage is ready before the next needs it; within a stage they start side by side.
+  const gateways = gatewayPorts.map((gatewayPort, i) => {
+    const auth = { AUTH_JWKS: issuer.jwksFile, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE };
+    return create('gateway', `gateway-${i + 1}`, withServers({ ...exchangeEnv, GATEWAY_PORT: String(gatewayPort), ...auth }));
+  });
+  const start = async () => {
+    if (options.databaseUrl instanceof Promise) for (const app of [...callbacks, ...workers, ...gateways]) app.preload();
     await Promise.all([exchange.start(), ...callbacks.map((app) => app.start())]);
     options.onEvent?.('exchange and callback are ready');
     await Promise.all([...workers, ...gateways].map((app) => app.start()));
-    options.onEvent?.(`${workers.length} workers and ${gateways.length} gateway(s) are ready`);
-  } catch (error) {
-    await stopAll();
-    throw error;
-  }
+    options.onEvent?.(`${counted(workers.length, 'worker')} and ${counted(gateways.length, 'gateway')} ready`);
+  };
   return {
     gateways,
     workers,
@@ -128,13 +142,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     exchangeApiKey: secrets.exchangeApiKey,
     callbackSecret: secrets.callbackSecret,
     callbackUrl,
-    addWorker: async () => {
-      const worker = createWorker(workers.length);
+    start,
+    addWorker: async (more) => {
+      const worker = createWorker(workers.length, more);
       workers.push(worker);
       await worker.start();
       return worker;
     },
-    stop: stopAll,
+    stop: async () => {
+      for (const group of [gateways, workers, callbacks, [exchange]]) await Promise.all(group.map((app) => app.stop()));
+    },
+    kill: async () => {
+      await Promise.all([...gateways, ...workers, ...callbacks, exchange].map((app) => app.stop(0)));
+    },
   };
 }
 
@@ -152,6 +172,10 @@ function openSecrets(file: string): Secrets {
 
 async function choosePort(wanted: number | undefined): Promise<number> {
   return wanted !== undefined && (await isPortFree(wanted)) ? wanted : freePort();
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 function range(count: number): number[] {

@@ -1,38 +1,35 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
-import pg from 'pg';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, expect, test, vi } from 'vitest';
 import { findNatsServer } from '../src/findNatsServer.ts';
 import { FolderInUseError } from '../src/folderClaim.ts';
-import { type NatsServer, startNats } from '../src/natsServer.ts';
-import { createDatabase, dropDatabase, startPostgres } from '../src/postgres.ts';
+import { createDatabase, dropDatabase } from '../src/postgres.ts';
 import { processStart } from '../src/processTable.ts';
+import {
+  addStream,
+  bystander,
+  eventually,
+  isRoot,
+  nats,
+  newFolder,
+  nobody,
+  occupy,
+  openFolder,
+  passwordOf,
+  postgres,
+  query,
+  script,
+  streams,
+} from './servers.ts';
 
 // Room for a first download of nats-server, and for a busy machine.
 vi.setConfig({ testTimeout: 300_000 });
 
-const isRoot = process.getuid?.() === 0;
-const nobody = 65_534;
+/** Of the tests which do not care what is in it. */
+const dataDir = join(openFolder(), 'data');
+afterAll(() => rmSync(dirname(dataDir), { recursive: true }));
 
 test('postgres: a second start has the data of the first, under the same password', async () => {
-  const dataDir = join(newFolder(), 'data');
   const first = await postgres({ dataDir });
   await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS seven');
   await first.stop();
@@ -42,7 +39,6 @@ test('postgres: a second start has the data of the first, under the same passwor
 });
 
 test('postgres: rows committed before kill -9 are there after it, on the same port', async () => {
-  const dataDir = join(newFolder(), 'data');
   const killed = await postgres({ dataDir });
   await query(killed.url, 'CREATE TABLE committed (n int); INSERT INTO committed SELECT generate_series(1, 1000)');
   await killed.kill();
@@ -52,7 +48,7 @@ test('postgres: rows committed before kill -9 are there after it, on the same po
 });
 
 test('postgres: durable by default, settings on request, closed without the password', async () => {
-  const server = await postgres({ dataDir: join(newFolder(), 'data'), settings: { work_mem: '7MB' } });
+  const server = await postgres({ dataDir, settings: { work_mem: '7MB' } });
   const shown = async (name: string) => Object.values((await query(server.url, `SHOW ${name}`))[0] ?? {})[0];
   expect(await shown('fsync')).toBe('on');
   expect(await shown('synchronous_commit')).toBe('on');
@@ -67,7 +63,7 @@ test('postgres: durable by default, settings on request, closed without the pass
 });
 
 test('postgres: databases are made, cloned from a template and dropped with connections open', async () => {
-  const server = await postgres({ dataDir: join(newFolder(), 'data') });
+  const server = await postgres({ dataDir });
   const template = await createDatabase(server.url, 'one "odd" name');
   await query(template, 'CREATE TABLE cloned AS SELECT 1 AS one');
   const clone = await createDatabase(server.url, 'clone', { template: 'one "odd" name' });
@@ -95,7 +91,6 @@ test('postgres: a start killed half way leaves nothing in the way of the next', 
 });
 
 test('postgres: starts again when only its main process was killed and another one is still at work', async () => {
-  const dataDir = join(newFolder(), 'data');
   const parent = script(`
     const server = await startPostgres(${JSON.stringify({ dataDir })});
     const client = new pg.Client({ connectionString: server.url });
@@ -113,7 +108,6 @@ test('postgres: starts again when only its main process was killed and another o
 });
 
 test('a lock file that names another live process does not stop postgres', async () => {
-  const dataDir = join(newFolder(), 'data');
   const first = await postgres({ dataDir });
   await first.kill();
   const lock = join(first.dataDir, 'postmaster.pid');
@@ -236,136 +230,48 @@ test('nats-server: an old one on PATH is passed over, a wrong NATS_SERVER is an 
   await expect(findNatsServer({ env: { NATS_SERVER: '/none' } })).rejects.toThrow('NATS_SERVER=/none does not run');
 });
 
-test.runIf(isRoot)('both start as an ordinary user', async () => {
+test('both start as an ordinary user', async () => {
   const folder = newFolder();
-  chownSync(folder, nobody, nobody);
+  if (isRoot) chownSync(folder, nobody, nobody);
   const started = script(
     `const server = await startPostgres(${JSON.stringify({ dataDir: join(folder, 'postgres') })});
      const nats = await startNats(${JSON.stringify({ storeDir: join(folder, 'nats'), program: await findNatsServer() })});
      say({ url: server.url, natsUrl: nats.url, uid: process.getuid() });
      process.on('SIGTERM', async () => { await nats.stop(); await server.stop(); process.exit(0); });`,
-    nobody,
+    isRoot ? nobody : undefined,
   );
   const { url, natsUrl, uid } = await started.said();
-  expect(uid).toBe(nobody);
+  expect(uid).not.toBe(0);
   expect(await query(String(url), 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   await addStream(String(natsUrl), 'A');
   expect(await started.end()).toBe(0);
   expect(readdirSync(folder).sort()).toEqual(['nats', 'postgres']);
 });
 
-test.runIf(isRoot)(
-  "postgres: below a folder closed to others, root's data is kept elsewhere, until that folder is removed",
-  async () => {
-    const closed = join(newFolder(), 'closed');
-    mkdirSync(closed, { mode: 0o700 });
-    const dataDir = join(closed, 'data');
-    const first = await postgres({ dataDir });
-    onTestFinished(() => rmSync(first.dataDir, { recursive: true }));
-    expect(readFileSync(join(dataDir, 'WHERE'), 'utf8').trim()).toBe(first.dataDir);
-    await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS seven');
-    await first.stop();
-    const second = await postgres({ dataDir });
-    expect(await query(second.url, 'SELECT seven FROM kept')).toEqual([{ seven: 7 }]);
-    await second.stop();
+test("postgres: below a folder closed to others the data are kept; root's elsewhere, until that folder is removed", async () => {
+  const closed = join(newFolder(), 'closed');
+  mkdirSync(closed, { mode: 0o700 });
+  const dataDir = join(closed, 'data');
+  const first = await postgres({ dataDir });
+  expect(first.dataDir === dataDir).toBe(!isRoot);
+  await query(first.url, 'CREATE TABLE kept AS SELECT 7 AS seven');
+  await first.stop();
+  const second = await postgres({ dataDir });
+  expect(await query(second.url, 'SELECT seven FROM kept')).toEqual([{ seven: 7 }]);
+  await second.stop();
+  if (isRoot) expect(readFileSync(join(dataDir, 'WHERE'), 'utf8').trim()).toBe(first.dataDir);
 
-    rmSync(dataDir, { recursive: true });
-    const third = await postgres({ dataDir });
-    expect(third.dataDir).toBe(first.dataDir);
-    await expect(query(third.url, 'SELECT seven FROM kept')).rejects.toThrow('relation "kept" does not exist');
-  },
-);
+  rmSync(dataDir, { recursive: true });
+  const third = await postgres({ dataDir });
+  expect(third.dataDir).toBe(first.dataDir);
+  await expect(query(third.url, 'SELECT seven FROM kept')).rejects.toThrow('relation "kept" does not exist');
+  await third.stop();
 
-const eventually = { timeout: 60_000, interval: 5 };
-
-/** Reachable for every account, and removed after the test. */
-function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-servers-'));
-  chmodSync(folder, 0o755);
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function postgres(options: Parameters<typeof startPostgres>[0]) {
-  const server = await startPostgres(options);
-  onTestFinished(() => server.kill());
-  return server;
-}
-
-async function nats(options: Parameters<typeof startNats>[0]) {
-  const server = await startNats(options);
-  onTestFinished(() => server.kill());
-  return server;
-}
-
-async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
-  try {
-    await client.connect();
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-const passwordOf = (url: string) => new URL(url).password;
-
-async function addStream(url: string, name: string): Promise<void> {
-  const client = await connect({ servers: url });
-  await (await jetstreamManager(client)).streams.add({ name, subjects: [`${name}.>`] });
-  await client.close();
-}
-
-async function streams(server: NatsServer): Promise<string[]> {
-  const client = await connect({ servers: server.url });
-  const names = await (await jetstreamManager(client)).streams.names().next();
-  await client.close();
-  return names;
-}
-
-async function occupy(port: number): Promise<void> {
-  const listener = createServer();
-  listener.listen(port, '127.0.0.1');
-  const taken = once(listener, 'listening').catch(() => {}); // somebody else has it: taken just as well
-  await taken;
-  onTestFinished(() => void listener.close());
-}
-
-async function bystander(uid: number | undefined): Promise<number> {
-  const child = spawn('sleep', ['600'], { stdio: 'ignore', ...(uid === undefined ? {} : { uid, gid: uid }) });
-  onTestFinished(() => void child.kill());
-  await once(child, 'spawn');
-  return child.pid ?? 0;
-}
-
-/** A process of its own which runs `body`, and can say one thing. */
-function script(body: string, uid?: number) {
-  const source = (name: string) => JSON.stringify(new URL(`../src/${name}`, import.meta.url).href);
-  const program = `
-    import pg from ${JSON.stringify(import.meta.resolve('pg'))};
-    import { startPostgres } from ${source('postgres.ts')};
-    import { startNats } from ${source('natsServer.ts')};
-    const say = (value) => console.log(JSON.stringify(value));
-    setInterval(() => {}, 1000);
-    ${body}`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-  });
-  const exited = once(child, 'exit');
-  const ended = async (signal: NodeJS.Signals) => {
-    child.kill(signal);
-    return (await exited)[0] as number | null;
-  };
-  onTestFinished(() => void child.kill('SIGTERM'));
-  return {
-    said: async (): Promise<Record<string, unknown>> => {
-      const line = once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text));
-      const failed = exited.then(([code]) => Promise.reject(new Error(`the script ended with ${code} and said nothing`)));
-      return JSON.parse(await Promise.race([line, failed]));
-    },
-    kill: () => ended('SIGKILL'),
-    end: () => ended('SIGTERM'),
-  };
-}
+  // In a temporary folder nobody removes the data kept elsewhere: the next start that needs such a place does.
+  rmSync(closed, { recursive: true });
+  mkdirSync(closed, { mode: 0o700 });
+  const other = await postgres({ dataDir: join(closed, 'other') });
+  expect(existsSync(first.dataDir)).toBe(false);
+  await other.stop();
+  rmSync(other.dataDir, { recursive: true });
+});

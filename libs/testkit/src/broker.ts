@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RpcChannel } from '@stockbroker/rpc';
+import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { type Database, type OpeningAccount, openAccounts, openDatabase, readAllTrades } from '@stockbroker/store';
+import { partitionOf, type UsdE4 } from '@stockbroker/trading';
+import type { AppName, AppProcess } from './appProcess.ts';
+import { type BooksReport, checkBooks } from './books.ts';
+import { Customer } from './customer.ts';
+import { eventually } from './eventually.ts';
+import { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
+import { type NatsServer, startNats } from './natsServer.ts';
+import { processStart } from './processTable.ts';
+import { freePort } from './serverProcess.ts';
+import { type System, startSystem } from './system.ts';
+
+export interface BrokerOptions {
+  /** A migrated database without customers. */
+  databaseUrl: string;
+  /** Processes of each kind; by default one. */
+  gateways?: number;
+  workers?: number;
+  callbacks?: number;
+  /** What the exchange's callbacks go over; by default HTTP. */
+  callbacksOver?: 'http' | 'grpc';
+  /** Fixed before the first worker looks at them. All other prices stand still. */
+  quotes?: Record<string, FixedQuote>;
+  /** Environment of an app, over the defaults below. */
+  env?: Partial<Environment>;
+}
+
+type Environment = Record<AppName, Record<string, string>>;
+
+const PARTITIONS = 100;
+const SMALL_POOL = { DATABASE_POOL: '5' };
+const DEFAULT_ENV: Environment = {
+  exchange: {
+    EXCHANGE_MANUAL: 'on',
+    EXCHANGE_TICK_MS: '0',
+    EXCHANGE_LATENCY_MIN_MS: '0',
+    EXCHANGE_LATENCY_MAX_MS: '0',
+    EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '500',
+  },
+  gateway: SMALL_POOL,
+  callback: SMALL_POOL,
+  worker: SMALL_POOL,
+};
+
+/**
+ * A broker and its exchange as processes of their own, with a nats-server of their own, on free ports, for tests to trade with
+ * and to break.
+ */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-broker-'));
+  const nats = await startNats({ storeDir: join(folder, 'nats') });
+  let system: System | undefined;
+  try {
+    system = await startSystem({
+      dataDir: join(folder, 'system'),
+      databaseUrl: options.databaseUrl,
+      natsUrl: nats.url,
+      gateways: options.gateways ?? 1,
+      workers: 0,
+      callbacks: options.callbacks ?? 1,
+      env: await environment(options),
+    });
+    const broker = new Broker({ folder, databaseUrl: options.databaseUrl, nats, system });
+    await Promise.all(Object.entries(options.quotes ?? {}).map(([ticker, quote]) => broker.exchange.quotes(ticker, quote)));
+    await Promise.all(Array.from({ length: options.workers ?? 1 }, () => broker.system.addWorker()));
+    return broker;
+  } catch (error) {
+    await system?.stop();
+    await nats.stop();
+    throw error;
+  }
+}
+
+async function environment({ env, callbacksOver }: BrokerOptions): Promise<Environment> {
+  const merged = { ...DEFAULT_ENV };
+  for (const app of ['exchange', 'callback', 'worker', 'gateway'] as const) merged[app] = { ...merged[app], ...env?.[app] };
+  if (callbacksOver !== 'grpc') return merged;
+  const port = String(await freePort());
+  merged.callback = { ...merged.callback, CALLBACK_GRPC_PORT: port };
+  merged.worker = { ...merged.worker, CALLBACK_URL: `grpc://127.0.0.1:${port}` };
+  return merged;
+}
+
+interface BrokerParts {
+  folder: string;
+  databaseUrl: string;
+  nats: NatsServer;
+  system: System;
+}
+
+export class Broker {
+  readonly exchange: ExchangeActor;
+  readonly system: System;
+  /** Reads what no client is told. */
+  readonly db: Database;
+  readonly databaseUrl: string;
+  /** Logs of all processes, and what the exchange keeps. */
+  readonly folder: string;
+  nats: NatsServer;
+  readonly #channels = new Map<number, RpcChannel>();
+  readonly #openings: OpeningAccount[] = [];
+  readonly #acknowledged = new Set<string>();
+  /** Final trades as they were when last looked at. */
+  readonly #final = new Map<string, string>();
+
+  constructor({ folder, databaseUrl, nats, system }: BrokerParts) {
+    this.folder = folder;
+    this.databaseUrl = databaseUrl;
+    this.nats = nats;
+    this.system = system;
+    this.db = openDatabase({ url: databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, onConnectionError: () => {} });
+    this.exchange = new ExchangeActor({
+      process: system.exchange,
+      address: system.exchangeAddress,
+      apiKey: system.exchangeApiKey,
+      statusOf: async (id) => (await this.db.trade.findUnique({ where: { id }, select: { status: true } }))?.status,
+    });
+  }
+
+  /** Opens an account. */
+  async customer({ cash = 0n, shares = {} }: { cash?: UsdE4; shares?: Record<string, number> } = {}): Promise<Customer> {
+    const opening = { customerId: randomUUID(), cash, shares };
+    await openAccounts(this.db, [opening]);
+    this.#openings.push(opening);
+    return new Customer(opening.customerId, await this.system.issuer.tokenFor(opening.customerId), {
+      clientOf: (gateway) => this.#channel(gateway).client(TradingServiceDefinition),
+      onPlaced: (orderId) => this.#acknowledged.add(orderId),
+    });
+  }
+
+  customers(count: number, opening: { cash?: UsdE4; shares?: Record<string, number> }): Promise<Customer[]> {
+    return Promise.all(Array.from({ length: count }, () => this.customer(opening)));
+  }
+
+  gateway(number: number): AppProcess {
+    return nth(this.system.gateways, number);
+  }
+
+  callback(number: number): AppProcess {
+    return nth(this.system.callbacks, number);
+  }
+
+  worker(number: number): AppProcess {
+    return nth(this.system.workers, number);
+  }
+
+  /** Starts a killed gateway again, or a live one anew; resolves when it takes calls. */
+  async restartGateway(number: number): Promise<void> {
+    await this.gateway(number).kill();
+    await this.gateway(number).start();
+    this.#channels.get(number)?.close(); // It would wait for a while before it connects again.
+    this.#channels.delete(number);
+  }
+
+  /** The worker that took over the customer's partition last. */
+  async leaderOf(customer: Customer): Promise<AppProcess> {
+    const partition = partitionOf(customer.id, PARTITIONS);
+    const { leader } = await eventually(
+      () => this.db.partitionLease.findUniqueOrThrow({ where: { partition } }),
+      (lease) => lease.leader !== '',
+      { what: `a leader of partition ${partition}` },
+    );
+    const worker = this.system.workers.find(({ name }) => leader.startsWith(`${name}-`));
+    if (worker === undefined) throw new Error(`partition ${partition} is led by ${leader}, which is not among the workers`);
+    return worker;
+  }
+
+  /** Starts nats-server again after `nats.kill()`, on the same port. */
+  async restartNats(): Promise<void> {
+    this.nats = await startNats({ storeDir: join(this.folder, 'nats'), port: this.nats.port });
+  }
+
+  /** Waits until no trade is placed or executed. */
+  async allEnded(): Promise<void> {
+    const open = () => this.db.trade.findMany({ where: { status: { in: ['placed', 'executed'] } }, take: 5 });
+    await eventually(open, (trades) => trades.length === 0, { what: 'the end of all trades' });
+  }
+
+  /**
+   * Lets the exchange complete every open order, waits for the end of all trades, and checks the books and that no final trade
+   * has changed since they were last checked.
+   *
+   * @param exchangeLied see BooksOptions
+   */
+  async books({ exchangeLied = false }: { exchangeLied?: boolean } = {}): Promise<BooksReport> {
+    await this.exchange.whileBehaving({ manual: false }, () => this.allEnded());
+    const report = await checkBooks({
+      databaseUrl: this.databaseUrl,
+      exchange: { address: this.system.exchangeAddress, apiKey: this.system.exchangeApiKey },
+      openings: this.#openings,
+      expectedTrades: this.#acknowledged.size,
+      exchangeLied,
+    });
+    return { ...report, violations: [...report.violations, ...(await this.#changedTrades())] };
+  }
+
+  /**
+   * Stops everything.
+   *
+   * @param keep leaves the folder with the logs
+   * @throws Error when a process is left, or one ended by a failure of its own
+   */
+  async close({ keep = false }: { keep?: boolean } = {}): Promise<void> {
+    const { gateways, workers, callbacks, exchange } = this.system;
+    const pids = [...gateways, ...workers, ...callbacks, exchange].flatMap(({ pid }) => pid ?? []);
+    for (const channel of this.#channels.values()) channel.close();
+    this.exchange.close();
+    await this.db.$disconnect();
+    await this.system.stop();
+    await this.nats.stop();
+    const problems = [
+      ...pids.filter((pid) => processStart(pid) !== undefined).map((pid) => `process ${pid} is left`),
+      ...readFatalLines(join(this.folder, 'system', 'logs')),
+    ];
+    if (problems.length > 0) throw new Error(`${problems.join('\n')}\nThe logs are in ${this.folder}.`);
+    if (!keep) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #channel(gateway: number): RpcChannel {
+    let channel = this.#channels.get(gateway);
+    if (channel === undefined) {
+      const address = this.gateway(gateway).endpoints.grpc;
+      if (address === undefined) throw new Error(`gateway ${gateway} has told no address`);
+      channel = new RpcChannel(address);
+      this.#channels.set(gateway, channel);
+    }
+    return channel;
+  }
+
+  async #changedTrades(): Promise<string[]> {
+    const changed: string[] = [];
+    for await (const trade of readAllTrades(this.db)) {
+      if (trade.status !== 'filled' && trade.status !== 'rejected') continue;
+      const now = JSON.stringify(trade, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+      const before = this.#final.get(trade.id);
+      if (before !== undefined && before !== now) changed.push(`final trade ${trade.id} changed from ${before} to ${now}`);
+      this.#final.set(trade.id, now);
+    }
+    return changed;
+  }
+}
+
+/** Lines of pino's level 60: a process that ended itself because of an error that nobody expected. */
+function readFatalLines(logs: string): string[] {
+  return readdirSync(logs).flatMap((name) =>
+    readFileSync(join(logs, name), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('{"level":60,'))
+      .map((line) => `${name}: ${line.slice(0, 1_000)}`),
+  );
+}
+
+function nth(processes: AppProcess[], number: number): AppProcess {
+  const found = processes[number];
+  if (found === undefined) throw new Error(`there are only ${processes.length} such processes`);
+  return found;
+}

@@ -1,0 +1,31 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const POLL_MS = 10;
+/** For a busy machine; what is waited for usually takes milliseconds. */
+const DEADLINE_MS = 60_000;
+
+/**
+ * Reads a state until it is as wanted, for states that nobody announces.
+ *
+ * @returns the value that was found good
+ * @throws Error with the last value when the deadline passes
+ */
+export async function eventually<T>(
+  read: () => T | Promise<T>,
+  isGood: (value: T) => boolean,
+  { what = 'the state', deadlineMs = DEADLINE_MS }: { what?: string; deadlineMs?: number } = {},
+): Promise<T> {
+  const giveUpAt = performance.now() + deadlineMs;
+  for (;;) {
+    const value = await read();
+    if (isGood(value)) return value;
+    if (performance.now() > giveUpAt) {
+      throw new Error(`${what} did not come within ${deadlineMs} ms; at last it was ${inspect(value)}`);
+    }
+    await delay(POLL_MS);
+  }
+}
+
+function inspect(value: unknown): string {
+  return JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part)).slice(0, 500);
+}

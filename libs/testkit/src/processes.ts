@@ -1,0 +1,14 @@
+/*
+ * The part of this library that starts processes, without the clients and checks that tests use: loading those takes 0.2 s, which a
+ * start would notice.
+ */
+
+export { type AppName, AppProcess } from './appProcess.ts';
+export { type DemoCustomer, demoCustomers } from './demoCustomers.ts';
+export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
+export { claimFolder, FolderInUseError } from './folderClaim.ts';
+export { type Issuer, openIssuer } from './identity.ts';
+export { type NatsServer, startNats } from './natsServer.ts';
+export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
+export { ServerStartError } from './serverProcess.ts';
+export { createSystem, type System, type SystemOptions } from './system.ts';

@@ -1,0 +1,144 @@
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AccountRecord, OpeningAccount } from '@stockbroker/store';
+import {
+  createSystem,
+  type NatsServer,
+  type PostgresServer,
+  type System,
+  type SystemOptions,
+  startNats,
+  startPostgres,
+} from '@stockbroker/testkit/processes';
+import { EmbeddedServer } from './embeddedServer.ts';
+import { checkNats, prepareDatabase } from './prepareServers.ts';
+
+export interface BrokerOptions extends Pick<SystemOptions, 'gateways' | 'workers' | 'standardPorts'> {
+  dataDir: string;
+  /** The user's own servers, if any. */
+  databaseUrl?: string | undefined;
+  natsUrl?: string | undefined;
+  /** Of a new database; one that exists must have as many. */
+  partitions: number;
+  /** Opened if they do not exist. */
+  accounts: readonly OpeningAccount[];
+  /** Environment of every app, see `appSettings`. */
+  settings: Record<string, string>;
+  /** Told of each stage, and later of processes that end and start again. */
+  onEvent: (line: string) => void;
+}
+
+export interface Broker {
+  system: System;
+  databaseUrl: string;
+  natsUrl: string;
+  /** The accounts asked for, as they were at the start. */
+  accounts: AccountRecord[];
+}
+
+/** A whole broker with its exchange, PostgreSQL and nats-server, each a process of its own that is started again when it ends. */
+export class BrokerProcesses {
+  readonly #options: BrokerOptions;
+  #postgres: EmbeddedServer<PostgresServer> | undefined;
+  #nats: EmbeddedServer<NatsServer> | undefined;
+  #system: System | undefined;
+  #prepared: Promise<string> | undefined;
+  #databaseDir: string | undefined;
+  #stopping = false;
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+  }
+
+  /** Starts all side by side: the apps load their modules while the servers start. @throws when it fails, or is stopped meanwhile */
+  async start(): Promise<Broker> {
+    const { dataDir, accounts, partitions, settings, onEvent, gateways, workers, standardPorts } = this.#options;
+    mkdirSync(join(dataDir, 'logs'), { recursive: true });
+    const natsUrl = this.#startNats();
+    const databaseUrl = this.#startPostgres();
+    const opened = databaseUrl.then((url) => prepareDatabase(url, { accounts, partitions, onEvent }));
+    const prepared = opened.then(() => databaseUrl);
+    this.#prepared = prepared;
+    for (const promise of [natsUrl, prepared]) promise.catch(() => {}); // The apps, which wait for them, tell.
+    this.#system = await createSystem({
+      dataDir,
+      databaseUrl: prepared,
+      natsUrl,
+      restart: true,
+      onEvent,
+      ...(gateways === undefined ? {} : { gateways }),
+      ...(workers === undefined ? {} : { workers }),
+      ...(standardPorts === undefined ? {} : { standardPorts }),
+      env: { exchange: settings, callback: settings, worker: settings, gateway: settings },
+    });
+    if (this.#stopping) throw new Error('stopped while starting');
+    await this.#system.start();
+    return { system: this.#system, databaseUrl: await databaseUrl, natsUrl: await natsUrl, accounts: await opened };
+  }
+
+  /** In order: no new trades, then what is under way, then the exchange, then the servers. Also while it is being started. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#system?.stop();
+    await this.#prepared?.catch(() => {}); // A migration is not cut short.
+    await Promise.all([this.#postgres?.stop(), this.#nats?.stop()]);
+  }
+
+  /** At once. The database recovers at its next start. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([this.#system?.kill(), this.#postgres?.kill(), this.#nats?.kill()]);
+  }
+
+  /** Where data are that could not be in the data folder. */
+  dataFolders(): string[] {
+    return this.#databaseDir === undefined ? [] : [this.#databaseDir];
+  }
+
+  async #startPostgres(): Promise<string> {
+    const { dataDir, databaseUrl, onEvent } = this.#options;
+    if (databaseUrl !== undefined) return databaseUrl;
+    const log = logTo(join(dataDir, 'logs', 'postgres.log'));
+    const launch = (port?: number) =>
+      startPostgres({ dataDir: join(dataDir, 'postgres'), ...(port === undefined ? {} : { port }), log });
+    this.#postgres = new EmbeddedServer('PostgreSQL', launch, onEvent);
+    const { url, port, dataDir: databaseDir } = await this.#postgres.ready();
+    this.#databaseDir = databaseDir;
+    onEvent(`PostgreSQL is ready on port ${port}`);
+    return url;
+  }
+
+  async #startNats(): Promise<string> {
+    const { dataDir, natsUrl, onEvent } = this.#options;
+    if (natsUrl !== undefined) {
+      await checkNats(natsUrl);
+      return natsUrl;
+    }
+    const write = logTo(join(dataDir, 'logs', 'nats.log'));
+    const log = (line: string) => {
+      if (line.startsWith('downloading')) onEvent(line);
+      write(line);
+    };
+    const launch = (port?: number) =>
+      startNats({ storeDir: join(dataDir, 'nats'), ...(port === undefined ? {} : { port }), log });
+    this.#nats = new EmbeddedServer('nats-server', launch, onEvent);
+    const { url, port } = await this.#nats.ready();
+    onEvent(`nats-server is ready on port ${port}`);
+    return url;
+  }
+}
+
+const SETTINGS =
+  /^(LOG_LEVEL|PARTITIONS|MARKET_HOURS|CLUSTER_SIZE|MAX_LANES|\w+_(MS|ROWS|POOL|RATE|BYTES|IN_FLIGHT)|EXCHANGE_(SEED|MANUAL|MAX_\w+))$/;
+
+/** Settings of the apps that a user may change from outside; what ties the processes together is decided here. */
+export function appSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value !== undefined && SETTINGS.test(name) ? [[name, value]] : [])),
+  );
+}
+
+function logTo(file: string): (line: string) => void {
+  const stream = createWriteStream(file, { flags: 'a' });
+  return (line) => stream.write(`${line}\n`);
+}

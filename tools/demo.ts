@@ -1,0 +1,162 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RpcChannel } from '@stockbroker/rpc';
+import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { checkBooks } from '@stockbroker/testkit';
+import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts';
+import { grouped, readArguments, runTool, type StopSignal, stopSignal, wholeNumber } from './cli.ts';
+import { makePlans, type Plan } from './demoPlan.ts';
+import { type DemoResult, problems, resultOf, resultTable } from './demoResult.ts';
+import { Sightings, sampleEvery, Trader } from './demoTraders.ts';
+import { Progress } from './progress.ts';
+
+const HELP = `npm run demo: trades on a throw-away system of its own (free ports, temporary data), then proves the books.
+
+  npm run demo -- [options]
+    --customers N  default 50
+    --trades N     of all customers together; default 2000
+    --workers N    default 3
+    --gateways N   default 1
+    --seed N       the same seed makes the same customers and orders; default 1
+    --timeout S    seconds after which trades that are still open make the demo fail; default 60 and one more for 50 trades
+    --json         the result as one JSON document on standard output
+    --help         this text
+
+Each customer places random buys and sells over gRPC, a few open at a time, and repeats calls that fail as a real client does. While
+it runs, kill -9 any of the processes that it names: they are started again, and nothing but time is lost. Settings of the apps in
+the environment are handed on to them, e.g. EXCHANGE_REJECT_RATE=0.1.
+
+Exit code: 0 when every trade has ended and the books are exact, else 1; the data are then kept for a closer look.
+`;
+
+await runTool(async () => {
+  const { values } = readArguments(HELP, {
+    customers: { type: 'string', default: '50' },
+    trades: { type: 'string', default: '2000' },
+    workers: { type: 'string', default: '3' },
+    gateways: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+    timeout: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  });
+  const customers = wholeNumber('--customers', values.customers, { min: 1, max: 100_000 });
+  const trades = wholeNumber('--trades', values.trades, { min: 1, max: 10_000_000 });
+  const workers = wholeNumber('--workers', values.workers, { min: 1, max: 50 });
+  const gateways = wholeNumber('--gateways', values.gateways, { min: 1, max: 50 });
+  const seed = wholeNumber('--seed', values.seed, { min: 0, max: 4_294_967_295 });
+  const timeout = values.timeout ?? String(60 + Math.ceil(trades / 50));
+  const timeoutMs = wholeNumber('--timeout', timeout, { min: 1, max: 1_000_000 }) * 1_000;
+
+  const result = await run(makePlans(customers, trades, seed), { workers, gateways, timeoutMs });
+  if (result === undefined) return 130;
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : `${resultTable(result)}\n`);
+  return problems(result).length === 0 ? 0 : 1;
+});
+
+interface Size {
+  workers: number;
+  gateways: number;
+  timeoutMs: number;
+}
+
+/** Undefined when the user has stopped it. */
+async function run(plans: Plan[], { workers, gateways, timeoutMs }: Size): Promise<DemoResult | undefined> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'stockbroker-demo-'));
+  chmodSync(dataDir, 0o755); // PostgreSQL may run under another account.
+  const progress = new Progress(process.stderr);
+  const processes = new BrokerProcesses({
+    dataDir,
+    workers,
+    gateways,
+    partitions: 100,
+    accounts: plans.map(({ account }) => account),
+    settings: appSettings(process.env),
+    onEvent: (line) => progress.line(`${progress.elapsed().padStart(7)}  ${line}`),
+  });
+  const stopping = stopSignal(() => {
+    void processes.kill().finally(() => process.exit(130));
+  });
+  let result: DemoResult | undefined;
+  try {
+    progress.live(() => `${progress.elapsed().padStart(7)}  starting…`);
+    const broker = await Promise.race([processes.start(), stopping.requested]);
+    if (broker === undefined) return undefined;
+    progress.line(namesOf(broker));
+    const seen = await trade(broker, plans, { progress, stopping, timeoutMs });
+    if (stopping.isRequested()) return undefined;
+    result = await prove(broker, plans, seen);
+    return result;
+  } finally {
+    progress.end();
+    if (stopping.isRequested()) progress.line('Stopping…');
+    await processes.stop();
+    const keeps = result !== undefined && problems(result).length > 0;
+    if (keeps) progress.line(`The data and logs are kept in ${dataDir}`);
+    else for (const folder of [...processes.dataFolders(), dataDir]) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function namesOf({ system: { gateways, workers, callbacks, exchange } }: Broker): string {
+  const names = [...workers, ...gateways, ...callbacks, exchange].map((app) => `${app.name} ${app.pid}`);
+  return `Processes, to kill -9 if you like: ${names.join(', ')}`;
+}
+
+interface Watched {
+  progress: Progress;
+  stopping: StopSignal;
+  timeoutMs: number;
+}
+
+async function trade({ system }: Broker, plans: Plan[], { progress, stopping, timeoutMs }: Watched): Promise<Sightings> {
+  const channels = system.gateways.map((gateway) => new RpcChannel(gateway.endpoints.grpc ?? ''));
+  const clients = channels.map((channel) => channel.client(TradingServiceDefinition));
+  const tokens = await Promise.all(
+    plans.map(({ account }) => system.issuer.tokenFor(account.customerId, { lifetimeSeconds: 86_400 })),
+  );
+  const trades = countTrades(plans);
+  const seen = new Sightings();
+  const giveUpAt = performance.now() + timeoutMs;
+  progress.live(() => bar(seen, trades));
+  const plainly = progress.isLive ? undefined : setInterval(() => progress.line(bar(seen, trades)), 2_000);
+  try {
+    const traders = plans.flatMap((plan, i) => {
+      const [client, token] = [clients[i % clients.length], tokens[i]];
+      if (client === undefined || token === undefined) return [];
+      return [
+        new Trader({ plan, client, token, seen, sampleEvery: sampleEvery(trades), giveUpAt, isStopped: stopping.isRequested }),
+      ];
+    });
+    await Promise.all(traders.map((trader) => trader.run()));
+    return seen;
+  } finally {
+    clearInterval(plainly);
+    progress.end();
+    for (const channel of channels) channel.close();
+  }
+}
+
+async function prove(broker: Broker, plans: Plan[], seen: Sightings): Promise<DemoResult> {
+  const books = await checkBooks({
+    databaseUrl: broker.databaseUrl,
+    exchange: { address: broker.system.exchangeAddress, apiKey: broker.system.exchangeApiKey },
+    openings: plans.map(({ account }) => account),
+    expectedTrades: seen.placed,
+  });
+  return resultOf(countTrades(plans), seen, books);
+}
+
+function countTrades(plans: Plan[]): number {
+  return plans.reduce((sum, { orders }) => sum + orders.length, 0);
+}
+
+function bar(seen: Sightings, trades: number): string {
+  const width = 24;
+  const done = Math.round((seen.ended / trades) * width);
+  const seconds = (performance.now() - seen.startedAt) / 1_000;
+  const rate = grouped(Math.round(seen.ended / seconds));
+  return (
+    `[${'█'.repeat(done)}${'░'.repeat(width - done)}] placed ${grouped(seen.placed)}, ended ${grouped(seen.ended)} of ${grouped(trades)}, ` +
+    `${rate} a second`
+  );
+}

@@ -1,0 +1,141 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import type { Order, Plan } from './demoPlan.ts';
+import { rejectCodeOf } from './printTrades.ts';
+import { retrying } from './retry.ts';
+import type { TradingClient } from './tradeClient.ts';
+
+/** Trades of one customer that are placed and not ended; it places no more before one ends. */
+const MOST_OPEN = 6;
+/** How often a customer with open trades asks for their ends: one call tells of several. */
+const POLL_MS = 250;
+/** A sampled trade is asked for this often, so that its end is seen when it happens. */
+const CLOSE_POLL_MS = 20;
+const MOST_SAMPLES = 300;
+
+/** What the clients have seen. */
+export class Sightings {
+  placed = 0;
+  filled = 0;
+  /** Calls that were repeated. */
+  repeated = 0;
+  readonly rejected: Record<string, number> = {};
+  /** Calls that failed for good, in words. */
+  readonly failures: string[] = [];
+  readonly placeMs: number[] = [];
+  readonly filledMs: number[] = [];
+  readonly startedAt = performance.now();
+  endedAt = this.startedAt;
+
+  get ended(): number {
+    return this.filled + Object.values(this.rejected).reduce((sum, count) => sum + count, 0);
+  }
+
+  end(trade: Trade): void {
+    this.endedAt = performance.now();
+    if (trade.status === TradeStatus.TRADE_STATUS_FILLED) this.filled += 1;
+    else this.rejected[rejectCodeOf(trade)] = (this.rejected[rejectCodeOf(trade)] ?? 0) + 1;
+  }
+}
+
+export interface TraderOptions {
+  plan: Plan;
+  client: TradingClient;
+  token: string;
+  seen: Sightings;
+  /** Every how manieth trade is watched closely. */
+  sampleEvery: number;
+  /** By performance.now(). */
+  giveUpAt: number;
+  isStopped: () => boolean;
+}
+
+export function sampleEvery(trades: number): number {
+  return Math.max(10, Math.ceil(trades / MOST_SAMPLES));
+}
+
+/** One customer as a client program: places its orders, a few open at a time, and waits until each has ended. */
+export class Trader {
+  readonly #options: TraderOptions;
+  readonly #headers: { authorization: string };
+  readonly #open = new Set<string>();
+  #oneEnded = Promise.withResolvers<void>();
+  #allPlaced = false;
+
+  constructor(options: TraderOptions) {
+    this.#options = options;
+    this.#headers = { authorization: `Bearer ${options.token}` };
+  }
+
+  /** Resolves when every trade has ended, or when time is up. */
+  async run(): Promise<void> {
+    await Promise.all([this.#placeAll(), this.#watchAll()]);
+  }
+
+  async #placeAll(): Promise<void> {
+    const samples: Promise<void>[] = [];
+    for (const order of this.#options.plan.orders) {
+      while (this.#open.size >= MOST_OPEN && !this.#isOver()) await Promise.race([this.#oneEnded.promise, delay(POLL_MS)]);
+      if (this.#isOver()) break;
+      try {
+        const startedAt = performance.now();
+        const { orderId } = await this.#place(order);
+        const { seen } = this.#options;
+        seen.placeMs.push(performance.now() - startedAt);
+        this.#open.add(orderId);
+        if (seen.placed % this.#options.sampleEvery === 0) samples.push(this.#watchClosely(orderId, startedAt));
+        seen.placed += 1;
+      } catch (error) {
+        this.#options.seen.failures.push(`${order.clientOrderId}: ${(error as Error).message}`);
+      }
+    }
+    this.#allPlaced = true;
+    await Promise.all(samples);
+  }
+
+  /** However often it is repeated, the client order id makes it one trade. */
+  #place({ clientOrderId, stockTicker, isBuy, quantity }: Order): Promise<Trade> {
+    const type = isBuy ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
+    return this.#call((headers) => this.#options.client.placeTrade({ clientOrderId, stockTicker, type, quantity }, { headers }));
+  }
+
+  async #watchAll(): Promise<void> {
+    while (!this.#isOver() && !(this.#allPlaced && this.#open.size === 0)) {
+      await delay(POLL_MS * (0.75 + Math.random() / 2));
+      if (this.#open.size === 0) continue;
+      // Trades end in the order placed, and few are open: the newest ones hold every open one.
+      const pageSize = 2 * MOST_OPEN;
+      const page = await this.#call((headers) => this.#options.client.listTrades({ pageSize }, { headers })).catch(
+        () => undefined,
+      );
+      for (const trade of page?.trades ?? []) this.#note(trade);
+    }
+  }
+
+  async #watchClosely(orderId: string, startedAt: number): Promise<void> {
+    while (!this.#isOver()) {
+      await delay(CLOSE_POLL_MS);
+      const trade = await this.#call((headers) => this.#options.client.getTrade({ orderId }, { headers })).catch(() => undefined);
+      if (trade === undefined || trade.status < TradeStatus.TRADE_STATUS_FILLED) continue;
+      if (trade.status === TradeStatus.TRADE_STATUS_FILLED) this.#options.seen.filledMs.push(performance.now() - startedAt);
+      this.#note(trade);
+      return;
+    }
+  }
+
+  #note(trade: Trade): void {
+    if (trade.status < TradeStatus.TRADE_STATUS_FILLED || !this.#open.delete(trade.orderId)) return;
+    this.#options.seen.end(trade);
+    this.#oneEnded.resolve();
+    this.#oneEnded = Promise.withResolvers<void>();
+  }
+
+  #call<T>(call: (headers: { authorization: string }) => Promise<T>): Promise<T> {
+    const { giveUpAt, seen } = this.#options;
+    return retrying(() => call(this.#headers), { giveUpAt, onRetry: () => (seen.repeated += 1) });
+  }
+
+  #isOver(): boolean {
+    return this.#options.isStopped() || performance.now() > this.#options.giveUpAt;
+  }
+}

@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { AccountRecord, OpeningAccount } from '@stockbroker/store';
+import { UserError } from './cli.ts';
+
+const CONNECT_DEADLINE_MS = 3_000;
+
+export interface PrepareOptions {
+  partitions: number;
+  accounts: readonly OpeningAccount[];
+  onEvent: (line: string) => void;
+}
+
+/** Migrates the database and opens accounts in it. Returns those accounts as they stand. @throws UserError */
+export async function prepareDatabase(url: string, { partitions, accounts, onEvent }: PrepareOptions): Promise<AccountRecord[]> {
+  await migrateDatabase(url, partitions, onEvent);
+  const { openAccounts, openDatabase, readAccount } = await import('@stockbroker/store');
+  const db = openDatabase({ url, poolSize: 1, statementTimeoutMs: 30_000, onConnectionError: () => {} });
+  try {
+    const opened = await openAccounts(db, [...accounts]);
+    if (opened > 0) onEvent(`${opened} customers have new accounts`);
+    const records = await Promise.all(accounts.map(({ customerId }) => readAccount(db, customerId)));
+    return records.filter((record) => record !== null);
+  } finally {
+    await db.$disconnect();
+  }
+}
+
+/** @throws UserError when the database cannot be reached or migrated, or has another number of partitions */
+export async function migrateDatabase(url: string, partitions: number, onEvent: (line: string) => void): Promise<void> {
+  const { migrate } = await import('@stockbroker/store/migrate');
+  const migrated = await migrate(url, partitions).catch((cause: unknown) => {
+    throw new UserError(`The database ${withoutPassword(url)} cannot be used: ${messageOf(cause)}.`, { cause });
+  });
+  if (migrated.partitions !== partitions) {
+    throw new UserError(
+      `The database ${withoutPassword(url)} was created with ${migrated.partitions} partitions, and ${partitions} are asked for.\n` +
+        `Use it as it is with PARTITIONS=${migrated.partitions}, or make a new one with: npm run db:reset`,
+    );
+  }
+  const { length } = migrated.applied;
+  onEvent(length === 0 ? 'the database is up to date' : `the database is migrated: ${migrated.applied.join(', ')}`);
+}
+
+/** @throws UserError when none of the servers, separated by commas, takes connections */
+export async function checkNats(servers: string): Promise<void> {
+  const attempts = servers.split(',').map(async (server) => {
+    const { hostname, port } = new URL(/^\w+:\/\//.test(server) ? server : `nats://${server}`);
+    const socket = connect({ host: hostname, port: Number(port) || 4_222 });
+    try {
+      await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) });
+    } finally {
+      socket.destroy();
+    }
+  });
+  await Promise.any(attempts).catch((cause: unknown) => {
+    throw new UserError(`No NATS server answers at NATS_URL=${servers}: ${messageOf(cause)}.`, { cause });
+  });
+}
+
+export function withoutPassword(url: string): string {
+  const shown = new URL(url);
+  shown.password = '';
+  return shown.href;
+}
+
+/** Connecting to several addresses fails with one error for each. */
+function messageOf(error: unknown): string {
+  const first = error instanceof AggregateError ? (error.errors as unknown[])[0] : error;
+  return (first instanceof Error ? first.message : String(first)).replace(/\.$/, '');
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { RpcError, Status } from '@stockbroker/rpc';
+import { Account, type Instrument, Quote, Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import { readArguments, runTool, table, UserError, wholeNumber } from './cli.ts';
+import { placeAndFollow } from './placeAndFollow.ts';
+import { accountTable, changeLines, isBuy, quoteTable, tradeDetails, tradeTable, tradeValue } from './printTrades.ts';
+import { plain, retrying } from './retry.ts';
+import { openClient, type TradingClient } from './tradeClient.ts';
+
+const HELP = `npm run trade: a client of the broker, over gRPC.
+
+  npm run trade -- buy  <ticker> <quantity>   places a trade and follows it to its end
+  npm run trade -- sell <ticker> <quantity>
+  npm run trade -- list                       trades, newest first
+  npm run trade -- show <orderId>             everything about one trade
+  npm run trade -- account                    cash and shares
+  npm run trade -- quote <ticker>             the latest prices
+  npm run trade -- instruments                the stocks that can be traded
+
+  --customer NAME       alice, bob, carol, dave, or a customer id; default alice
+  --client-order-id ID  buy, sell: your own id of the trade. To repeat a command whose outcome is not known, give the same id
+                        again: the trade is placed once
+  --timeout SECONDS     how long to wait for the end of a trade, or for an answer; default 30
+  --limit N             list: how many trades; default 20
+  --json                prints one JSON document when all is done: messages as in the proto (JSON mapping), money as exact
+                        decimals. For buy and sell: { trade, cost or proceeds, account }
+  --gateway HOST:PORT   default: GATEWAY_ADDRESS, or the gateway that npm start runs here
+  --token TOKEN         default: STOCKBROKER_TOKEN, or one made with the keys of npm start
+  --data-dir DIR        data of the npm start to talk to, when that was given one
+  --help                this text
+
+Exit code: 0 done (for buy and sell: filled), 2 the trade was rejected, 1 anything else.
+`;
+
+const OPTIONS = {
+  customer: { type: 'string' },
+  'client-order-id': { type: 'string' },
+  timeout: { type: 'string', default: '30' },
+  limit: { type: 'string', default: '20' },
+  json: { type: 'boolean', default: false },
+  gateway: { type: 'string' },
+  token: { type: 'string' },
+  'data-dir': { type: 'string' },
+} as const;
+
+/** Lists longer than this come in pages. */
+const PAGE_SIZE = 500;
+
+interface Call {
+  client: TradingClient;
+  args: string[];
+  json: boolean;
+  clientOrderId: string;
+  limit: number;
+  giveUpAt: number;
+}
+
+const commands: Record<string, { args: string[]; run: (call: Call) => Promise<number> }> = {
+  buy: { args: ['ticker', 'quantity'], run: (call) => trade(TradeType.TRADE_TYPE_BUY, call) },
+  sell: { args: ['ticker', 'quantity'], run: (call) => trade(TradeType.TRADE_TYPE_SELL, call) },
+  list: { args: [], run: list },
+  show: { args: ['orderId'], run: show },
+  account: { args: [], run: account },
+  quote: { args: ['ticker'], run: quote },
+  instruments: { args: [], run: instruments },
+};
+
+await runTool(async () => {
+  const { values, positionals } = readArguments(HELP, OPTIONS);
+  const [name, ...args] = positionals;
+  const command = commands[name ?? ''];
+  if (command === undefined) {
+    const problem = name === undefined ? 'Say what to do' : `There is no command ${JSON.stringify(name)}`;
+    throw new UserError(`${problem}: ${Object.keys(commands).join(', ')}. More with --help.`);
+  }
+  if (args.length !== command.args.length) {
+    throw new UserError(`Usage: npm run trade -- ${[name, ...command.args.map((arg) => `<${arg}>`)].join(' ')}`);
+  }
+  const seconds = wholeNumber('--timeout', values.timeout, { min: 1, max: 86_400 });
+  const limit = wholeNumber('--limit', values.limit, { min: 1, max: 100_000 });
+  const { client, address, close } = await openClient(values);
+  try {
+    const clientOrderId = values['client-order-id'] ?? randomUUID();
+    return await command.run({
+      client,
+      args,
+      json: values.json,
+      clientOrderId,
+      limit,
+      giveUpAt: performance.now() + seconds * 1_000,
+    });
+  } catch (error) {
+    const isSilent = error instanceof RpcError && (error.code === Status.UNAVAILABLE || error.code === Status.DEADLINE_EXCEEDED);
+    throw isSilent ? new UserError(`The gateway at ${address} does not answer: ${plain(error)}.`, { cause: error }) : error;
+  } finally {
+    close();
+  }
+});
+
+async function trade(type: TradeType, { client, args, json, clientOrderId, giveUpAt }: Call): Promise<number> {
+  const [stockTicker, quantity] = [tickerOf(args[0]), wholeNumber('The quantity', args[1] ?? '', { min: 1, max: 1_000_000 })];
+  let printed: TradeStatus = TradeStatus.TRADE_STATUS_UNSPECIFIED;
+  const onChange = (changed: Trade) => {
+    if (!json) print(changeLines(changed, printed).join('\n'));
+    printed = changed.status;
+  };
+  const retry = { giveUpAt, onRetry: tellRetry };
+  const ended = await placeAndFollow(client, { stockTicker, type, quantity, clientOrderId }, { ...retry, onChange });
+  const after = await retrying(() => client.getAccount({}), retry);
+  if (json) {
+    const value = tradeValue(ended);
+    const gained = value === undefined ? {} : { [isBuy(ended) ? 'cost' : 'proceeds']: value };
+    printJson({ trade: Trade.toJSON(ended), ...gained, account: Account.toJSON(after) });
+  } else {
+    print(`\n${accountTable(after, stockTicker)}`);
+  }
+  return ended.status === TradeStatus.TRADE_STATUS_FILLED ? 0 : 2;
+}
+
+async function list({ client, json, limit, giveUpAt }: Call): Promise<number> {
+  const trades: Trade[] = [];
+  for (let pageToken = ''; trades.length < limit; ) {
+    const pageSize = Math.min(PAGE_SIZE, limit - trades.length);
+    const page = await retrying(() => client.listTrades({ pageSize, pageToken }), { giveUpAt });
+    trades.push(...page.trades);
+    pageToken = page.nextPageToken;
+    if (pageToken === '') break;
+  }
+  if (json) printJson({ trades: trades.map((each) => Trade.toJSON(each)) });
+  else print(trades.length === 0 ? 'No trades yet.' : tradeTable(trades));
+  return 0;
+}
+
+async function show({ client, args, json, giveUpAt }: Call): Promise<number> {
+  const found = await retrying(() => client.getTrade({ orderId: args[0] ?? '' }), { giveUpAt });
+  if (json) printJson(Trade.toJSON(found));
+  else print(tradeDetails(found));
+  return 0;
+}
+
+async function account({ client, json, giveUpAt }: Call): Promise<number> {
+  const found = await retrying(() => client.getAccount({}), { giveUpAt });
+  if (json) printJson(Account.toJSON(found));
+  else print(accountTable(found));
+  return 0;
+}
+
+async function quote({ client, args, json, giveUpAt }: Call): Promise<number> {
+  const latest = await retrying(() => client.getQuote({ stockTicker: tickerOf(args[0]) }), { giveUpAt });
+  if (json) printJson(Quote.toJSON(latest));
+  else print(quoteTable(latest));
+  return 0;
+}
+
+async function instruments({ client, json, giveUpAt }: Call): Promise<number> {
+  const all: Instrument[] = [];
+  for (let pageToken = ''; ; ) {
+    const page = await retrying(() => client.listInstruments({ pageToken }), { giveUpAt });
+    all.push(...page.instruments);
+    pageToken = page.nextPageToken;
+    if (pageToken === '') break;
+  }
+  if (json) printJson({ instruments: all });
+  else print(table(all.map((each) => [each.stockTicker, each.name])));
+  return 0;
+}
+
+function tellRetry(error: RpcError, waitMs: number): void {
+  process.stderr.write(`${error.codeName}: ${plain(error)}; trying again in ${(waitMs / 1_000).toFixed(1)} s\n`);
+}
+
+function tickerOf(text: string | undefined): string {
+  return (text ?? '').toUpperCase();
+}
+
+function print(text: string): void {
+  if (text !== '') process.stdout.write(`${text}\n`);
+}
+
+function printJson(document: unknown): void {
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+}

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { RpcChannel, type RpcClient } from '@stockbroker/rpc';
+import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { demoCustomers, openIssuer } from '@stockbroker/testkit/processes';
+import { isUuid } from '@stockbroker/trading';
+import { UserError } from './cli.ts';
+import { dataFolder, readConnection } from './devFolder.ts';
+
+export type TradingClient = RpcClient<typeof TradingServiceDefinition>;
+
+export interface ClientOptions {
+  customer?: string | undefined;
+  gateway?: string | undefined;
+  token?: string | undefined;
+  'data-dir'?: string | undefined;
+}
+
+/** A client in the name of a customer: of the broker that runs here, unless the options or the environment name another. */
+export async function openClient(options: ClientOptions): Promise<{ client: TradingClient; address: string; close(): void }> {
+  const dataDir = dataFolder(options['data-dir']);
+  const running = readConnection(dataDir);
+  const address = options.gateway ?? process.env.GATEWAY_ADDRESS ?? running?.gateway;
+  if (address === undefined) throw new UserError('No broker is running here. Start one with: npm start');
+  if (!/^\S+:\d+$/.test(address)) throw new UserError(`The gateway must be host:port, but is ${JSON.stringify(address)}.`);
+  const issuerDir = running?.issuerDir ?? join(dataDir, 'issuer');
+  const token = options.token ?? process.env.STOCKBROKER_TOKEN ?? (await mintToken(issuerDir, options.customer ?? 'alice'));
+  const channel = new RpcChannel(address, { authorization: `Bearer ${token}` });
+  return { client: channel.client(TradingServiceDefinition), address, close: () => channel.close() };
+}
+
+async function mintToken(issuerDir: string, customer: string): Promise<string> {
+  if (!existsSync(issuerDir)) {
+    throw new UserError('A token is needed: give one with --token or STOCKBROKER_TOKEN. Only npm start makes them by itself.');
+  }
+  return (await openIssuer(issuerDir)).tokenFor(customerId(customer));
+}
+
+function customerId(customer: string): string {
+  const known = demoCustomers.find(({ name }) => name === customer.toLowerCase())?.customerId;
+  if (known !== undefined) return known;
+  if (isUuid(customer)) return customer;
+  const names = demoCustomers.map(({ name }) => name).join(', ');
+  throw new UserError(`There is no customer ${JSON.stringify(customer)}: give ${names}, or a customer id (a lower-case UUID).`);
+}

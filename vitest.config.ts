@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['libs/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: 'test/globalSetup.ts',
+    reporters: ['default', './test/countingReporter.ts'],
+    // A file of tests may run several processes of its own: two files at a time are enough.
+    pool: 'forks',
+    maxWorkers: 2,
+    // Node itself runs the code, with its types stripped, as it does in production.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
+    // For a busy machine: every wait inside the tests has a shorter deadline of its own.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 30_000,
+  },
+});
