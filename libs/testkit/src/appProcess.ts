@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const PRELOAD = join(import.meta.dirname, 'preloadApp.ts');
-const READY_DEADLINE_MS = 30_000;
+const READY_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 15_000;
 const MAX_BACKOFF_MS = 5_000;
 /** Lines of the log in an error message. */

@@ -1,9 +1,12 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { connect } from '@nats-io/transport-node';
+import pg from 'pg';
 import { afterAll, expect, test, vi } from 'vitest';
 import { findNatsServer } from '../src/findNatsServer.ts';
 import { FolderInUseError } from '../src/folderClaim.ts';
-import { createDatabase, dropDatabase } from '../src/postgres.ts';
+import { startNats } from '../src/natsServer.ts';
+import { createDatabase, dropDatabase, startPostgres } from '../src/postgres.ts';
 import { processStart } from '../src/processTable.ts';
 import {
   addStream,
