@@ -8,7 +8,7 @@ import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts'
 import { grouped, readArguments, runTool, type StopSignal, stopSignal, wholeNumber } from './cli.ts';
 import { makePlans, type Plan } from './demoPlan.ts';
 import { type DemoResult, problems, resultOf, resultTable } from './demoResult.ts';
-import { Sightings, sampleEvery, Trader } from './demoTraders.ts';
+import { pollRate, Sightings, Trader } from './demoTraders.ts';
 import { Progress } from './progress.ts';
 
 const HELP = `npm run demo: trades on a throw-away system of its own (free ports, temporary data), then proves the books.
@@ -19,7 +19,7 @@ const HELP = `npm run demo: trades on a throw-away system of its own (free ports
     --workers N    default 3
     --gateways N   default 1
     --seed N       the same seed makes the same customers and orders; default 1
-    --timeout S    seconds after which trades that are still open make the demo fail; default 60 and one more for 50 trades
+    --timeout S    when no trade is placed and none ends for so many seconds, it gives up; default 60
     --json         the result as one JSON document on standard output
     --help         this text
 
@@ -37,7 +37,7 @@ await runTool(async () => {
     workers: { type: 'string', default: '3' },
     gateways: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
-    timeout: { type: 'string' },
+    timeout: { type: 'string', default: '60' },
     json: { type: 'boolean', default: false },
   });
   const customers = wholeNumber('--customers', values.customers, { min: 1, max: 100_000 });
@@ -45,10 +45,9 @@ await runTool(async () => {
   const workers = wholeNumber('--workers', values.workers, { min: 1, max: 50 });
   const gateways = wholeNumber('--gateways', values.gateways, { min: 1, max: 50 });
   const seed = wholeNumber('--seed', values.seed, { min: 0, max: 4_294_967_295 });
-  const timeout = values.timeout ?? String(60 + Math.ceil(trades / 50));
-  const timeoutMs = wholeNumber('--timeout', timeout, { min: 1, max: 1_000_000 }) * 1_000;
+  const stalledMs = wholeNumber('--timeout', values.timeout, { min: 1, max: 86_400 }) * 1_000;
 
-  const result = await run(makePlans(customers, trades, seed), { workers, gateways, timeoutMs });
+  const result = await run(makePlans(customers, trades, seed), { workers, gateways, stalledMs });
   if (result === undefined) return 130;
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : `${resultTable(result)}\n`);
   return problems(result).length === 0 ? 0 : 1;
@@ -57,11 +56,11 @@ await runTool(async () => {
 interface Size {
   workers: number;
   gateways: number;
-  timeoutMs: number;
+  stalledMs: number;
 }
 
 /** Undefined when the user has stopped it. */
-async function run(plans: Plan[], { workers, gateways, timeoutMs }: Size): Promise<DemoResult | undefined> {
+async function run(plans: Plan[], { workers, gateways, stalledMs }: Size): Promise<DemoResult | undefined> {
   const dataDir = mkdtempSync(join(tmpdir(), 'stockbroker-demo-'));
   chmodSync(dataDir, 0o755); // PostgreSQL may run under another account.
   const progress = new Progress(process.stderr);
@@ -83,7 +82,7 @@ async function run(plans: Plan[], { workers, gateways, timeoutMs }: Size): Promi
     const broker = await Promise.race([processes.start(), stopping.requested]);
     if (broker === undefined) return undefined;
     progress.line(namesOf(broker));
-    const seen = await trade(broker, plans, { progress, stopping, timeoutMs });
+    const seen = await trade(broker, plans, { progress, stopping, stalledMs });
     if (stopping.isRequested()) return undefined;
     result = await prove(broker, plans, seen);
     return result;
@@ -105,10 +104,10 @@ function namesOf({ system: { gateways, workers, callbacks, exchange } }: Broker)
 interface Watched {
   progress: Progress;
   stopping: StopSignal;
-  timeoutMs: number;
+  stalledMs: number;
 }
 
-async function trade({ system }: Broker, plans: Plan[], { progress, stopping, timeoutMs }: Watched): Promise<Sightings> {
+async function trade({ system }: Broker, plans: Plan[], { progress, stopping, stalledMs }: Watched): Promise<Sightings> {
   const channels = system.gateways.map((gateway) => new RpcChannel(gateway.endpoints.grpc ?? ''));
   const clients = channels.map((channel) => channel.client(TradingServiceDefinition));
   const tokens = await Promise.all(
@@ -116,16 +115,14 @@ async function trade({ system }: Broker, plans: Plan[], { progress, stopping, ti
   );
   const trades = countTrades(plans);
   const seen = new Sightings();
-  const giveUpAt = performance.now() + timeoutMs;
+  const rate = pollRate(plans.length, trades);
   progress.live(() => bar(seen, trades));
   const plainly = progress.isLive ? undefined : setInterval(() => progress.line(bar(seen, trades)), 2_000);
   try {
     const traders = plans.flatMap((plan, i) => {
       const [client, token] = [clients[i % clients.length], tokens[i]];
       if (client === undefined || token === undefined) return [];
-      return [
-        new Trader({ plan, client, token, seen, sampleEvery: sampleEvery(trades), giveUpAt, isStopped: stopping.isRequested }),
-      ];
+      return [new Trader({ plan, client, token, seen, ...rate, stalledMs, isStopped: stopping.isRequested })];
     });
     await Promise.all(traders.map((trader) => trader.run()));
     return seen;

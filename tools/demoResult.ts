@@ -15,8 +15,8 @@ export interface DemoResult {
   endedPerSecond: number;
   /** PlaceTrade, with its repetitions. */
   placeMs: Percentiles;
-  /** From calling PlaceTrade to seeing the fill, of a sample. */
-  filledMs: Percentiles;
+  /** From calling PlaceTrade to seeing the end, of a sample. */
+  endedMs: Percentiles;
   /** Calls that were repeated because a server was busy or gone. */
   repeated: number;
   failures: string[];
@@ -43,7 +43,7 @@ export function resultOf(trades: number, seen: Sightings, books: BooksReport): D
     seconds: Number(seconds.toFixed(3)),
     endedPerSecond: Math.round(seen.ended / seconds),
     placeMs: percentiles(seen.placeMs),
-    filledMs: percentiles(seen.filledMs),
+    endedMs: percentiles(seen.endedMs),
     repeated: seen.repeated,
     failures: seen.failures,
     books,
@@ -63,7 +63,7 @@ export function problems({ trades, placed, filled, rejected, open, failures, boo
 }
 
 export function resultTable(result: DemoResult): string {
-  const { placed, filled, rejected, open, seconds, endedPerSecond, placeMs, filledMs, repeated } = result;
+  const { placed, filled, rejected, open, seconds, endedPerSecond, placeMs, endedMs, repeated } = result;
   const counts = table(
     [
       ['placed', grouped(placed)],
@@ -78,8 +78,8 @@ export function resultTable(result: DemoResult): string {
     ['throughput', `${grouped(endedPerSecond)} trades a second (${seconds.toFixed(1)} s)`],
     ['place', `p50 ${placeMs.p50} ms, p99 ${placeMs.p99} ms`],
     [
-      'place to filled',
-      `p50 ${filledMs.p50} ms, p99 ${filledMs.p99} ms, of ${grouped(filledMs.count)} trades; includes the wait for the customer's earlier ones`,
+      'place to end',
+      `p50 ${endedMs.p50} ms, p99 ${endedMs.p99} ms, of ${grouped(endedMs.count)} trades; includes waiting behind the customer’s earlier ones`,
     ],
     ['calls repeated', grouped(repeated)],
   ]);

@@ -7,11 +7,12 @@ import type { TradingClient } from './tradeClient.ts';
 
 /** Trades of one customer that are placed and not ended; it places no more before one ends. */
 const MOST_OPEN = 6;
-/** How often a customer with open trades asks for their ends: one call tells of several. */
+/** How often a customer asks for its oldest open trade, at most; with many customers less often, so that asking stays cheap. */
 const POLL_MS = 250;
-/** A sampled trade is asked for this often, so that its end is seen when it happens. */
+const MOST_POLLS_PER_SECOND = 400;
+/** A sampled trade is asked for this often, later after each twentieth of its age, so that its end is seen when it happens. */
 const CLOSE_POLL_MS = 20;
-const MOST_SAMPLES = 300;
+const MOST_SAMPLES = 200;
 
 /** What the clients have seen. */
 export class Sightings {
@@ -23,8 +24,11 @@ export class Sightings {
   /** Calls that failed for good, in words. */
   readonly failures: string[] = [];
   readonly placeMs: number[] = [];
-  readonly filledMs: number[] = [];
+  /** From calling PlaceTrade to seeing the end, of sampled trades. */
+  readonly endedMs: number[] = [];
   readonly startedAt = performance.now();
+  /** When a trade was last placed, and when one last ended. */
+  placedAt = this.startedAt;
   endedAt = this.startedAt;
 
   get ended(): number {
@@ -43,15 +47,19 @@ export interface TraderOptions {
   client: TradingClient;
   token: string;
   seen: Sightings;
-  /** Every how manieth trade is watched closely. */
+  pollMs: number;
+  /** One in so many trades is watched closely. */
   sampleEvery: number;
-  /** By performance.now(). */
-  giveUpAt: number;
+  /** When no trade is placed and none ends for this long, time is up. */
+  stalledMs: number;
   isStopped: () => boolean;
 }
 
-export function sampleEvery(trades: number): number {
-  return Math.max(10, Math.ceil(trades / MOST_SAMPLES));
+export function pollRate(customers: number, trades: number): Pick<TraderOptions, 'pollMs' | 'sampleEvery'> {
+  return {
+    pollMs: Math.max(POLL_MS, (1_000 * customers) / MOST_POLLS_PER_SECOND),
+    sampleEvery: Math.max(10, Math.ceil(trades / MOST_SAMPLES)),
+  };
 }
 
 /** One customer as a client program: places its orders, a few open at a time, and waits until each has ended. */
@@ -81,7 +89,8 @@ export class Trader {
         const startedAt = performance.now();
         const { orderId } = await this.#place(order);
         const { seen } = this.#options;
-        seen.placeMs.push(performance.now() - startedAt);
+        seen.placedAt = performance.now();
+        seen.placeMs.push(seen.placedAt - startedAt);
         this.#open.add(orderId);
         if (seen.placed % this.#options.sampleEvery === 0) samples.push(this.#watchClosely(orderId, startedAt));
         seen.placed += 1;
@@ -101,25 +110,29 @@ export class Trader {
 
   async #watchAll(): Promise<void> {
     while (!this.#isOver() && !(this.#allPlaced && this.#open.size === 0)) {
-      await delay(POLL_MS * (0.75 + Math.random() / 2));
-      if (this.#open.size === 0) continue;
-      // Trades end in the order placed, and few are open: the newest ones hold every open one.
-      const pageSize = 2 * MOST_OPEN;
-      const page = await this.#call((headers) => this.#options.client.listTrades({ pageSize }, { headers })).catch(
-        () => undefined,
-      );
-      for (const trade of page?.trades ?? []) this.#note(trade);
+      await delay(this.#options.pollMs * (0.75 + Math.random() / 2));
+      // Trades end in the order placed: while the oldest one is open, so are all.
+      for (const orderId of this.#open) if (!(await this.#hasEnded(orderId))) break;
     }
   }
 
   async #watchClosely(orderId: string, startedAt: number): Promise<void> {
-    while (!this.#isOver()) {
-      await delay(CLOSE_POLL_MS);
-      const trade = await this.#call((headers) => this.#options.client.getTrade({ orderId }, { headers })).catch(() => undefined);
-      if (trade === undefined || trade.status < TradeStatus.TRADE_STATUS_FILLED) continue;
-      if (trade.status === TradeStatus.TRADE_STATUS_FILLED) this.#options.seen.filledMs.push(performance.now() - startedAt);
-      this.#note(trade);
+    for (let waitedMs = 0; !this.#isOver(); waitedMs = performance.now() - startedAt) {
+      await delay(Math.max(CLOSE_POLL_MS, waitedMs / 20));
+      if (!(await this.#hasEnded(orderId))) continue;
+      this.#options.seen.endedMs.push(performance.now() - startedAt);
       return;
+    }
+  }
+
+  /** False also when it cannot be known now: it is asked for again, until time is up. */
+  async #hasEnded(orderId: string): Promise<boolean> {
+    try {
+      const trade = await this.#call((headers) => this.#options.client.getTrade({ orderId }, { headers }));
+      this.#note(trade);
+      return trade.status >= TradeStatus.TRADE_STATUS_FILLED;
+    } catch {
+      return false;
     }
   }
 
@@ -131,11 +144,13 @@ export class Trader {
   }
 
   #call<T>(call: (headers: { authorization: string }) => Promise<T>): Promise<T> {
-    const { giveUpAt, seen } = this.#options;
+    const { stalledMs, seen } = this.#options;
+    const giveUpAt = performance.now() + stalledMs;
     return retrying(() => call(this.#headers), { giveUpAt, onRetry: () => (seen.repeated += 1) });
   }
 
   #isOver(): boolean {
-    return this.#options.isStopped() || performance.now() > this.#options.giveUpAt;
+    const { isStopped, seen, stalledMs } = this.#options;
+    return isStopped() || performance.now() > Math.max(seen.placedAt, seen.endedAt) + stalledMs;
   }
 }

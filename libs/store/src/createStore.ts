@@ -118,7 +118,10 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     readOpenCustomers: (partition, limit) => readOpen({ partition, limit }),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),
     quarantineCallback: (callback) => attempt(() => quarantineCallbacks(db, [callback])),
-    listTrades: batched('listTrades', (pages: TradePage[]) => listTrades(db, pages), { maxBatch: PAGES_IN_A_BATCH, concurrency: 2 }),
+    listTrades: batched('listTrades', (pages: TradePage[]) => listTrades(db, pages), {
+      maxBatch: PAGES_IN_A_BATCH,
+      concurrency: 2,
+    }),
     readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
     ping: async () => {
       await attempt(() => db.$queryRaw`SELECT 1`);

@@ -2,7 +2,6 @@ import { eventually } from '@stockbroker/testkit';
 import type { Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { listTrades, type TradePage } from '../src/listTrades.ts';
-import { listTrades, type TradePage } from '../src/listTrades.ts';
 import { openAccounts } from '../src/openAccounts.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
 import { readAccount } from '../src/readAccount.ts';

@@ -1,0 +1,109 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RpcError, Status } from '@stockbroker/rpc';
+import type { Trade } from '@stockbroker/rpc/stockbroker';
+import { migrate } from '@stockbroker/store/migrate';
+import { type Broker, type Customer, eventually, type PostgresServer, startBroker, startPostgres } from '@stockbroker/testkit';
+import { parseUsd as usd } from '@stockbroker/trading';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { closeBroker, expectExactBooks } from '../support/broker.ts';
+import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
+
+/** A server of this file’s own, durable as in production, because it is killed here. */
+let folder: string;
+let postgres: PostgresServer;
+let broker: Broker;
+let customers: Customer[];
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'stockbroker-postgres-'));
+  chmodSync(folder, 0o755);
+  postgres = await startPostgres({ dataDir: join(folder, 'data') });
+  await migrate(postgres.url, 100);
+  broker = await startBroker({
+    databaseUrl: postgres.url,
+    quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
+    env: { worker: { SWEEP_MS: '500', ASK_AFTER_MS: '1000' } },
+  });
+  customers = await broker.customers(8, { cash: usd('10000.00') });
+});
+afterEach((context) => expectExactBooks(broker, context));
+afterAll(async () => {
+  await closeBroker(broker);
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function restartPostgres(): Promise<void> {
+  postgres = await startPostgres({ dataDir: join(folder, 'data'), port: postgres.port });
+}
+
+/** Tries again for as long as the gateway says that it is not known to be done. */
+async function placeSurely(customer: Customer, clientOrderId: string): Promise<Trade> {
+  const attempt = async (): Promise<Trade | RpcError> => {
+    try {
+      return await customer.buys(1, 'AAPL', { clientOrderId });
+    } catch (error) {
+      if (error instanceof RpcError && error.code === Status.UNAVAILABLE) return error;
+      throw error;
+    }
+  };
+  const placed = await eventually(attempt, (answer) => !(answer instanceof RpcError), { what: `trade ${clientOrderId}` });
+  if (placed instanceof RpcError) throw placed;
+  return placed;
+}
+
+test('PostgreSQL down: calls answer UNAVAILABLE with RetryInfo; the retry with the same client_order_id succeeds once it is back', async () => {
+  const queues = await placeQueues(broker, customers);
+  await postgres.kill();
+  const [alice] = customers;
+  if (alice === undefined) throw new Error('there are no customers');
+  await expect(alice.buys(1, 'AAPL', { clientOrderId: 'patience' })).rejects.toMatchObject({
+    code: Status.UNAVAILABLE,
+    message: 'not known to be done: try again with the same client_order_id',
+    details: { info: { reason: 'DATABASE_UNAVAILABLE' }, retryAfterMs: 500 },
+  });
+  await expect(alice.account()).rejects.toMatchObject({ code: Status.UNAVAILABLE });
+  await restartPostgres();
+  const trade = await placeSurely(alice, 'patience');
+  expect(await placeSurely(alice, 'patience')).toMatchObject({ orderId: trade.orderId });
+  await expectAllFilledInOrder(broker, queues);
+});
+
+test('PostgreSQL killed in the middle of many trades: nothing acknowledged is lost, nothing is done twice', async () => {
+  await broker.exchange.whileBehaving({ manual: false, latencyMaxMs: 5 }, async () => {
+    const placing = customers.map(async (customer) => {
+      const trades: Trade[] = [];
+      for (let i = 0; i < 25; i += 1) trades.push(await placeSurely(customer, `during-${i}`));
+      return trades;
+    });
+    for (let i = 0; i < 2; i += 1) {
+      const before = await broker.db.trade.count({});
+      await eventually(
+        () => broker.db.trade.count({}),
+        (count) => count > before + 20,
+        { what: 'twenty more trades' },
+      );
+      await postgres.kill();
+      await restartPostgres();
+      await eventually(
+        () => broker.db.trade.count({}).catch(() => -1),
+        (count) => count >= 0,
+        { what: 'the database' },
+      );
+    }
+    const placed = (await Promise.all(placing)).flat();
+    await broker.allEnded();
+    const stored = await broker.db.trade.findMany({ where: { clientOrderId: { startsWith: 'during-' } }, select: { id: true } });
+    expect(stored.map(({ id }) => id).toSorted()).toEqual(placed.map(({ orderId }) => orderId).toSorted());
+  });
+});
+
+test('callbacks that come while PostgreSQL is down are sent again until they are stored', async () => {
+  const queues = await placeQueues(broker, customers);
+  await postgres.kill();
+  const price = '10.0000';
+  await Promise.all(queues.map(([first]) => broker.exchange.completes(first, { price })));
+  await restartPostgres();
+  await expectAllFilledInOrder(broker, queues);
+});
