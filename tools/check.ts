@@ -42,7 +42,7 @@ const steps: Step[] = [
     run: generatedIsCurrent,
     mend: 'npm run gen has just been run: commit what it changed',
   },
-  { name: 'nothing unused', run: () => tool('knip', '--no-progress'), mend: 'delete it' },
+  { name: 'nothing unused', run: () => tool('knip', '--no-progress', '--no-config-hints'), mend: 'delete it' },
 ];
 
 if (process.argv.includes('--help')) {

@@ -73,8 +73,14 @@ async function run(plans: Plan[], { workers, gateways, stalledMs }: Size): Promi
     settings: appSettings(process.env),
     onEvent: (line) => progress.line(`${progress.elapsed().padStart(7)}  ${line}`),
   });
+  const remove = () => {
+    for (const folder of [...processes.dataFolders(), dataDir]) rmSync(folder, { recursive: true, force: true });
+  };
   const stopping = stopSignal(() => {
-    void processes.kill().finally(() => process.exit(130));
+    void processes.kill().finally(() => {
+      remove();
+      process.exit(130);
+    });
   });
   let result: DemoResult | undefined;
   try {
@@ -92,7 +98,7 @@ async function run(plans: Plan[], { workers, gateways, stalledMs }: Size): Promi
     await processes.stop();
     const keeps = result !== undefined && problems(result).length > 0;
     if (keeps) progress.line(`The data and logs are kept in ${dataDir}`);
-    else for (const folder of [...processes.dataFolders(), dataDir]) rmSync(folder, { recursive: true, force: true });
+    else remove();
   }
 }
 

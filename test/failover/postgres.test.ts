@@ -9,6 +9,7 @@ import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks } from '../support/broker.ts';
 import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
+import { madeUpFill, unusedTradeId } from '../support/reports.ts';
 
 /** A server of this file’s own, durable as in production, because it is killed here. */
 let folder: string;
@@ -99,9 +100,16 @@ test('PostgreSQL killed in the middle of many trades: nothing acknowledged is lo
   });
 });
 
-test('callbacks that come while PostgreSQL is down are sent again until they are stored', async () => {
+test('callbacks that come while PostgreSQL is down get no success, and are sent again until they are stored', async () => {
   const queues = await placeQueues(broker, customers);
   await postgres.kill();
+  const { http = '', grpc = '' } = broker.callback(0).endpoints;
+  const report = madeUpFill(unusedTradeId());
+  expect(await broker.exchange.reports(http, report)).toEqual({ delivered: false, answer: 'HTTP 503' });
+  expect(await broker.exchange.reports(grpc, report)).toMatchObject({
+    delivered: false,
+    answer: expect.stringContaining('UNAVAILABLE'),
+  });
   const price = '10.0000';
   await Promise.all(queues.map(([first]) => broker.exchange.completes(first, { price })));
   await restartPostgres();

@@ -7,7 +7,11 @@ import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts'
 
 let broker: Broker;
 beforeAll(async () => {
-  broker = await openBroker({ quotes: { AAPL: { bid: '9.90', ask: '10.00' }, MSFT: { bid: '99.00', ask: '100.00' } } });
+  broker = await openBroker({
+    quotes: { AAPL: { bid: '9.90', ask: '10.00' }, MSFT: { bid: '99.00', ask: '100.00' } },
+    // Wake-ups and callbacks alone must do: what finds lost ones comes too late for any test here.
+    env: { worker: { SWEEP_MS: '60000', ASK_AFTER_MS: '600000' } },
+  });
 });
 afterEach((context) => expectExactBooks(broker, context));
 afterAll(() => closeBroker(broker));

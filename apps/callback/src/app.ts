@@ -8,7 +8,7 @@ import { type CallbackPorts, takeGrpcCallback, takeHttpCallback, toRpcError } fr
 import type { CallbackConfig } from './config.ts';
 import { startHttpServer } from './httpServer.ts';
 
-export const CALLBACK_PATH = '/v1/callbacks';
+const CALLBACK_PATH = '/v1/callbacks';
 
 /** Takes the exchange's callbacks over HTTP and gRPC and settles trades. Answers with success only after the commit. */
 export async function startCallback({ config, log, metrics }: AppContext<CallbackConfig>): Promise<RunningApp> {

@@ -63,7 +63,9 @@ async function verify(token: string, keys: JWTVerifyGetKey, { issuer, audience, 
 /** What is not the token's fault is about fetching the keys: a timeout, an answer that is no key set, or no answer. */
 function isTokensFault(error: unknown): error is errors.JOSEError {
   const isAboutKeys =
-    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || (error as errors.JOSEError).code === 'ERR_JOSE_GENERIC';
+    error instanceof errors.JWKSTimeout ||
+    error instanceof errors.JWKSInvalid ||
+    (error as errors.JOSEError).code === 'ERR_JOSE_GENERIC';
   return error instanceof errors.JOSEError && !isAboutKeys;
 }
 

@@ -39,7 +39,8 @@ function createElection() {
   /** Partitions by the worker that may act for them now. */
   const trusted = () => {
     const leaders: string[][] = Array.from({ length: PARTITIONS }, () => []);
-    for (const [workerId, own] of terms) for (const term of own.values()) if (term.isTrusted()) leaders[term.partition]?.push(workerId);
+    for (const [workerId, own] of terms)
+      for (const term of own.values()) if (term.isTrusted()) leaders[term.partition]?.push(workerId);
     return leaders;
   };
   return { clock, leases, worker, trusted, terms, log, handOvers };

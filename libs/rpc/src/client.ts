@@ -9,7 +9,7 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-export type ClientMethod<M extends MethodDefinition> = M['responseStream'] extends true
+type ClientMethod<M extends MethodDefinition> = M['responseStream'] extends true
   ? (request: PartialRequestOf<M>, options?: CallOptions) => AsyncIterable<ResponseOf<M>>
   : (request: PartialRequestOf<M>, options?: CallOptions) => Promise<ResponseOf<M>>;
 

@@ -30,7 +30,7 @@ export interface CallContext {
   rawRequest: Uint8Array;
 }
 
-export type Handler<M extends MethodDefinition> = M['responseStream'] extends true
+type Handler<M extends MethodDefinition> = M['responseStream'] extends true
   ? (request: RequestOf<M>, context: CallContext) => AsyncIterable<ResponseOf<M>>
   : (request: RequestOf<M>, context: CallContext) => Promise<ResponseOf<M>>;
 export type Handlers<D extends ServiceDefinition> = { [K in keyof D['methods']]: Handler<D['methods'][K]> };

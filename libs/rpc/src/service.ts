@@ -7,7 +7,7 @@ export interface MethodDefinition {
   responseStream: boolean;
 }
 
-export interface MessageCodec<T = unknown> {
+interface MessageCodec<T = unknown> {
   encode(message: T): { finish(): Uint8Array };
   decode(input: Uint8Array): T;
   fromPartial(object: object): T;

@@ -1,7 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-export { Registry } from 'prom-client';
-
 /** Named metrics of one process, without global state. Names end in their unit (`_seconds`, `_total`). */
 export interface Metrics {
   registry: Registry;

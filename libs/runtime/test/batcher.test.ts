@@ -27,7 +27,10 @@ test('batcher: an idle one starts at once, and what comes meanwhile fills the ne
   expect(batches).toHaveLength(1);
   batches[0]?.done.resolve([10, 20]);
   await turn();
-  expect(batches.map((batch) => batch.items)).toEqual([[1, 2], [3, 4, 5]]);
+  expect(batches.map((batch) => batch.items)).toEqual([
+    [1, 2],
+    [3, 4, 5],
+  ]);
   batches[1]?.done.resolve([30, 40, 50]);
   await turn();
   batches[2]?.done.resolve([60]);

@@ -1,5 +1,16 @@
 import { expect, test } from 'vitest';
-import { backoffMs, ConfigError, describeVariables, fraction, integer, list, oneOf, readConfig, text, url } from '../src/index.ts';
+import {
+  backoffMs,
+  ConfigError,
+  describeVariables,
+  fraction,
+  integer,
+  list,
+  oneOf,
+  readConfig,
+  text,
+  url,
+} from '../src/index.ts';
 
 const variables = {
   HOST: text('Host.', { default: 'localhost' }),

@@ -14,7 +14,7 @@ function sqlState(error: unknown): string | undefined {
 }
 
 /** Deadlock or serialization failure: the server undid the statement and asks for it again. */
-export function wantsRepeat(error: unknown): boolean {
+function wantsRepeat(error: unknown): boolean {
   return sqlState(error)?.startsWith(TRANSACTION_ROLLBACK) === true;
 }
 
@@ -22,7 +22,7 @@ export function wantsRepeat(error: unknown): boolean {
  * Prisma's errors as the ports have them. Data and constraint errors are a row's fault; what the server could not do now is
  * StoreUnavailableError; a programming error (TypeError, bad SQL) stays what it is.
  */
-export function toStoreError(error: unknown): unknown {
+function toStoreError(error: unknown): unknown {
   if (error instanceof StoreUnavailableError || error instanceof StoreRefusedError) return error;
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
   const state = sqlState(error);

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { sleep } from '@stockbroker/runtime';
 
 const POLL_MS = 10;
 /** For a busy machine; what is waited for usually takes milliseconds. */
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 45_000;
 
 /**
  * Reads a state until it is as wanted, for states that nobody announces.
@@ -22,7 +22,7 @@ export async function eventually<T>(
     if (performance.now() > giveUpAt) {
       throw new Error(`${what} did not come within ${deadlineMs} ms; at last it was ${inspect(value)}`);
     }
-    await delay(POLL_MS);
+    await sleep(POLL_MS);
   }
 }
 
