@@ -16,6 +16,7 @@ const HELP = `npm run trade: a client of the broker, over gRPC.
   npm run trade -- account                    cash and shares
   npm run trade -- quote <ticker>             the latest prices
   npm run trade -- instruments                the stocks that can be traded
+  npm run trade -- token                      a bearer token for other clients, e.g. grpcurl
 
   --customer NAME       alice, bob, carol, dave, or a customer id; default alice
   --client-order-id ID  buy, sell: your own id of the trade. To repeat a command whose outcome is not known, give the same id
@@ -53,6 +54,7 @@ interface Call {
   clientOrderId: string;
   limit: number;
   giveUpAt: number;
+  token: string;
 }
 
 const commands: Record<string, { args: string[]; run: (call: Call) => Promise<number> }> = {
@@ -63,6 +65,7 @@ const commands: Record<string, { args: string[]; run: (call: Call) => Promise<nu
   account: { args: [], run: account },
   quote: { args: ['ticker'], run: quote },
   instruments: { args: [], run: instruments },
+  token: { args: [], run: token },
 };
 
 await runTool(async () => {
@@ -78,7 +81,7 @@ await runTool(async () => {
   }
   const seconds = wholeNumber('--timeout', values.timeout, { min: 1, max: 86_400 });
   const limit = wholeNumber('--limit', values.limit, { min: 1, max: 100_000 });
-  const { client, address, close } = await openClient(values);
+  const { client, address, token, close } = await openClient(values);
   try {
     const clientOrderId = values['client-order-id'] ?? randomUUID();
     return await command.run({
@@ -88,6 +91,7 @@ await runTool(async () => {
       clientOrderId,
       limit,
       giveUpAt: performance.now() + seconds * 1_000,
+      token,
     });
   } catch (error) {
     const isSilent = error instanceof RpcError && (error.code === Status.UNAVAILABLE || error.code === Status.DEADLINE_EXCEEDED);
@@ -162,6 +166,12 @@ async function instruments({ client, json, giveUpAt }: Call): Promise<number> {
   }
   if (json) printJson({ instruments: all });
   else print(table(all.map((each) => [each.stockTicker, each.name])));
+  return 0;
+}
+
+async function token({ token, json }: Call): Promise<number> {
+  if (json) printJson({ token });
+  else print(token);
   return 0;
 }
 

@@ -16,8 +16,15 @@ export interface ClientOptions {
   'data-dir'?: string | undefined;
 }
 
+export interface OpenClient {
+  client: TradingClient;
+  address: string;
+  token: string;
+  close(): void;
+}
+
 /** A client in the name of a customer: of the broker that runs here, unless the options or the environment name another. */
-export async function openClient(options: ClientOptions): Promise<{ client: TradingClient; address: string; close(): void }> {
+export async function openClient(options: ClientOptions): Promise<OpenClient> {
   const dataDir = dataFolder(options['data-dir']);
   const running = readConnection(dataDir);
   const address = options.gateway ?? process.env.GATEWAY_ADDRESS ?? running?.gateway;
@@ -26,7 +33,7 @@ export async function openClient(options: ClientOptions): Promise<{ client: Trad
   const issuerDir = running?.issuerDir ?? join(dataDir, 'issuer');
   const token = options.token ?? process.env.STOCKBROKER_TOKEN ?? (await mintToken(issuerDir, options.customer ?? 'alice'));
   const channel = new RpcChannel(address, { authorization: `Bearer ${token}` });
-  return { client: channel.client(TradingServiceDefinition), address, close: () => channel.close() };
+  return { client: channel.client(TradingServiceDefinition), address, token, close: () => channel.close() };
 }
 
 async function mintToken(issuerDir: string, customer: string): Promise<string> {
