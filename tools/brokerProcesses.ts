@@ -11,7 +11,7 @@ import {
   startPostgres,
 } from '@stockbroker/testkit/processes';
 import { EmbeddedServer } from './embeddedServer.ts';
-import { checkNats, prepareDatabase } from './prepareServers.ts';
+import { checkNats, migrateDatabase, openDemoAccounts } from './prepareServers.ts';
 
 export interface BrokerOptions extends Pick<SystemOptions, 'gateways' | 'workers' | 'standardPorts'> {
   dataDir: string;
@@ -42,7 +42,7 @@ export class BrokerProcesses {
   #postgres: EmbeddedServer<PostgresServer> | undefined;
   #nats: EmbeddedServer<NatsServer> | undefined;
   #system: System | undefined;
-  #prepared: Promise<string> | undefined;
+  #prepared: Promise<AccountRecord[]> | undefined;
   #databaseDir: string | undefined;
   #stopping = false;
 
@@ -55,14 +55,13 @@ export class BrokerProcesses {
     const { dataDir, accounts, partitions, settings, onEvent, gateways, workers, standardPorts } = this.#options;
     mkdirSync(join(dataDir, 'logs'), { recursive: true });
     const natsUrl = this.#startNats();
-    const databaseUrl = this.#startPostgres();
-    const opened = databaseUrl.then((url) => prepareDatabase(url, { accounts, partitions, onEvent }));
-    const prepared = opened.then(() => databaseUrl);
-    this.#prepared = prepared;
-    for (const promise of [natsUrl, prepared]) promise.catch(() => {}); // The apps, which wait for them, tell.
+    const databaseUrl = migrateDatabase(this.#startPostgres(), partitions, onEvent);
+    const opened = databaseUrl.then((url) => openDemoAccounts(url, accounts, onEvent));
+    this.#prepared = opened;
+    for (const promise of [natsUrl, databaseUrl, opened]) promise.catch(() => {}); // Told below, and by the apps, which wait for them.
     this.#system = await createSystem({
       dataDir,
-      databaseUrl: prepared,
+      databaseUrl,
       natsUrl,
       restart: true,
       onEvent,
@@ -80,7 +79,7 @@ export class BrokerProcesses {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#system?.stop();
-    await this.#prepared?.catch(() => {}); // A migration is not cut short.
+    await this.#prepared?.catch(() => {}); // What it began in the database is not cut short.
     await Promise.all([this.#postgres?.stop(), this.#nats?.stop()]);
   }
 

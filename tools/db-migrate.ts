@@ -18,7 +18,7 @@ await runTool(async () => {
   const { values } = readArguments(HELP, { 'data-dir': { type: 'string' } });
   const partitions = readPartitions();
   const dataDir = dataFolder(values['data-dir']);
-  const migrate = (url: string) => migrateDatabase(url, partitions, (line) => process.stdout.write(`${line}\n`));
+  const migrate = (url: string) => migrateDatabase(url, partitions, (line) => void process.stdout.write(`${line}\n`));
   const url = readDatabaseUrl() ?? readConnection(dataDir)?.databaseUrl;
   if (url === undefined) await withDevDatabase(dataDir, migrate);
   else await migrate(url);

@@ -4,7 +4,7 @@ import { createDatabase, demoCustomers, dropDatabase } from '@stockbroker/testki
 import { readArguments, readDatabaseUrl, readPartitions, runTool, UserError } from './cli.ts';
 import { withDevDatabase } from './devDatabase.ts';
 import { dataFolder } from './devFolder.ts';
-import { prepareDatabase, withoutPassword } from './prepareServers.ts';
+import { migrateDatabase, openDemoAccounts, withoutPassword } from './prepareServers.ts';
 
 const HELP = `npm run db:reset: drops the database and makes it anew, migrated, with nothing but the demo customers in it.
 
@@ -50,5 +50,6 @@ async function recreate(url: string, partitions: number): Promise<void> {
     throw new UserError(`${withoutPassword(url)} cannot be made anew: ${(cause as Error).message}`, { cause });
   }
   onEvent(`the database ${name} is new`);
-  await prepareDatabase(url, { partitions, accounts: demoCustomers, onEvent });
+  await migrateDatabase(url, partitions, onEvent);
+  await openDemoAccounts(url, demoCustomers, onEvent);
 }

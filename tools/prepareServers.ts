@@ -5,15 +5,14 @@ import { UserError } from './cli.ts';
 
 const CONNECT_DEADLINE_MS = 3_000;
 
-export interface PrepareOptions {
-  partitions: number;
-  accounts: readonly OpeningAccount[];
-  onEvent: (line: string) => void;
-}
+type Tell = (line: string) => void;
 
-/** Migrates the database and opens accounts in it. Returns those accounts as they stand. @throws UserError */
-export async function prepareDatabase(url: string, { partitions, accounts, onEvent }: PrepareOptions): Promise<AccountRecord[]> {
-  await migrateDatabase(url, partitions, onEvent);
+/** Opens accounts that do not exist. Returns all of them as they stand. */
+export async function openDemoAccounts(
+  url: string,
+  accounts: readonly OpeningAccount[],
+  onEvent: Tell,
+): Promise<AccountRecord[]> {
   const { openAccounts, openDatabase, readAccount } = await import('@stockbroker/store');
   const db = openDatabase({ url, poolSize: 1, statementTimeoutMs: 30_000, onConnectionError: () => {} });
   try {
@@ -26,9 +25,13 @@ export async function prepareDatabase(url: string, { partitions, accounts, onEve
   }
 }
 
-/** @throws UserError when the database cannot be reached or migrated, or has another number of partitions */
-export async function migrateDatabase(url: string, partitions: number, onEvent: (line: string) => void): Promise<void> {
-  const { migrate } = await import('@stockbroker/store/migrate');
+/**
+ * Migrates a database, also one that is only being started. Returns its URL.
+ *
+ * @throws UserError when it cannot be reached or migrated, or has another number of partitions
+ */
+export async function migrateDatabase(database: string | Promise<string>, partitions: number, onEvent: Tell): Promise<string> {
+  const [{ migrate }, url] = await Promise.all([import('@stockbroker/store/migrate'), database]);
   const migrated = await migrate(url, partitions).catch((cause: unknown) => {
     throw new UserError(`The database ${withoutPassword(url)} cannot be used: ${messageOf(cause)}.`, { cause });
   });
@@ -40,6 +43,7 @@ export async function migrateDatabase(url: string, partitions: number, onEvent: 
   }
   const { length } = migrated.applied;
   onEvent(length === 0 ? 'the database is up to date' : `the database is migrated: ${migrated.applied.join(', ')}`);
+  return url;
 }
 
 /** @throws UserError when none of the servers, separated by commas, takes connections */

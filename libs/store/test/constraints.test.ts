@@ -56,7 +56,8 @@ test.each<[State, string]>([
   ['rejected', EXECUTED],
   ['rejected', `reason = 'another'`],
 ])('a trade that is %s cannot SET %s', async (state, change) => {
-  expect(await refused(state, `UPDATE trades SET ${change} WHERE id = :id`)).toMatch(/trades_(transition|final_is_final)/);
+  const trigger = state === 'placed' || state === 'executed' ? 'trades_transition' : 'trades_final_is_final';
+  expect(await refused(state, `UPDATE trades SET ${change} WHERE id = :id`)).toContain(trigger);
 });
 
 test.each<State>(['placed', 'executed', 'filled', 'rejected'])('a trade that is %s cannot be deleted', async (state) => {
