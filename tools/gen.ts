@@ -2,13 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { commonVariables, describeVariables } from '@stockbroker/runtime';
+import { commonVariables, type Variables } from '@stockbroker/runtime';
 import { variables as callback } from '../apps/callback/src/config.ts';
 import { exchangeVariables as exchange } from '../apps/exchange/src/config.ts';
 import { variables as gateway } from '../apps/gateway/src/config.ts';
 import { variables as worker } from '../apps/worker/src/config.ts';
 
 /** `npm run gen`: everything that is generated from proto/ and prisma/, committed to the repository. */
+const BEGIN = '<!-- the variables: written by npm run gen -->';
+const END = '<!-- end of the variables -->';
 const root = new URL('..', import.meta.url).pathname;
 const run = (command: string, ...args: string[]) =>
   execFileSync(`${root}node_modules/.bin/${command}`, args, {
@@ -28,17 +30,22 @@ writeDescriptors();
 writeConfiguration();
 run('prisma', 'generate', '--schema', 'prisma/schema.prisma');
 
-/** docs/configuration.md, from the variables as the apps read them. */
+/** The table of the README, from the variables as the apps read them. */
 function writeConfiguration(): void {
-  const apps = { gateway, worker, callback, exchange };
-  const sections = Object.entries(apps).map(([name, variables]) => `## ${name}\n\n${describeVariables(variables)}`);
-  const page = [
-    '# Configuration',
-    'Each process reads its environment once, at its start; a wrong one ends it with code 78 and a list of all problems. `--help` prints the same tables. Written by `npm run gen`.',
-    `## every process\n\n${describeVariables(commonVariables)}`,
-    ...sections,
-  ];
-  writeFileSync(`${root}docs/configuration.md`, `${page.join('\n\n')}\n`);
+  const apps: Record<string, Variables> = { gateway, worker, callback, exchange };
+  const names = [...new Set([commonVariables, ...Object.values(apps)].flatMap((variables) => Object.keys(variables)))];
+  const rows = names.flatMap((name) => {
+    const users = Object.keys(apps).filter((app) => apps[app]?.[name] !== undefined);
+    const spec = commonVariables[name as keyof typeof commonVariables] ?? apps[users[0] ?? '']?.[name];
+    if (spec === undefined) return [];
+    const standard = spec.default === undefined ? 'required' : spec.default === '' ? 'empty' : `\`${spec.default}\``;
+    return [`| \`${name}\` | ${name in commonVariables ? 'all' : users.join(', ')} | ${standard} | ${spec.doc} |`];
+  });
+  const table = ['| variable | of | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
+  const readme = readFileSync(`${root}README.md`, 'utf8');
+  const [before, after] = [readme.split(BEGIN)[0], readme.split(END)[1]];
+  if (before === undefined || after === undefined) throw new Error('README.md has lost the marks around the configuration table');
+  writeFileSync(`${root}README.md`, `${before}${BEGIN}\n\n${table}\n\n${END}${after}`);
 }
 
 /** What reflection serves: each proto file's descriptor with its dependencies and the symbols in it. */
