@@ -18,6 +18,8 @@ export interface AppProcessOptions {
   /** Unique in the system, e.g. "worker-2". */
   name: string;
   app: AppName;
+  /** What Node runs; default: the app's main.ts. */
+  main?: string;
   /** Its environment. While that is only promised, `preload` has the process load its modules. */
   env: Record<string, string> | Promise<Record<string, string>>;
   logFile: string;
@@ -122,7 +124,7 @@ export class AppProcess {
   }
 
   get #main(): string {
-    return join(ROOT, 'apps', this.#options.app, 'src', 'main.ts');
+    return this.#options.main ?? join(ROOT, 'apps', this.#options.app, 'src', 'main.ts');
   }
 
   #spawn(script: string[], env: Record<string, string>): ChildProcess {

@@ -19,6 +19,8 @@ export interface SystemOptions {
   standardPorts?: boolean;
   /** Processes that end by themselves are started again. */
   restart?: boolean;
+  /** Folder with <app>.mjs of each app, as built for production; default: the apps' sources. */
+  bundles?: string;
   /** Environment of one app, over the defaults. */
   env?: Partial<Record<AppName, Record<string, string>>>;
   onEvent?: (line: string) => void;
@@ -88,6 +90,7 @@ export async function createSystem(options: SystemOptions): Promise<System> {
     new AppProcess({
       name,
       app,
+      ...(options.bundles === undefined ? {} : { main: join(options.bundles, `${app}.mjs`) }),
       env: Promise.resolve(env).then((own) => ({ ...own, ...options.env?.[app], ...more })),
       logFile: join(dataDir, 'logs', `${name}.log`),
       restart: options.restart ?? false,
