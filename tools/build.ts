@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
 /** `npx nx run-many -t build`: one app as one file, which plain Node 24 runs without node_modules: `node dist/<app>.mjs`. */
-const root = new URL('..', import.meta.url).pathname;
+const root = `${join(import.meta.dirname, '..')}/`;
 const app = process.argv[2];
 if (app === undefined) throw new Error('usage: node tools/build.ts <app>');
 const outdir = `${root}apps/${app}/dist`;

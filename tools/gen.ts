@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { commonVariables, type Variables } from '@stockbroker/runtime';
@@ -11,7 +12,7 @@ import { variables as worker } from '../apps/worker/src/config.ts';
 /** `npm run gen`: everything that is generated from proto/ and prisma/, committed to the repository. */
 const BEGIN = '<!-- the variables: written by npm run gen -->';
 const END = '<!-- end of the variables -->';
-const root = new URL('..', import.meta.url).pathname;
+const root = `${join(import.meta.dirname, '..')}/`;
 const run = (command: string, ...args: string[]) =>
   execFileSync(`${root}node_modules/.bin/${command}`, args, {
     cwd: root,
