@@ -1,11 +1,12 @@
 import { Bus, connectNats } from '@stockbroker/bus';
 import { createExchangeClient } from '@stockbroker/exchange-client';
 import { Elector, natsLeaseStore, type Term } from '@stockbroker/lease';
-import { type AppContext, type RunningApp, sleep, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
+import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { type LanePorts, reportTo } from '@stockbroker/trade-flow';
 import { type WorkerConfig, workerId } from './config.ts';
 import { LedPartitions } from './leadPartitions.ts';
+import { startSweeping } from './sweeping.ts';
 
 const LEASE_BUCKET = 'LEASES';
 
@@ -69,11 +70,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
     led,
   );
   elector.start();
-  const sweeping = startSweeping(
-    () => led.sweep(),
-    config.SWEEP_MS,
-    (error) => log.warn({ err: error }, 'sweep failed'),
-  );
+  const sweeping = startSweeping(led, config.SWEEP_MS, systemClock, (error) => log.warn({ err: error }, 'sweep failed'));
   const database = startProbe(() => store.ping());
   metrics.gauge('worker_partitions_led', 'Partitions that this worker leads', () => led.count);
   metrics.gauge('worker_lanes', 'Customers that this worker is busy with', () => led.lanes);
@@ -94,27 +91,6 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
       await bus.close();
       database.stop();
       await store.close();
-    },
-  };
-}
-
-function startSweeping(
-  sweep: () => Promise<void>,
-  everyMs: number,
-  onError: (error: unknown) => void,
-): { stop(): Promise<void> } {
-  const stopped = new AbortController();
-  const run = async () => {
-    while (!stopped.signal.aborted) {
-      await sleep(everyMs, stopped.signal);
-      await sweep().catch(onError);
-    }
-  };
-  const finished = run();
-  return {
-    stop: async () => {
-      stopped.abort();
-      await finished;
     },
   };
 }

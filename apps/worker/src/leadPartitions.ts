@@ -1,16 +1,16 @@
 import type { Bus, Subscribed } from '@stockbroker/bus';
 import type { ElectorEvents, Term } from '@stockbroker/lease';
-import { backoffMs, type Log, sleep } from '@stockbroker/runtime';
+import { backoffMs } from '@stockbroker/runtime';
 import type { Store } from '@stockbroker/store';
-import { type LanePorts, type LeaderOptions, PartitionLeader } from '@stockbroker/trade-flow';
+import { type FlowLog, type LanePorts, type LeaderOptions, PartitionLeader } from '@stockbroker/trade-flow';
 
 export interface LeadPorts {
   workerId: string;
-  store: Store;
-  bus: Bus;
+  store: Pick<Store, 'raiseEpoch'>;
+  bus: Pick<Bus, 'onSettled' | 'onWakeup'>;
   lanePorts: LanePorts;
   options: LeaderOptions;
-  log: Log;
+  log: FlowLog;
   /** Gives up a term that the database has ended. */
   resign: (term: Term) => void;
 }
@@ -78,12 +78,13 @@ export class LedPartitions implements ElectorEvents {
   async #start(led: Led): Promise<void> {
     const { term } = led;
     const { partition } = term;
-    const { workerId, store, bus, log } = this.#ports;
+    const { workerId, store, bus, log, lanePorts } = this.#ports;
+    const { clock, random } = lanePorts;
     for (let failures = 0; !led.stopping && term.isTrusted(); failures += 1) {
       try {
         const epoch = await store.raiseEpoch(partition, workerId);
         if (led.stopping) return;
-        const leader = new PartitionLeader(this.#ports.lanePorts, this.#ports.options, {
+        const leader = new PartitionLeader(lanePorts, this.#ports.options, {
           partition,
           epoch,
           isTrusted: () => term.isTrusted(),
@@ -98,7 +99,7 @@ export class LedPartitions implements ElectorEvents {
         return;
       } catch (error) {
         log.warn({ err: error, partition }, 'cannot lead yet');
-        await sleep(backoffMs(failures, Math.random(), { maxMs: 1_000 }));
+        await clock.sleep(backoffMs(failures, random.number(), { maxMs: 1_000 }));
       }
     }
   }

@@ -1,6 +1,6 @@
-import { Batcher, type BatcherOptions, type ConfigOf, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
-import { type ExecutingStore, type PlacingStore, type SettlingStore, StoreRefusedError } from '@stockbroker/trade-flow';
+import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
 import type { Trade } from '@stockbroker/trading';
+import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 import { attempt } from './errors.ts';
 import { insertTrades } from './insertTrades.ts';
@@ -15,19 +15,13 @@ import { readTrades } from './readTrades.ts';
 import { settleTrades } from './settleTrades.ts';
 import type { storeVariables } from './variables.ts';
 
-export interface StoreOptions extends DatabaseOptions {
-  /** Rows in one statement. */
-  maxBatch: number;
-  /** Operations waiting of each kind, before one more is refused with OverloadedError. */
-  maxQueue: number;
-}
+export interface StoreOptions extends DatabaseOptions, BatchLimits {}
 
 /** A page may have 500 trades: this bounds the answer to one statement. */
 const PAGES_IN_A_BATCH = 32;
 
 /** The broker's database, as the flow's ports and a few plain reads. */
-export interface Store extends PlacingStore, ExecutingStore, SettlingStore {
-  raiseEpoch(partition: number, leader: string): Promise<bigint>;
+export interface Store extends TradeStore {
   listTrades(page: TradePage): Promise<Trade[]>;
   readAccount(customerId: string): Promise<AccountRecord | null>;
   /** Does one round trip. @throws StoreUnavailableError */
@@ -62,63 +56,10 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
   const db = openDatabase(options);
-  const sizes = metrics.histogram('store_batch_rows', 'Rows in one statement', ['statement'], SIZE_BUCKETS);
-  const seconds = metrics.histogram('store_statement_seconds', 'Duration of one statement', ['statement']);
-  const batchers: Batcher<never, never>[] = [];
-
-  const batched = <Item, Result>(
-    name: string,
-    run: (items: Item[]) => Promise<Result[]>,
-    more: Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency' | 'maxBatch'>> = {},
-  ) => {
-    const batcher = new Batcher<Item, Result>({
-      name,
-      concurrency: 1,
-      maxBatch: options.maxBatch,
-      maxQueue: options.maxQueue,
-      isItemError: (error) => error instanceof StoreRefusedError,
-      onBatch: (size) => sizes.observe({ statement: name }, size),
-      ...more,
-      run: async (items) => {
-        const end = seconds.startTimer({ statement: name });
-        try {
-          return await attempt(() => run(items));
-        } finally {
-          end();
-        }
-      },
-    });
-    batchers.push(batcher as unknown as Batcher<never, never>);
-    metrics.gauge(`store_${name}_queued`, 'Operations waiting for their batch', () => batcher.queued);
-    return batcher.submit;
-  };
-
-  const readOpen = batched('readOpenCustomers', (asked: { partition: number; limit: number }[]) => readOpenCustomers(db, asked));
-  const raise = batched('raiseEpochs', (takeovers: { partition: number; leader: string }[]) => raiseEpochs(db, takeovers), {
-    key: ({ partition }) => String(partition),
-  });
+  const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
-    insertTrade: batched('insertTrades', (trades: Parameters<typeof insertTrades>[1]) => insertTrades(db, trades), {
-      concurrency: 2,
-    }),
-    readOldestOpenTrade: batched('readOldestOpenTrades', (customers: Parameters<typeof readOldestOpenTrades>[1]) =>
-      readOldestOpenTrades(db, customers),
-    ),
-    markExecuted: batched(
-      'markTradesExecuted',
-      (marks: Parameters<typeof markTradesExecuted>[1]) => markTradesExecuted(db, marks),
-      {
-        key: ({ trade }) => trade.customerId,
-      },
-    ),
-    settleTrade: batched('settleTrades', (reports: Parameters<typeof settleTrades>[1]) => settleTrades(db, reports), {
-      key: ({ tradeId }) => tradeId,
-    }),
-    readTrade: batched('readTrades', (ids: string[]) => readTrades(db, ids)),
-    readOpenCustomers: (partition, limit) => readOpen({ partition, limit }),
-    raiseEpoch: (partition, leader) => raise({ partition, leader }),
-    quarantineCallback: (callback) => attempt(() => quarantineCallbacks(db, [callback])),
-    listTrades: batched('listTrades', (pages: TradePage[]) => listTrades(db, pages), {
+    ...batchStatements(openStatements(db), batchers),
+    listTrades: batchers.of('listTrades', (pages: TradePage[]) => attempt(() => listTrades(db, pages)), {
       maxBatch: PAGES_IN_A_BATCH,
       concurrency: 2,
     }),
@@ -133,9 +74,23 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       throw new Error(`PARTITIONS is ${partitions}, but the database was created with ${count}: ${hint}`);
     },
     close: async () => {
-      await Promise.all(batchers.map((batcher) => batcher.idle()));
+      await batchers.idle();
       await db.$disconnect();
     },
+  };
+}
+
+/** Each statement is repeated when the server asks for it; its errors are the ports'. */
+export function openStatements(db: Database): Statements {
+  return {
+    insertTrades: (trades) => attempt(() => insertTrades(db, trades)),
+    readOldestOpenTrades: (customers) => attempt(() => readOldestOpenTrades(db, customers)),
+    readOpenCustomers: (asked) => attempt(() => readOpenCustomers(db, asked)),
+    markTradesExecuted: (marks) => attempt(() => markTradesExecuted(db, marks)),
+    settleTrades: (reports) => attempt(() => settleTrades(db, reports)),
+    readTrades: (ids) => attempt(() => readTrades(db, ids)),
+    raiseEpochs: (takeovers) => attempt(() => raiseEpochs(db, takeovers)),
+    quarantineCallbacks: (callbacks) => attempt(() => quarantineCallbacks(db, callbacks)),
   };
 }
 

@@ -1,0 +1,101 @@
+import { Batcher, type BatcherOptions, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
+import {
+  type ExecutingStore,
+  type InsertResult,
+  type Mark,
+  type MarkResult,
+  type PlacingStore,
+  type QuarantinedCallback,
+  type Settled,
+  type SettlingStore,
+  StoreRefusedError,
+} from '@stockbroker/trade-flow';
+import type { NewTrade, OrderReport, Trade } from '@stockbroker/trading';
+
+/** What the flow asks of a database: each does all of it or nothing, and answers one result for each item, in order. */
+export interface Statements {
+  insertTrades(trades: NewTrade[]): Promise<InsertResult[]>;
+  readOldestOpenTrades(customers: { customerId: string; partition: number }[]): Promise<(Trade | null)[]>;
+  readOpenCustomers(asked: { partition: number; limit: number }[]): Promise<string[][]>;
+  markTradesExecuted(marks: Mark[]): Promise<MarkResult[]>;
+  settleTrades(reports: OrderReport[]): Promise<(Settled | null)[]>;
+  readTrades(ids: string[]): Promise<(Trade | null)[]>;
+  raiseEpochs(takeovers: { partition: number; leader: string }[]): Promise<bigint[]>;
+  quarantineCallbacks(callbacks: QuarantinedCallback[]): Promise<void>;
+}
+
+/** The flow's ports, and the fence. */
+export interface TradeStore extends PlacingStore, ExecutingStore, SettlingStore {
+  raiseEpoch(partition: number, leader: string): Promise<bigint>;
+}
+
+export interface BatchLimits {
+  /** Rows in one statement. */
+  maxBatch: number;
+  /** Operations waiting of each kind, before one more is refused with OverloadedError. */
+  maxQueue: number;
+}
+
+/** Makes batchers that all have the same limits, and that can be waited for. */
+export class Batchers {
+  readonly #limits: BatchLimits;
+  readonly #metrics: Metrics;
+  readonly #sizes;
+  readonly #seconds;
+  readonly #all: { idle(): Promise<void> }[] = [];
+
+  constructor(limits: BatchLimits, metrics: Metrics) {
+    this.#limits = limits;
+    this.#metrics = metrics;
+    this.#sizes = metrics.histogram('store_batch_rows', 'Rows in one statement', ['statement'], SIZE_BUCKETS);
+    this.#seconds = metrics.histogram('store_statement_seconds', 'Duration of one statement', ['statement']);
+  }
+
+  /** One statement of a kind is in flight, the next batch fills meanwhile. @returns the operation on one item */
+  of<Item, Result>(
+    name: string,
+    run: (items: Item[]) => Promise<Result[]>,
+    more: Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency' | 'maxBatch'>> = {},
+  ): Batcher<Item, Result>['submit'] {
+    const batcher = new Batcher<Item, Result>({
+      name,
+      concurrency: 1,
+      ...this.#limits,
+      isItemError: (error) => error instanceof StoreRefusedError,
+      onBatch: (size) => this.#sizes.observe({ statement: name }, size),
+      ...more,
+      run: async (items) => {
+        const end = this.#seconds.startTimer({ statement: name });
+        try {
+          return await run(items);
+        } finally {
+          end();
+        }
+      },
+    });
+    this.#all.push(batcher);
+    this.#metrics.gauge(`store_${name}_queued`, 'Operations waiting for their batch', () => batcher.queued);
+    return batcher.submit;
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#all.map((batcher) => batcher.idle()));
+  }
+}
+
+/** One operation at a time for the flow, batches for the database. */
+export function batchStatements(statements: Statements, batchers: Batchers): TradeStore {
+  const readOpen = batchers.of('readOpenCustomers', statements.readOpenCustomers);
+  const raise = batchers.of('raiseEpochs', statements.raiseEpochs, { key: ({ partition }) => String(partition) });
+  return {
+    insertTrade: batchers.of('insertTrades', statements.insertTrades, { concurrency: 2 }),
+    readOldestOpenTrade: batchers.of('readOldestOpenTrades', statements.readOldestOpenTrades),
+    markExecuted: batchers.of('markTradesExecuted', statements.markTradesExecuted, { key: ({ trade }) => trade.customerId }),
+    settleTrade: batchers.of('settleTrades', statements.settleTrades, { key: ({ tradeId }) => tradeId }),
+    readTrade: batchers.of('readTrades', statements.readTrades),
+    readOpenCustomers: (partition, limit) => readOpen({ partition, limit }),
+    raiseEpoch: (partition, leader) => raise({ partition, leader }),
+    quarantineCallback: (callback) => statements.quarantineCallbacks([callback]),
+  };
+}
