@@ -46,7 +46,7 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
   const maxQuoteStreams = config.EXCHANGE_MAX_QUOTE_STREAMS;
   server.add(
     ExchangeServiceDefinition,
-    exchangeService({ exchange, market, faults, authorize, maxQuoteStreams, stopping: stopping.signal }),
+    exchangeService({ exchange, journal, market, faults, authorize, maxQuoteStreams, stopping: stopping.signal }),
   );
   if (config.EXCHANGE_SIMULATOR_SERVICE === 'on') {
     server.add(SimulatorServiceDefinition, simulatorService({ exchange, market, journal, faults, senders, authorize }));

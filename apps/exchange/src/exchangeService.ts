@@ -1,9 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CallContext, type Handlers, RpcError, Status } from '@stockbroker/rpc';
 import type { ExchangeServiceDefinition, OrderReport, StreamQuotesResponse } from '@stockbroker/rpc/exchange';
 import { OverloadedError, sleep } from '@stockbroker/runtime';
 import type { Authorize } from './apiKey.ts';
 import type { Exchange } from './exchange.ts';
 import type { Faults } from './faults.ts';
+import type { Journal } from './journal.ts';
+import { listOrders } from './listOrders.ts';
 import type { Market } from './market.ts';
 import { toReport } from './order.ts';
 import { streamQuotes } from './streamQuotes.ts';
@@ -14,6 +17,7 @@ const SWALLOW_MS = 60_000;
 
 interface ExchangeServiceParts {
   exchange: Exchange;
+  journal: Journal;
   market: Market;
   faults: Faults;
   authorize: Authorize;
@@ -24,7 +28,7 @@ interface ExchangeServiceParts {
 
 /** exchange.v1.ExchangeService, as its member brokers see it. */
 export function exchangeService(parts: ExchangeServiceParts): Handlers<typeof ExchangeServiceDefinition> {
-  const { exchange, market, faults, authorize, maxQuoteStreams, stopping } = parts;
+  const { exchange, journal, market, faults, authorize, maxQuoteStreams, stopping } = parts;
   let quoteStreams = 0;
 
   const checkAvailable = () => {
@@ -71,6 +75,15 @@ export function exchangeService(parts: ExchangeServiceParts): Handlers<typeof Ex
         else reports.push(toReport(order));
       }
       return { reports, unknownClientOrderIds };
+    },
+
+    async *listOrders(request, context) {
+      enter(context);
+      for (const reports of listOrders(journal, request)) {
+        checkAvailable();
+        yield { reports };
+        await nextTurn(); // A page blocks for a millisecond; orders come in between two.
+      }
     },
 
     async listInstruments(_request, context) {

@@ -34,6 +34,7 @@ export class Journal {
   readonly #setDelivery: StatementSync;
   readonly #undelivered: StatementSync;
   readonly #page: StatementSync;
+  readonly #pageById: StatementSync;
   /** Begins every execution id, so that ids of two journals never meet. */
   readonly #name: string;
   #lastSequence: number;
@@ -62,6 +63,9 @@ export class Journal {
       'SELECT * FROM orders WHERE delivery = 0 AND callback_url = ? AND rank > ? ORDER BY rank LIMIT ?',
     );
     this.#page = this.#db.prepare('SELECT * FROM orders WHERE sequence > ? ORDER BY sequence LIMIT ?');
+    this.#pageById = this.#db.prepare(
+      'SELECT * FROM orders WHERE client_order_id >= ? AND client_order_id < ? ORDER BY client_order_id LIMIT ?',
+    );
   }
 
   /** Runs `work` and makes what it wrote durable. When it throws, nothing was written. */
@@ -140,6 +144,11 @@ export class Journal {
   undelivered(callbackUrl: string, afterRank: number, limit: number): CompletedOrder[] {
     const rows = this.#undelivered.all(callbackUrl, afterRank, limit);
     return rows.map((row) => toRecord(row as unknown as OrderRow) as CompletedOrder);
+  }
+
+  /** Orders with ids from `from` to before `before`, in order of id: the first `limit` of them, through the index of ids. */
+  pageById(from: string, before: string, limit: number): OrderRecord[] {
+    return this.#pageById.all(from, before, limit).map((row) => toRecord(row as unknown as OrderRow));
   }
 
   /** All orders in order of acceptance, a page at a time. */

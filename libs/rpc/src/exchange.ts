@@ -6,6 +6,7 @@ export {
 } from './generated/exchange/v1/callback_service.ts';
 export {
   ExchangeServiceDefinition,
+  type ExchangeServiceListOrdersRequest,
   type Instrument,
   Quote,
   StreamQuotesResponse,

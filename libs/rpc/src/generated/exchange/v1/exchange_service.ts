@@ -104,6 +104,20 @@ export interface GetOrdersResponse {
   unknownClientOrderIds: string[];
 }
 
+/** Which orders to report. */
+export interface ExchangeServiceListOrdersRequest {
+  /** The first id; empty: from the beginning. */
+  fromClientOrderId: string;
+  /** Ends before this id; empty: to the end. */
+  beforeClientOrderId: string;
+}
+
+/** A page of the report. */
+export interface ExchangeServiceListOrdersResponse {
+  /** At most 500, in order of id, open ones included. */
+  reports: OrderReport[];
+}
+
 /** No choices yet. */
 export interface ListInstrumentsRequest {
 }
@@ -547,6 +561,176 @@ export const GetOrdersResponse: MessageFns<GetOrdersResponse> = {
     const message = createBaseGetOrdersResponse();
     message.reports = object.reports?.map((e) => OrderReport.fromPartial(e)) || [];
     message.unknownClientOrderIds = object.unknownClientOrderIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseExchangeServiceListOrdersRequest(): ExchangeServiceListOrdersRequest {
+  return { fromClientOrderId: "", beforeClientOrderId: "" };
+}
+
+export const ExchangeServiceListOrdersRequest: MessageFns<ExchangeServiceListOrdersRequest> = {
+  encode(message: ExchangeServiceListOrdersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromClientOrderId !== "") {
+      writer.uint32(10).string(message.fromClientOrderId);
+    }
+    if (message.beforeClientOrderId !== "") {
+      writer.uint32(18).string(message.beforeClientOrderId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExchangeServiceListOrdersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExchangeServiceListOrdersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fromClientOrderId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.beforeClientOrderId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExchangeServiceListOrdersRequest {
+    return {
+      fromClientOrderId: isSet(object.fromClientOrderId)
+        ? globalThis.String(object.fromClientOrderId)
+        : isSet(object.from_client_order_id)
+        ? globalThis.String(object.from_client_order_id)
+        : "",
+      beforeClientOrderId: isSet(object.beforeClientOrderId)
+        ? globalThis.String(object.beforeClientOrderId)
+        : isSet(object.before_client_order_id)
+        ? globalThis.String(object.before_client_order_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ExchangeServiceListOrdersRequest): unknown {
+    const obj: any = {};
+    if (message.fromClientOrderId !== "") {
+      obj.fromClientOrderId = message.fromClientOrderId;
+    }
+    if (message.beforeClientOrderId !== "") {
+      obj.beforeClientOrderId = message.beforeClientOrderId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExchangeServiceListOrdersRequest>, I>>(
+    base?: I,
+  ): ExchangeServiceListOrdersRequest {
+    return ExchangeServiceListOrdersRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExchangeServiceListOrdersRequest>, I>>(
+    object: I,
+  ): ExchangeServiceListOrdersRequest {
+    const message = createBaseExchangeServiceListOrdersRequest();
+    message.fromClientOrderId = object.fromClientOrderId ?? "";
+    message.beforeClientOrderId = object.beforeClientOrderId ?? "";
+    return message;
+  },
+};
+
+function createBaseExchangeServiceListOrdersResponse(): ExchangeServiceListOrdersResponse {
+  return { reports: [] };
+}
+
+export const ExchangeServiceListOrdersResponse: MessageFns<ExchangeServiceListOrdersResponse> = {
+  encode(message: ExchangeServiceListOrdersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reports) {
+      OrderReport.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExchangeServiceListOrdersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExchangeServiceListOrdersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reports.push(OrderReport.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExchangeServiceListOrdersResponse {
+    return {
+      reports: globalThis.Array.isArray(object?.reports) ? object.reports.map((e: any) => OrderReport.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ExchangeServiceListOrdersResponse): unknown {
+    const obj: any = {};
+    if (message.reports?.length) {
+      obj.reports = message.reports.map((e) => OrderReport.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExchangeServiceListOrdersResponse>, I>>(
+    base?: I,
+  ): ExchangeServiceListOrdersResponse {
+    return ExchangeServiceListOrdersResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExchangeServiceListOrdersResponse>, I>>(
+    object: I,
+  ): ExchangeServiceListOrdersResponse {
+    const message = createBaseExchangeServiceListOrdersResponse();
+    message.reports = object.reports?.map((e) => OrderReport.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1042,6 +1226,18 @@ export const ExchangeServiceDefinition = {
       requestStream: false,
       responseType: GetOrdersResponse as typeof GetOrdersResponse,
       responseStream: false,
+      options: {},
+    },
+    /**
+     * The member's report for its own reconciliation: its orders with ids in a range, each as it is when its page is read, in order of
+     * id. Ids that begin with their time (UUID v7) make a day a range of ids. An order accepted meanwhile may be in it or not.
+     */
+    listOrders: {
+      name: "ListOrders",
+      requestType: ExchangeServiceListOrdersRequest as typeof ExchangeServiceListOrdersRequest,
+      requestStream: false,
+      responseType: ExchangeServiceListOrdersResponse as typeof ExchangeServiceListOrdersResponse,
+      responseStream: true,
       options: {},
     },
     /** Everything that can be traded. */
