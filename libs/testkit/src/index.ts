@@ -6,6 +6,7 @@ export { Customer } from './customer.ts';
 export { eventually } from './eventually.ts';
 export { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
+export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';

@@ -7,6 +7,7 @@ export { type AppName, AppProcess } from './appProcess.ts';
 export { type DemoCustomer, demoCustomers } from './demoCustomers.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { claimFolder, FolderInUseError } from './folderClaim.ts';
+export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { type Issuer, openIssuer } from './identity.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';

@@ -153,7 +153,14 @@ export async function killLeftovers(program: string, args: readonly string[]): P
 }
 
 function killTree(pid: number): number[] {
-  // Halted first, until a look shows nothing new: otherwise one that was started during the look would live on.
+  const all = haltTree(pid);
+  for (const each of all) sendSignal(each, 'SIGKILL');
+  return all;
+}
+
+/** Pauses a process and whatever it started. */
+export function haltTree(pid: number): number[] {
+  // Until a look shows nothing new: otherwise one that was started during the look would go on.
   const all = new Set<number>();
   for (let found = [pid]; found.length > 0; found = descendantsOf(pid).filter((each) => !all.has(each))) {
     for (const each of found) {
@@ -161,8 +168,12 @@ function killTree(pid: number): number[] {
       sendSignal(each, 'SIGSTOP');
     }
   }
-  for (const each of all) sendSignal(each, 'SIGKILL');
   return [...all];
+}
+
+/** Undoes `haltTree`. */
+export function resumeTree(pid: number): void {
+  for (const each of [...descendantsOf(pid), pid]) sendSignal(each, 'SIGCONT');
 }
 
 /**

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AppName, AppProcess } from './appProcess.ts';
+import { type Gate, openGate } from './gate.ts';
 import { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
 import { freePort, isPortFree } from './serverProcess.ts';
 
@@ -11,7 +12,11 @@ export interface SystemOptions {
   /** Of a migrated database. When it is promised, the processes load meanwhile, and start when it is there. */
   databaseUrl: string | Promise<string>;
   natsUrl: string | Promise<string>;
-  /** How many of each; by default one gateway, three workers, one callback. */
+  /** Another way to a server for the process of that name, e.g. "worker-2": a gate of its own, that can be cut. */
+  databaseUrlOf?: (name: string) => string | undefined;
+  natsUrlOf?: (name: string) => string | undefined;
+  exchangeAddressOf?: (name: string) => string | undefined;
+  /** How many of each; by default one gateway, three workers, one callback. Several callbacks get a balancer before them. */
   gateways?: number;
   workers?: number;
   callbacks?: number;
@@ -38,7 +43,10 @@ export interface System {
   exchangeAddress: string;
   exchangeApiKey: string;
   callbackSecret: string;
+  /** Where the exchange reports to: the callback, or the balancer. */
   callbackUrl: string;
+  /** The balancer before the callbacks' HTTP servers, when there are several. */
+  callbackGate: Gate | undefined;
   /** Starts all; each stage is ready before the next needs it. @throws when one fails, or when it is stopped meanwhile */
   start(): Promise<void>;
   /** Starts one more worker, with more environment than the others have. */
@@ -79,11 +87,18 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   const exchangeAddress = `127.0.0.1:${exchangePort}`;
   const callbackUrl = `http://127.0.0.1:${callbackPort}/v1/callbacks`;
   const servers = Promise.all([options.databaseUrl, options.natsUrl]);
-  const withServers = async (env: Record<string, string>) => {
+  const withServers = async (name: string, env: Record<string, string>) => {
     const [databaseUrl, natsUrl] = await servers;
-    return { DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ...env };
+    return {
+      DATABASE_URL: options.databaseUrlOf?.(name) ?? databaseUrl,
+      NATS_URL: options.natsUrlOf?.(name) ?? natsUrl,
+      ...env,
+    };
   };
-  const exchangeEnv = { EXCHANGE_ADDRESS: exchangeAddress, EXCHANGE_API_KEY: secrets.exchangeApiKey };
+  const exchangeEnv = (name: string) => ({
+    EXCHANGE_ADDRESS: options.exchangeAddressOf?.(name) ?? exchangeAddress,
+    EXCHANGE_API_KEY: secrets.exchangeApiKey,
+  });
 
   type Env = Record<string, string>;
   const create = (app: AppName, name: string, env: Env | Promise<Env>, more: Env = {}) =>
@@ -103,29 +118,40 @@ export async function createSystem(options: SystemOptions): Promise<System> {
     EXCHANGE_CALLBACK_SECRET: secrets.callbackSecret,
     EXCHANGE_SIMULATOR_SERVICE: 'on',
   });
+  const callbackPorts = await Promise.all(
+    range(options.callbacks ?? 1).map(() => ((options.callbacks ?? 1) > 1 ? freePort() : callbackPort)),
+  );
+  const callbackGrpcPort = await port(STANDARD_PORTS.callbackGrpc);
+  const callbackGate =
+    callbackPorts.length > 1
+      ? await openGate({ port: callbackPort, targets: callbackPorts.map((each) => `127.0.0.1:${each}`) })
+      : undefined;
   const callbacks = await Promise.all(
-    range(options.callbacks ?? 1).map(async (i) => {
-      const httpPort = i === 0 ? callbackPort : await freePort();
-      const grpcPort = i === 0 ? await port(STANDARD_PORTS.callbackGrpc) : await freePort();
-      const env = withServers({
+    callbackPorts.map(async (httpPort, i) => {
+      const name = `callback-${i + 1}`;
+      const grpcPort = i === 0 ? callbackGrpcPort : await freePort();
+      const env = withServers(name, {
         CALLBACK_SECRETS: secrets.callbackSecret,
         CALLBACK_HTTP_PORT: String(httpPort),
         CALLBACK_GRPC_PORT: String(grpcPort),
       });
-      return create('callback', `callback-${i + 1}`, env);
+      return create('callback', name, env);
     }),
   );
   const createWorker = (i: number, more?: Env) => {
-    const env = withServers({ ...exchangeEnv, CALLBACK_URL: callbackUrl, WORKER_NAME: `worker-${i + 1}` });
-    return create('worker', `worker-${i + 1}`, env, more);
+    const name = `worker-${i + 1}`;
+    const env = withServers(name, { ...exchangeEnv(name), CALLBACK_URL: callbackUrl, WORKER_NAME: name });
+    return create('worker', name, env, more);
   };
   const workers = range(options.workers ?? 3).map((i) => createWorker(i));
   const gatewayPorts = await Promise.all(
     range(options.gateways ?? 1).map((i) => (i === 0 ? port(STANDARD_PORTS.gateway) : freePort())),
   );
   const gateways = gatewayPorts.map((gatewayPort, i) => {
+    const name = `gateway-${i + 1}`;
     const auth = { AUTH_JWKS: issuer.jwksFile, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE };
-    return create('gateway', `gateway-${i + 1}`, withServers({ ...exchangeEnv, GATEWAY_PORT: String(gatewayPort), ...auth }));
+    const env = withServers(name, { ...exchangeEnv(name), GATEWAY_PORT: String(gatewayPort), ...auth });
+    return create('gateway', name, env);
   });
   const start = async () => {
     if (options.databaseUrl instanceof Promise) for (const app of [...callbacks, ...workers, ...gateways]) app.preload();
@@ -145,6 +171,7 @@ export async function createSystem(options: SystemOptions): Promise<System> {
     exchangeApiKey: secrets.exchangeApiKey,
     callbackSecret: secrets.callbackSecret,
     callbackUrl,
+    callbackGate,
     start,
     addWorker: async (more) => {
       const worker = createWorker(workers.length, more);
@@ -154,9 +181,11 @@ export async function createSystem(options: SystemOptions): Promise<System> {
     },
     stop: async () => {
       for (const group of [gateways, workers, callbacks, [exchange]]) await Promise.all(group.map((app) => app.stop()));
+      await callbackGate?.close();
     },
     kill: async () => {
       await Promise.all([...gateways, ...workers, ...callbacks, exchange].map((app) => app.stop(0)));
+      await callbackGate?.close();
     },
   };
 }
