@@ -1,14 +1,12 @@
 import { Bus, connectNats } from '@stockbroker/bus';
 import { createExchangeClient } from '@stockbroker/exchange-client';
-import { Elector, natsLeaseStore, type Term } from '@stockbroker/lease';
+import { Elector, LEASE_BUCKET, natsLeaseStore, type Term } from '@stockbroker/lease';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { type LanePorts, reportTo } from '@stockbroker/trade-flow';
 import { type WorkerConfig, workerId } from './config.ts';
 import { LedPartitions } from './leadPartitions.ts';
 import { startSweeping } from './sweeping.ts';
-
-const LEASE_BUCKET = 'LEASES';
 
 /** Leads partitions and runs their customers' lanes: the only process that sends orders to the exchange. */
 export async function startWorker({ config, log, metrics }: AppContext<WorkerConfig>): Promise<RunningApp> {
@@ -80,8 +78,10 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
     readiness: () => ({
       database: database.problem(),
       nats: bus.isConnected ? undefined : 'not connected',
+      // Asked to drain: it leads nothing more and can be stopped.
+      drained: elector.isDraining ? 'draining: it takes no partitions until it is restarted' : undefined,
       // A worker that sees itself among the workers takes part in elections, whatever it leads.
-      elections: elector.workers.includes(id) ? undefined : 'not announced yet',
+      elections: elector.isDraining || elector.workers.includes(id) ? undefined : 'not announced yet',
     }),
     stop: async () => {
       await sweeping.stop();

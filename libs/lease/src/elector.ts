@@ -1,3 +1,4 @@
+import { DRAINING, drainKey, leaseKey, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
 import type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
 import { Held, type Term } from './term.ts';
@@ -51,6 +52,7 @@ export class Elector {
   #ownPresenceSeenMs = 0;
   #presenceAttemptedMs = Number.NEGATIVE_INFINITY;
   #leaving = false;
+  #draining = false;
   #watch = new AbortController();
   #loops: Promise<void>[] = [];
 
@@ -69,6 +71,11 @@ export class Elector {
 
   get workers(): string[] {
     return this.#membership.workers;
+  }
+
+  /** True from the moment in which an operator asked this worker to drain, for as long as it runs. */
+  get isDraining(): boolean {
+    return this.#draining;
   }
 
   start(): void {
@@ -121,7 +128,7 @@ export class Elector {
   /** Takes a vacant partition when it is our turn; hands over one that another should lead. */
   #consider(partition: number, nowMs: number): void {
     // Who does not see itself cannot judge its rank: at the start, and after an outage.
-    if (this.#leaving || !this.#membership.has(this.#options.workerId)) return;
+    if (this.#leaving || this.#draining || !this.#membership.has(this.#options.workerId)) return;
     const cluster = this.#membership.cluster(partition);
     const rank = cluster.indexOf(this.#options.workerId);
     const held = this.#held.get(partition);
@@ -141,7 +148,7 @@ export class Elector {
     try {
       const revision = await this.#store.create(leaseKey(partition), this.#options.workerId);
       if (revision === 'taken') return;
-      if (this.#leaving) return await this.#store.delete(leaseKey(partition), revision);
+      if (this.#leaving || this.#draining) return await this.#store.delete(leaseKey(partition), revision);
       const held = new Held(partition, revision, this.#clock, this.#lifetimeMs, attemptedAtMs);
       if (rank > 0) this.#refusedUntilMs.set(partition, attemptedAtMs + REFUSED_MS);
       this.#held.set(partition, held);
@@ -184,9 +191,23 @@ export class Elector {
     this.#events.lost(held);
   }
 
-  async #handOver(held: Held): Promise<void> {
-    if (held.handingOver) return;
-    held.handingOver = true;
+  /**
+   * Asked for by an operator: gives everything up as `stop` does and takes nothing more, but runs on. Latched, because the key that
+   * asks for it lives only briefly; undone by a restart alone, so that nobody has to know which worker was drained once.
+   */
+  async #drain(): Promise<void> {
+    if (this.#draining || this.#leaving) return;
+    this.#draining = true;
+    await this.#announce(this.#clock.monotonicMs());
+    await Promise.all([...this.#held.values()].map((held) => this.#handOver(held)));
+  }
+
+  #handOver(held: Held): Promise<void> {
+    held.handingOver ??= this.#giveUp(held);
+    return held.handingOver;
+  }
+
+  async #giveUp(held: Held): Promise<void> {
     try {
       await this.#events.handOver(held);
     } catch (error) {
@@ -202,7 +223,8 @@ export class Elector {
 
   async #announce(nowMs: number): Promise<void> {
     this.#presenceAttemptedMs = nowMs;
-    await this.#tolerate('announce', () => this.#store.put(presenceKey(this.#options.workerId), this.#options.workerId));
+    const { workerId } = this.#options;
+    await this.#tolerate('announce', () => this.#store.put(presenceKey(workerId), this.#draining ? DRAINING : workerId));
   }
 
   #markVacant(partition: number, nowMs: number): number {
@@ -231,13 +253,14 @@ export class Elector {
   #observe({ key, holder, revision }: LeaseChange): void {
     const nowMs = this.#clock.monotonicMs();
     const [kind, name = ''] = key.split('.');
+    if (key === drainKey(this.#options.workerId) && holder !== null) void this.#drain();
     if (kind === 'worker') this.#observeWorker(name, holder, nowMs);
-    else this.#observeLease(Number(name), holder, revision, nowMs);
+    else if (kind !== 'drain') this.#observeLease(Number(name), holder, revision, nowMs);
   }
 
   #observeWorker(worker: string, holder: string | null, nowMs: number): void {
     if (worker === this.#options.workerId) this.#ownPresenceSeenMs = nowMs;
-    if (holder === null) this.#membership.left(worker);
+    if (holder === null || holder === DRAINING) this.#membership.left(worker);
     else this.#membership.saw(worker, nowMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
   }
@@ -272,6 +295,3 @@ export class Elector {
     }
   }
 }
-
-const leaseKey = (partition: number) => `partition.${partition}`;
-const presenceKey = (workerId: string) => `worker.${workerId}`;

@@ -15,7 +15,8 @@ export class Held implements Term {
   attemptedAtMs: number;
   /** A renewal is on its way. */
   busy = false;
-  handingOver = false;
+  /** Under way once it is there; resolves when the lease is given up. */
+  handingOver: Promise<void> | undefined;
   readonly #clock: LeaseClock;
   readonly #lifetimeMs: number;
   #trustedUntilMs: number;

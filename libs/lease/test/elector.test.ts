@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Elector, type Term } from '../src/index.ts';
+import { Elector, type LeaseStore, type Term } from '../src/index.ts';
 import { MemoryLeases } from './memoryLeaseStore.ts';
 import { SimulatedClock } from './simulatedClock.ts';
 
@@ -13,11 +13,11 @@ function createElection() {
   const log: string[] = [];
   const handOvers = new Map<string, () => Promise<void>>();
 
-  const worker = (workerId: string, link = { reachable: true }) => {
+  const worker = (workerId: string, link = { reachable: true }, over: Partial<LeaseStore> = {}) => {
     const own = new Map<number, Term>();
     terms.set(workerId, own);
     const options = { workerId, partitions: PARTITIONS, clusterSize: 3, ttlMs: TTL_MS, renewMs: 1_000, marginMs: 300 };
-    const elector: Elector = new Elector(options, leases.connect(link), clock, {
+    const elector: Elector = new Elector(options, { ...leases.connect(link), ...over }, clock, {
       elected: (term) => {
         own.set(term.partition, term);
         log.push(`${workerId} elected ${term.partition}`);
@@ -151,4 +151,87 @@ test('election: a worker that resigns a term competes again like anyone', async 
   await clock.advance(500);
   expect(log.slice(-2)).toEqual(['a lost 3', 'a elected 3']);
   expect(terms.get('a')?.get(3)).not.toBe(term);
+});
+
+test('drain: a worker that is asked to gives everything to the others after the work in hand, and takes nothing until it is restarted', async () => {
+  const { clock, worker, trusted, leases, handOvers } = createElection();
+  const { elector } = worker('a');
+  worker('b');
+  await clock.advance(2_000);
+  const done = Promise.withResolvers<void>();
+  handOvers.set('a', () => done.promise);
+  await leases.connect().put('drain.a', 'asked');
+  await clock.advance(4_000);
+  expect(elector.isDraining).toBe(true);
+  expect(leases.holder('worker.a')).toBe('draining');
+  expect(new Set(trusted().flat())).toEqual(new Set(['a', 'b']));
+  done.resolve();
+  await clock.advance(300);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
+  // The key that asked for it has long gone.
+  await clock.advance(60_000);
+  expect(leases.holder('drain.a')).toBeUndefined();
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
+});
+
+test('drain: the last worker that takes part leaves its partitions without a leader rather than lead again; a new one takes them', async () => {
+  const { clock, worker, trusted, leases } = createElection();
+  worker('a');
+  await clock.advance(500);
+  await leases.connect().put('drain.a', 'asked');
+  await clock.advance(20_000);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill([]));
+  worker('a2');
+  await clock.advance(500);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['a2']));
+});
+
+test('drain: a lease that is won in the moment of the request is given back', async () => {
+  const { clock, worker, leases, log } = createElection();
+  const answered = Promise.withResolvers<void>();
+  const store = leases.connect();
+  const create: LeaseStore['create'] = async (key, holder) => {
+    const revision = await store.create(key, holder);
+    await answered.promise;
+    return revision;
+  };
+  worker('a', { reachable: true }, { create });
+  await clock.advance(500);
+  expect(leases.holder('partition.0')).toBe('a');
+  await store.put('drain.a', 'asked');
+  await clock.advance(100);
+  answered.resolve();
+  await clock.advance(100);
+  expect(leases.holder('partition.0')).toBeUndefined();
+  expect(log).toEqual([]);
+});
+
+test('drain: another worker’s request means nothing', async () => {
+  const { clock, worker, trusted, leases } = createElection();
+  const { elector } = worker('a');
+  await clock.advance(500);
+  await leases.connect().put('drain.ab', 'asked');
+  await clock.advance(500);
+  expect(elector.isDraining).toBe(false);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
+});
+
+test('election: a worker that stops waits for a hand-over that is under way already', async () => {
+  const { clock, worker, handOvers, leases } = createElection();
+  const { elector } = worker('a');
+  await clock.advance(500);
+  const done = Promise.withResolvers<void>();
+  handOvers.set('a', () => done.promise);
+  await leases.connect().put('drain.a', 'asked');
+  await clock.advance(100);
+  let stopped = false;
+  const stopping = elector.stop().then(() => {
+    stopped = true;
+  });
+  await clock.advance(5_000);
+  expect(stopped).toBe(false);
+  done.resolve();
+  await clock.advance(100);
+  await stopping;
+  expect(leases.holder('partition.0')).toBeUndefined();
 });

@@ -1,0 +1,61 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { Kvm, type KvWatchEntry } from '@nats-io/kv';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { DRAINING, drainKey } from './keys.ts';
+
+/** What the bucket says at one moment; a moment later it may be otherwise. */
+export interface LeaseSnapshot {
+  /** Those that are alive. */
+  workers: { id: string; draining: boolean }[];
+  /** By partition, renewed within their lifetime. */
+  leases: Map<number, { holder: string; renewedAt: Date }>;
+}
+
+/** An operator's view of the leases: it reads, and asks; it never takes or gives a lease. */
+export interface LeaseBucket {
+  /** A bucket that is not there is an empty one. */
+  read(): Promise<LeaseSnapshot>;
+  /** Asks a worker to give up all that it leads, until it is restarted. To be repeated until it has: it may be deaf for a moment. */
+  askToDrain(workerId: string): Promise<void>;
+}
+
+const STREAM_NOT_FOUND = 10059;
+const TIMEOUT_MS = 5_000;
+
+/** Never makes the bucket: only workers know its lifetime and copies. */
+export function openLeaseBucket(connection: NatsConnection, bucket: string): LeaseBucket {
+  const open = () => new Kvm(connection).open(bucket, { timeout: TIMEOUT_MS });
+  return {
+    read: async () => {
+      const snapshot: LeaseSnapshot = { workers: [], leases: new Map() };
+      for (const entry of await readEntries(open)) note(snapshot, entry);
+      snapshot.workers.sort((a, b) => (a.id < b.id ? -1 : 1));
+      return snapshot;
+    },
+    askToDrain: async (workerId) => {
+      await (await open()).put(drainKey(workerId), 'asked');
+    },
+  };
+}
+
+async function readEntries(open: () => ReturnType<Kvm['open']>): Promise<KvWatchEntry[]> {
+  try {
+    const entries = await (await open()).history();
+    const timer = setTimeout(() => entries.stop(), TIMEOUT_MS);
+    try {
+      return await Array.fromAsync(entries);
+    } finally {
+      clearTimeout(timer);
+    }
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return [];
+    throw error;
+  }
+}
+
+function note(snapshot: LeaseSnapshot, entry: KvWatchEntry): void {
+  if (entry.operation !== 'PUT') return;
+  const [kind, name = ''] = entry.key.split('.');
+  if (kind === 'worker') snapshot.workers.push({ id: name, draining: entry.string() === DRAINING });
+  else if (kind === 'partition') snapshot.leases.set(Number(name), { holder: entry.string(), renewedAt: entry.created });
+}
