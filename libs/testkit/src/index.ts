@@ -1,6 +1,19 @@
 export { type AppName, AppProcess } from './appProcess.ts';
 export { type BooksOptions, type BooksReport, checkBooks } from './books.ts';
 export { Broker, type BrokerOptions, startBroker } from './broker.ts';
+export { checkEvidence } from './checks/checkEvidence.ts';
+export type {
+  ClientAnswer,
+  ClientCall,
+  Evidence,
+  JournalOrder,
+  Lie,
+  SeenAccount,
+  SeenTrade,
+  Violation,
+} from './checks/evidence.ts';
+export { historyOf } from './checks/history.ts';
+export { readEvidence } from './checks/readEvidence.ts';
 export { type TradingClient, tradingClient } from './client.ts';
 export { Customer } from './customer.ts';
 export { eventually } from './eventually.ts';

@@ -1,0 +1,50 @@
+import { RpcChannel } from '@stockbroker/rpc';
+import { type JournalEntry, OrderState, Side, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
+import { openDatabase, readTables, type Tables } from '@stockbroker/store';
+import { parseUsd } from '@stockbroker/trading';
+import type { JournalOrder } from './evidence.ts';
+
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+export interface EvidenceSources {
+  databaseUrl: string;
+  exchange: { address: string; apiKey: string };
+}
+
+/** The tables and the exchange's journal as they are now. */
+export async function readEvidence(sources: EvidenceSources): Promise<{ tables: Tables; journal: JournalOrder[] }> {
+  const options = { poolSize: 2, statementTimeoutMs: STATEMENT_TIMEOUT_MS, onConnectionError: () => {} };
+  const db = openDatabase({ url: sources.databaseUrl, ...options });
+  try {
+    return { tables: await readTables(db), journal: (await readJournal(sources.exchange)).map(toJournalOrder) };
+  } finally {
+    await db.$disconnect();
+  }
+}
+
+async function readJournal({ address, apiKey }: EvidenceSources['exchange']): Promise<JournalEntry[]> {
+  const channel = new RpcChannel(address, { authorization: `Bearer ${apiKey}` });
+  try {
+    const pages = await Array.fromAsync(channel.client(SimulatorServiceDefinition).listOrders({}, { timeoutMs: 60_000 }));
+    return pages.flatMap((page) => page.entries);
+  } finally {
+    channel.close();
+  }
+}
+
+function toJournalOrder({ sequence, order, report }: JournalEntry): JournalOrder {
+  const filled = report?.state === OrderState.ORDER_STATE_FILLED;
+  const rejected = report?.state === OrderState.ORDER_STATE_REJECTED;
+  return {
+    sequence,
+    orderId: order?.clientOrderId ?? '',
+    stockTicker: order?.ticker ?? '',
+    type: order?.side === Side.SIDE_BUY ? 'buy' : 'sell',
+    quantity: order?.quantity ?? 0,
+    limitPrice: parseUsd(order?.limitPrice ?? ''),
+    state: filled ? 'filled' : rejected ? 'rejected' : 'open',
+    price: filled ? parseUsd(report.price) : null,
+    executionId: filled ? report.executionId : null,
+    executedAtMs: report?.executedAt?.getTime() ?? null,
+  };
+}
