@@ -9,6 +9,7 @@ import { markTradesExecuted } from './markTradesExecuted.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { type AccountRecord, readAccount } from './readAccount.ts';
+import { readOldestOpenAge } from './readOldestOpenAge.ts';
 import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
 import { readOpenCustomers } from './readOpenCustomers.ts';
 import { readTrades } from './readTrades.ts';
@@ -24,6 +25,8 @@ const PAGES_IN_A_BATCH = 32;
 export interface Store extends TradeStore {
   listTrades(page: TradePage): Promise<Trade[]>;
   readAccount(customerId: string): Promise<AccountRecord | null>;
+  /** For how long the trade placed first among the open ones has been open, milliseconds; 0 when none is open. */
+  readOldestOpenAge(): Promise<number>;
   /** Does one round trip. @throws StoreUnavailableError */
   ping(): Promise<void>;
   /** @throws Error when the database was created with another number of partitions, or not migrated */
@@ -64,6 +67,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       concurrency: 2,
     }),
     readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
+    readOldestOpenAge: () => readOldestOpenAge(db),
     ping: async () => {
       await attempt(() => db.$queryRaw`SELECT 1`);
     },

@@ -49,3 +49,13 @@ export type PartitionLease = Prisma.PartitionLeaseModel
  * Callbacks that changed nothing and need an operator: what came, as it came, and why it is here.
  */
 export type CallbackQuarantine = Prisma.CallbackQuarantineModel
+/**
+ * Model AccountEntry
+ * Whatever moved cash or shares other than a trade: openings, and what other systems deposit. Added to, never changed.
+ */
+export type AccountEntry = Prisma.AccountEntryModel
+/**
+ * Model OperatorAction
+ * What operators did by hand: who, what, to what, and why. Added to, never changed.
+ */
+export type OperatorAction = Prisma.OperatorActionModel

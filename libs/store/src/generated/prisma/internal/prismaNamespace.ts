@@ -402,7 +402,9 @@ export const ModelName = {
   Balance: 'Balance',
   Position: 'Position',
   PartitionLease: 'PartitionLease',
-  CallbackQuarantine: 'CallbackQuarantine'
+  CallbackQuarantine: 'CallbackQuarantine',
+  AccountEntry: 'AccountEntry',
+  OperatorAction: 'OperatorAction'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -418,7 +420,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "trade" | "openTrade" | "balance" | "position" | "partitionLease" | "callbackQuarantine"
+    modelProps: "trade" | "openTrade" | "balance" | "position" | "partitionLease" | "callbackQuarantine" | "accountEntry" | "operatorAction"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -866,6 +868,154 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    AccountEntry: {
+      payload: Prisma.$AccountEntryPayload<ExtArgs>
+      fields: Prisma.AccountEntryFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.AccountEntryFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.AccountEntryFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>
+        }
+        findFirst: {
+          args: Prisma.AccountEntryFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.AccountEntryFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>
+        }
+        findMany: {
+          args: Prisma.AccountEntryFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>[]
+        }
+        create: {
+          args: Prisma.AccountEntryCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>
+        }
+        createMany: {
+          args: Prisma.AccountEntryCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.AccountEntryCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>[]
+        }
+        delete: {
+          args: Prisma.AccountEntryDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>
+        }
+        update: {
+          args: Prisma.AccountEntryUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>
+        }
+        deleteMany: {
+          args: Prisma.AccountEntryDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.AccountEntryUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.AccountEntryUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>[]
+        }
+        upsert: {
+          args: Prisma.AccountEntryUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountEntryPayload>
+        }
+        aggregate: {
+          args: Prisma.AccountEntryAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateAccountEntry>
+        }
+        groupBy: {
+          args: Prisma.AccountEntryGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AccountEntryGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.AccountEntryCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AccountEntryCountAggregateOutputType> | number
+        }
+      }
+    }
+    OperatorAction: {
+      payload: Prisma.$OperatorActionPayload<ExtArgs>
+      fields: Prisma.OperatorActionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.OperatorActionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.OperatorActionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>
+        }
+        findFirst: {
+          args: Prisma.OperatorActionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.OperatorActionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>
+        }
+        findMany: {
+          args: Prisma.OperatorActionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>[]
+        }
+        create: {
+          args: Prisma.OperatorActionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>
+        }
+        createMany: {
+          args: Prisma.OperatorActionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.OperatorActionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>[]
+        }
+        delete: {
+          args: Prisma.OperatorActionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>
+        }
+        update: {
+          args: Prisma.OperatorActionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>
+        }
+        deleteMany: {
+          args: Prisma.OperatorActionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.OperatorActionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.OperatorActionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>[]
+        }
+        upsert: {
+          args: Prisma.OperatorActionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OperatorActionPayload>
+        }
+        aggregate: {
+          args: Prisma.OperatorActionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateOperatorAction>
+        }
+        groupBy: {
+          args: Prisma.OperatorActionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OperatorActionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.OperatorActionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OperatorActionCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -984,6 +1134,30 @@ export const CallbackQuarantineScalarFieldEnum = {
 } as const
 
 export type CallbackQuarantineScalarFieldEnum = (typeof CallbackQuarantineScalarFieldEnum)[keyof typeof CallbackQuarantineScalarFieldEnum]
+
+
+export const AccountEntryScalarFieldEnum = {
+  id: 'id',
+  customerId: 'customerId',
+  stockTicker: 'stockTicker',
+  amount: 'amount',
+  why: 'why',
+  enteredAt: 'enteredAt'
+} as const
+
+export type AccountEntryScalarFieldEnum = (typeof AccountEntryScalarFieldEnum)[keyof typeof AccountEntryScalarFieldEnum]
+
+
+export const OperatorActionScalarFieldEnum = {
+  id: 'id',
+  doneAt: 'doneAt',
+  operator: 'operator',
+  action: 'action',
+  subject: 'subject',
+  note: 'note'
+} as const
+
+export type OperatorActionScalarFieldEnum = (typeof OperatorActionScalarFieldEnum)[keyof typeof OperatorActionScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1305,6 +1479,8 @@ export type GlobalOmitConfig = {
   position?: Prisma.PositionOmit
   partitionLease?: Prisma.PartitionLeaseOmit
   callbackQuarantine?: Prisma.CallbackQuarantineOmit
+  accountEntry?: Prisma.AccountEntryOmit
+  operatorAction?: Prisma.OperatorActionOmit
 }
 
 /* Types for Logging */

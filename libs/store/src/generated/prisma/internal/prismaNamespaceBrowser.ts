@@ -56,7 +56,9 @@ export const ModelName = {
   Balance: 'Balance',
   Position: 'Position',
   PartitionLease: 'PartitionLease',
-  CallbackQuarantine: 'CallbackQuarantine'
+  CallbackQuarantine: 'CallbackQuarantine',
+  AccountEntry: 'AccountEntry',
+  OperatorAction: 'OperatorAction'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -154,6 +156,30 @@ export const CallbackQuarantineScalarFieldEnum = {
 } as const
 
 export type CallbackQuarantineScalarFieldEnum = (typeof CallbackQuarantineScalarFieldEnum)[keyof typeof CallbackQuarantineScalarFieldEnum]
+
+
+export const AccountEntryScalarFieldEnum = {
+  id: 'id',
+  customerId: 'customerId',
+  stockTicker: 'stockTicker',
+  amount: 'amount',
+  why: 'why',
+  enteredAt: 'enteredAt'
+} as const
+
+export type AccountEntryScalarFieldEnum = (typeof AccountEntryScalarFieldEnum)[keyof typeof AccountEntryScalarFieldEnum]
+
+
+export const OperatorActionScalarFieldEnum = {
+  id: 'id',
+  doneAt: 'doneAt',
+  operator: 'operator',
+  action: 'action',
+  subject: 'subject',
+  note: 'note'
+} as const
+
+export type OperatorActionScalarFieldEnum = (typeof OperatorActionScalarFieldEnum)[keyof typeof OperatorActionScalarFieldEnum]
 
 
 export const SortOrder = {
