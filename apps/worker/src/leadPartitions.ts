@@ -3,6 +3,7 @@ import type { ElectorEvents, Term } from '@stockbroker/lease';
 import { backoffMs } from '@stockbroker/runtime';
 import type { Store } from '@stockbroker/store';
 import { type FlowLog, type LanePorts, type LeaderOptions, PartitionLeader } from '@stockbroker/trade-flow';
+import { isUuid } from '@stockbroker/trading';
 
 export interface LeadPorts {
   workerId: string;
@@ -94,13 +95,23 @@ export class LedPartitions implements ElectorEvents {
         led.subscriptions.push(bus.onSettled(partition, (customerId, tradeId) => leader.settled(customerId, tradeId)));
         await leader.sweep();
         if (led.stopping) return;
-        led.subscriptions.push(bus.onWakeup(partition, (customerId, ack) => leader.wake(customerId, ack)));
+        led.subscriptions.push(bus.onWakeup(partition, (customerId, ack) => this.#wake(leader, customerId, ack)));
         log.debug({ partition, epoch: String(epoch) }, 'leads');
         return;
       } catch (error) {
         log.warn({ err: error, partition }, 'cannot lead yet');
         await clock.sleep(backoffMs(failures, random.number(), { maxMs: 1_000 }));
       }
+    }
+  }
+
+  /** What names no customer would only be refused by the database, again and again: it is dropped. */
+  #wake(leader: PartitionLeader, customerId: string, ack: () => void): void {
+    if (isUuid(customerId)) {
+      leader.wake(customerId, ack);
+    } else {
+      this.#ports.log.warn({ bytes: Buffer.byteLength(customerId) }, 'a wake-up that names no customer was dropped');
+      ack();
     }
   }
 

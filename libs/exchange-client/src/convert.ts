@@ -37,10 +37,10 @@ export function toOrder(trade: Trade, callbackUrl: string): Order {
   };
 }
 
-/** Null while the exchange gives no prices for the ticker. */
+/** Null while the exchange gives no prices for the ticker, and for prices that are none: those must not cost the other tickers' quotes. */
 export function fromQuote(quote: QuoteMessage): Quote | null {
-  if (quote.bid === '' || quote.ask === '') return null;
-  return { stockTicker: quote.ticker, bid: parseUsd(quote.bid), ask: parseUsd(quote.ask), halted: quote.halted };
+  const [bid, ask] = [positive(quote.bid), positive(quote.ask)];
+  return bid === null || ask === null ? null : { stockTicker: quote.ticker, bid, ask, halted: quote.halted };
 }
 
 /** What the exchange says of an order. @throws MalformedReportError */
@@ -55,6 +55,16 @@ export function fromOrderReport(message: OrderReportMessage): OrderReport | 'ope
     quantity: message.quantity,
     outcome: outcomeOf(message),
   };
+}
+
+/** A malformed report is the trouble of its own order, not of the others in the answer. */
+export function readReport(message: OrderReportMessage): OrderReport | 'open' | MalformedReportError {
+  try {
+    return fromOrderReport(message);
+  } catch (error) {
+    if (error instanceof MalformedReportError) return error;
+    throw error;
+  }
 }
 
 function outcomeOf(message: OrderReportMessage): OrderReport['outcome'] {
@@ -73,13 +83,20 @@ function outcomeOf(message: OrderReportMessage): OrderReport['outcome'] {
 }
 
 function positivePrice(text: string): UsdE4 {
+  const price = positive(text);
+  if (price === null) throw new MalformedReportError('price must be a positive decimal with at most four places');
+  return price;
+}
+
+/** Null for anything but a decimal above zero with at most four places. */
+function positive(text: string): UsdE4 | null {
   try {
     const price = parseUsd(text);
-    if (price > 0n) return price;
+    return price > 0n ? price : null;
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    if (error instanceof RangeError) return null;
+    throw error;
   }
-  throw new MalformedReportError('price must be a positive decimal with at most four places');
 }
 
 const MAX_MESSAGE = 200;
@@ -99,7 +116,7 @@ function refusalOf({ rejectReason, rejectMessage, ticker }: OrderReportMessage):
   }
 }
 
-/** As the database will give it back: the outcome must compare equal when it is reported again. */
-function printable(text: string): string {
+/** The exchange's words as the database takes them and gives them back: the outcome must compare equal when it is reported again. */
+export function printable(text: string): string {
   return text.slice(0, MAX_MESSAGE).toWellFormed().replace(UNPRINTABLE, ' ').trim();
 }

@@ -3,15 +3,14 @@ import {
   ExchangeServiceDefinition,
   type Instrument,
   type Order,
-  type OrderReport as OrderReportMessage,
   SubmitOutcome,
   type SubmitResult,
 } from '@stockbroker/rpc/exchange';
 import { Batcher, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { type Exchange, ExchangeInDoubtError, type SubmitAnswer } from '@stockbroker/trade-flow';
-import type { OrderReport } from '@stockbroker/trading';
 import { Breaker } from './breaker.ts';
-import { fromOrderReport, MalformedReportError, toOrder } from './convert.ts';
+import { printable, readReport, toOrder } from './convert.ts';
+import { type ListedOrder, listOrders, type OrderRange } from './listOrders.ts';
 import { Quotes } from './quotes.ts';
 
 export interface ExchangeClientOptions {
@@ -32,6 +31,8 @@ export interface ExchangeClientOptions {
 export interface ExchangeClient extends Exchange {
   quotes: Quotes;
   listInstruments(): Promise<Instrument[]>;
+  /** What the exchange has, in order of id. @throws ExchangeInDoubtError */
+  listOrders(range: OrderRange): AsyncIterable<ListedOrder>;
   close(): Promise<void>;
 }
 
@@ -95,6 +96,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
       return answer;
     },
     listInstruments: async () => (await client.listInstruments({}, { timeoutMs: options.timeoutMs })).instruments,
+    listOrders: (range) => listOrders(client, range, options.timeoutMs),
     close: async () => {
       await Promise.all([submit.idle(), find.idle()]);
       await quotes.stop();
@@ -103,17 +105,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   };
 }
 
-type FindAnswer = OrderReport | 'open' | 'unknown' | MalformedReportError;
-
-/** A malformed report is the trouble of its own order, not of the others in the batch. */
-function readReport(report: OrderReportMessage): FindAnswer {
-  try {
-    return fromOrderReport(report);
-  } catch (error) {
-    if (error instanceof MalformedReportError) return error;
-    throw error;
-  }
-}
+type FindAnswer = ReturnType<typeof readReport> | 'unknown';
 
 function matchById(orders: Order[], results: SubmitResult[]): (SubmitResult | undefined)[] {
   const byId = new Map(results.map((result) => [result.clientOrderId, result]));
@@ -125,9 +117,9 @@ function toAnswer(result: SubmitResult | undefined): SubmitAnswer {
     case SubmitOutcome.SUBMIT_OUTCOME_ACCEPTED:
       return { kind: 'accepted' };
     case SubmitOutcome.SUBMIT_OUTCOME_INVALID:
-      return { kind: 'invalid', message: result.message };
+      return { kind: 'invalid', message: printable(result.message) || 'no reason given' };
     case SubmitOutcome.SUBMIT_OUTCOME_CONFLICT:
-      return { kind: 'conflict', message: result.message };
+      return { kind: 'conflict', message: printable(result.message) };
     default:
       throw new ExchangeInDoubtError(new Error("the exchange's answer leaves out an order"));
   }

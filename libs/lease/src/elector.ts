@@ -1,4 +1,4 @@
-import { DRAINING, drainKey, leaseKey, presenceKey } from './keys.ts';
+import { DRAINING, drainKey, leaseKey, partitionIn, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
 import type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
 import { Held, type Term } from './term.ts';
@@ -254,8 +254,9 @@ export class Elector {
     const nowMs = this.#clock.monotonicMs();
     const [kind, name = ''] = key.split('.');
     if (key === drainKey(this.#options.workerId) && holder !== null) void this.#drain();
+    const partition = partitionIn(key, this.#options.partitions);
     if (kind === 'worker') this.#observeWorker(name, holder, nowMs);
-    else if (kind !== 'drain') this.#observeLease(Number(name), holder, revision, nowMs);
+    else if (partition !== undefined) this.#observeLease(partition, holder, revision, nowMs);
   }
 
   #observeWorker(worker: string, holder: string | null, nowMs: number): void {

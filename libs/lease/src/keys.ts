@@ -2,6 +2,11 @@
 export const LEASE_BUCKET = 'LEASES';
 
 export const leaseKey = (partition: number) => `partition.${partition}`;
+/** The partition that a key is the lease of. Anyone with access to NATS can write other keys: they mean nothing. */
+export function partitionIn(key: string, partitions: number): number | undefined {
+  const partition = Number(/^partition\.(0|[1-9]\d{0,5})$/.exec(key)?.[1] ?? Number.NaN);
+  return partition < partitions ? partition : undefined;
+}
 export const presenceKey = (workerId: string) => `worker.${workerId}`;
 /** Written by an operator's tool: the worker gives up what it leads. */
 export const drainKey = (workerId: string) => `drain.${workerId}`;

@@ -235,3 +235,16 @@ test('election: a worker that stops waits for a hand-over that is under way alre
   await stopping;
   expect(leases.holder('partition.0')).toBeUndefined();
 });
+
+test.each(['partition.x', 'partition.', 'partition.-1', 'partition.07', 'partition.20', 'partition.1e1', 'stray', 'partition'])(
+  'election: the key %j that somebody else has written keeps no partition from its leader',
+  async (key) => {
+    const { clock, leases, worker, trusted } = createElection();
+    leases.put(key, 'somebody');
+    worker('a');
+    await clock.advance(200);
+    leases.put(key, 'somebody');
+    await clock.advance(200);
+    expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
+  },
+);

@@ -41,15 +41,28 @@ export class RpcError extends Error {
   }
 }
 
+/**
+ * Status and message travel as headers, of which a client takes a few kilobytes: a longer one would cost the connection. Whatever
+ * a message repeats of a request is cut to this.
+ */
+const MAX_MESSAGE_CHARACTERS = 512;
+
 /** For the server: the error as grpc-js sends it, with google.rpc details. */
 export function toStatusObject(error: RpcError): StatusObject {
   const metadata = new GrpcMetadata();
+  const text = shortened(error.message);
   const details = packDetails(error.details);
   if (details.length > 0) {
-    const message = StatusMessage.create({ code: error.code, message: error.message, details });
+    const message = StatusMessage.create({ code: error.code, message: text, details });
     metadata.set(DETAILS_KEY, Buffer.from(StatusMessage.encode(message).finish()));
   }
-  return { code: error.code, details: error.message, metadata };
+  return { code: error.code, details: text, metadata };
+}
+
+/** Also well-formed: grpc-js would throw on half a surrogate pair, outside of any handler. */
+function shortened(text: string): string {
+  const short = text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}…` : text;
+  return short.toWellFormed();
 }
 
 /** For the client: grpc-js's error as an RpcError. */
@@ -78,7 +91,16 @@ function unpackDetails(metadata: Metadata | undefined): RpcErrorDetails {
   const bytes = metadata?.get(DETAILS_KEY)[0];
   const details: RpcErrorDetails = {};
   if (!(bytes instanceof Uint8Array)) return details;
-  for (const any of StatusMessage.decode(bytes).details) {
+  try {
+    readDetails(StatusMessage.decode(bytes).details, details);
+  } catch {
+    // Malformed details of a server that is not ours: the code and the message stand without them.
+  }
+  return details;
+}
+
+function readDetails(packed: Any[], details: RpcErrorDetails): void {
+  for (const any of packed) {
     switch (any.typeUrl.slice(TYPE_PREFIX.length)) {
       case 'google.rpc.ErrorInfo': {
         const { reason, metadata: figures } = ErrorInfo.decode(any.value);
@@ -99,5 +121,4 @@ function unpackDetails(metadata: Metadata | undefined): RpcErrorDetails {
       default: // A detail of a kind this client does not know adds nothing it could use.
     }
   }
-  return details;
 }

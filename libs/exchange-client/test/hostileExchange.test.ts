@@ -1,0 +1,95 @@
+import { createServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { GrpcServer, RpcChannel, RpcError, Status } from '@stockbroker/rpc';
+import { ExchangeServiceDefinition, SubmitOutcome } from '@stockbroker/rpc/exchange';
+import { createLog, createMetrics } from '@stockbroker/runtime';
+import type { Trade } from '@stockbroker/trading';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createExchangeClient, type ExchangeClient } from '../src/index.ts';
+
+/** An exchange whose words and prices are not what its contract says. */
+let server: GrpcServer;
+let exchange: ExchangeClient;
+beforeAll(async () => {
+  server = new GrpcServer({
+    host: '127.0.0.1',
+    port: 0,
+    maxRequestBytes: 65_536,
+    maxInFlight: 100,
+    toRpcError: (error) => new RpcError(Status.INTERNAL, String(error)),
+  });
+  const nothing = async () => Promise.reject(new Error('not in this test'));
+  server.add(ExchangeServiceDefinition, {
+    submitOrders: async ({ orders }) => ({
+      results: orders.map(({ clientOrderId }) => ({
+        clientOrderId,
+        outcome: SubmitOutcome.SUBMIT_OUTCOME_INVALID,
+        message: `no\0 such \u001bthing ${'x'.repeat(5_000)}`,
+      })),
+    }),
+    getOrders: nothing,
+    listInstruments: nothing,
+    async *listOrders() {},
+    async *streamQuotes(_request, { signal }) {
+      const quote = (ticker: string, bid: string, ask: string) => ({ ticker, bid, ask, halted: false, quotedAt: new Date() });
+      yield {
+        quotes: [
+          quote('BAD', '1e9', '10.0000'),
+          quote('NEG', '-5.0000', '-4.0000'),
+          quote('ZERO', '0.0000', '0.0000'),
+          quote('AAPL', '9.9000', '10.0000'),
+        ],
+      };
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    },
+  });
+  const address = `127.0.0.1:${await server.listen()}`;
+  exchange = createExchangeClient({
+    address,
+    apiKey: 'key',
+    callbackUrl: 'http://127.0.0.1:1/v1/callbacks',
+    timeoutMs: 5_000,
+    quoteWaitMs: 10_000,
+    log: createLog('test', 'silent'),
+    metrics: createMetrics('test'),
+  });
+});
+afterAll(async () => {
+  await exchange.close();
+  await server.stop(1_000);
+});
+
+test('a quote that is no price is no quote of its own ticker, and does not cost the others theirs', async () => {
+  await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 }).toBeDefined();
+  expect(await exchange.freshQuote('AAPL')).toMatchObject({ kind: 'quote', quote: { bid: 99_000n, ask: 100_000n } });
+  for (const ticker of ['BAD', 'NEG', 'ZERO']) expect(exchange.quotes.latest(ticker)).toBeNull();
+});
+
+test('the words of a refusal are cut and cleaned of what the database cannot store, which would keep the trade open', async () => {
+  const trade = { id: crypto.randomUUID(), limitPrice: 1n, stockTicker: 'AAPL', type: 'buy', quantity: 1 } as Trade;
+  const answer = await exchange.submitOrder(trade);
+  expect(answer).toMatchObject({ kind: 'invalid', message: expect.stringMatching(/^no {2}such {2}thing x{100,190}$/) });
+});
+
+test('error details that are no protobuf are a failed call with its code, not the end of the caller’s process', async () => {
+  const raw = createServer();
+  raw.on('stream', (stream: ServerHttp2Stream) => {
+    stream.resume();
+    stream.respond(
+      {
+        ':status': 200,
+        'content-type': 'application/grpc+proto',
+        'grpc-status': 9,
+        'grpc-message': 'no',
+        'grpc-status-details-bin': Buffer.from([0x1a, 0xff, 0xff, 0xff]).toString('base64'),
+      },
+      { endStream: true },
+    );
+  });
+  await new Promise<void>((resolve) => raw.listen(0, '127.0.0.1', resolve));
+  const channel = new RpcChannel(`127.0.0.1:${(raw.address() as AddressInfo).port}`);
+  const call = channel.client(ExchangeServiceDefinition).getOrders({ clientOrderIds: ['x'] });
+  await expect(call).rejects.toMatchObject({ code: Status.FAILED_PRECONDITION, message: 'no', details: {} });
+  channel.close();
+  await new Promise((resolve) => raw.close(resolve));
+});
