@@ -17,20 +17,29 @@ export type Authenticate = (authorization: string | undefined) => Promise<string
 
 /** Verifying an EdDSA token takes 300 µs, and a client sends the same one with each call. */
 const CACHED_TOKENS = 20_000;
+/** All cached tokens together: one may be as long as the longest header that is taken. */
+const CACHED_BYTES = 32 * 1024 * 1024;
+/** A token is verified again after this long at the latest, so that one whose key the issuer has withdrawn does not live to its end. */
+const CACHED_MS = 5 * 60_000;
 const CLOCK_TOLERANCE_SECONDS = 5;
-/** Keys are public and a set of them is small; this bounds what a broken file can do. */
 const MAX_TOKEN_BYTES = 8_192;
+/** What an entry of the cache takes beside its token, about. */
+const ENTRY_BYTES = 300;
 
 export function createAuthenticate(options: AuthOptions): Authenticate {
   const keys = loadKeys(options.jwks);
-  const verified = new LRUCache<string, { customerId: string; expiresAtMs: number }>({ max: CACHED_TOKENS });
+  const verified = new LRUCache<string, { customerId: string; trustedUntilMs: number }>({
+    max: CACHED_TOKENS,
+    maxSize: CACHED_BYTES,
+    sizeCalculation: (_entry, token) => token.length + ENTRY_BYTES,
+  });
 
   return async (authorization) => {
     const token = /^Bearer ([\w.~+/=-]+)$/i.exec(authorization ?? '')?.[1];
     if (token === undefined) throw unauthenticated('send a token as `authorization: Bearer <token>`');
     if (token.length > MAX_TOKEN_BYTES) throw unauthenticated('the token is too long');
     const cached = verified.get(token);
-    if (cached !== undefined && cached.expiresAtMs > Date.now()) return cached.customerId;
+    if (cached !== undefined && cached.trustedUntilMs > Date.now()) return cached.customerId;
     const result = await verify(token, keys, options);
     verified.set(token, result);
     return result.customerId;
@@ -51,9 +60,10 @@ async function verify(token: string, keys: JWTVerifyGetKey, { issuer, audience, 
       requiredClaims: ['sub', 'exp'],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
     });
-    const { sub = '', exp = 0 } = payload;
-    if (!isUuid(sub)) throw unauthenticated('the token’s subject is not a customer id');
-    return { customerId: sub, expiresAtMs: exp * 1_000 };
+    const { sub, exp = 0 } = payload;
+    // Not only its text: ["<an id>"] reads like that id.
+    if (typeof sub !== 'string' || !isUuid(sub)) throw unauthenticated('the token’s subject is not a customer id');
+    return { customerId: sub, trustedUntilMs: Math.min(exp * 1_000, Date.now() + CACHED_MS) };
   } catch (error) {
     if (error instanceof RpcError) throw error;
     throw isTokensFault(error) ? unauthenticated(describe(error), error) : keysUnavailable(error);

@@ -4,7 +4,7 @@ import { type CallContext, type Handlers, RpcError, Status } from '@stockbroker/
 import { Quote, type TradeStatus, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import type { Store } from '@stockbroker/store';
 import { NoAccountError, type PlacePorts, placeTrade } from '@stockbroker/trade-flow';
-import { formatUsd, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
+import { formatUsd, isTicker, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
 import type { Authenticate } from './auth.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toTradeMessage } from './convert.ts';
 import { invalidArgument, invalidField } from './errors.ts';
@@ -74,6 +74,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
 
     getQuote: async ({ stockTicker }, context) => {
       await customerOf(context);
+      if (!isTicker(stockTicker)) throw invalidField('stock_ticker', 'must be a ticker in capital letters, e.g. AAPL or BRK.B');
       const latest = ports.exchange.quotes.latest(stockTicker);
       if (!ports.exchange.quotes.isLive() || latest === null) throw noQuote(stockTicker);
       if (latest === undefined) throw unknownTicker(stockTicker);
@@ -111,13 +112,13 @@ function otherCustomer(): RpcError {
 }
 
 function unknownTicker(stockTicker: string): RpcError {
-  return new RpcError(Status.NOT_FOUND, `${JSON.stringify(stockTicker)} is not listed; ListInstruments names all tickers`, {
+  return new RpcError(Status.NOT_FOUND, `${stockTicker} is not listed; ListInstruments names all tickers`, {
     info: { reason: 'UNKNOWN_TICKER' },
   });
 }
 
 function noQuote(stockTicker: string): RpcError {
-  return new RpcError(Status.UNAVAILABLE, `there is no fresh quote for ${JSON.stringify(stockTicker)}`, {
+  return new RpcError(Status.UNAVAILABLE, `there is no fresh quote for ${stockTicker}`, {
     info: { reason: 'NO_QUOTE' },
     retryAfterMs: 1_000,
   });
