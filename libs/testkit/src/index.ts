@@ -5,6 +5,7 @@ export { checkEvidence } from './checks/checkEvidence.ts';
 export type {
   ClientAnswer,
   ClientCall,
+  ClientRequest,
   Evidence,
   JournalOrder,
   Lie,
@@ -21,6 +22,7 @@ export { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
+export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
 export { freePort } from './serverProcess.ts';

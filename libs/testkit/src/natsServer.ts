@@ -9,6 +9,12 @@ export interface NatsOptions {
   storeDir: string;
   /** Default: a free one. */
   port?: number;
+  /** Default: a free one. */
+  monitorPort?: number;
+  /** Its name among the servers of a cluster. */
+  name?: string;
+  /** Its place in a cluster: it starts without waiting for the others. */
+  cluster?: NatsClusterPlace;
   /** More lines for the configuration file, e.g. subject mappings. */
   settings?: string;
   /** Write every message to disk before it is acknowledged. Default: every 2 minutes, as nats-server itself. */
@@ -17,6 +23,13 @@ export interface NatsOptions {
   program?: string;
   /** Takes the server's log and what is done to start it. */
   log?: (line: string) => void;
+}
+
+export interface NatsClusterPlace {
+  /** For the other servers. */
+  port: number;
+  /** Of all of them. */
+  ports: readonly number[];
 }
 
 export interface NatsServer {
@@ -55,9 +68,11 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     if (leftovers.length > 0) log(`stopped a server that an earlier run left behind (process ${leftovers.join(', ')})`);
 
     return await startOnPort('nats-server', options.port, async (port) => {
-      const monitorPort = await freePort();
+      const monitorPort = options.monitorPort ?? (await freePort());
       writeFileSync(configFile, configuration(options, storeDir, port, monitorPort));
-      const start = () => launch(program, configFile, monitorPort, log);
+      // One of a cluster is not healthy before a majority is there: then it is enough that it serves.
+      const healthPath = options.cluster === undefined ? '/healthz' : '/healthz?js-enabled-only=true';
+      const start = () => launch(program, configFile, `http://127.0.0.1:${monitorPort}${healthPath}`, log);
       return control(await start(), { storeDir, port, monitorPort, start, release });
     });
   } catch (error) {
@@ -67,32 +82,43 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
 }
 
 function configuration(options: NatsOptions, storeDir: string, port: number, monitorPort: number): string {
-  return `server_name: stockbroker
+  return `server_name: ${options.name ?? 'stockbroker'}
 listen: "127.0.0.1:${port}"
 http: "127.0.0.1:${monitorPort}"
 jetstream {
   store_dir: ${JSON.stringify(join(storeDir, 'store'))}
   ${options.syncAlways ? 'sync_interval: always' : ''}
 }
+${options.cluster === undefined ? '' : clusterConfiguration(options.cluster)}
 ${options.settings ?? ''}
 `;
+}
+
+/** Clients are not told of the other servers: they know all addresses, and one behind a gate must not find a way around it. */
+function clusterConfiguration({ port, ports }: NatsClusterPlace): string {
+  return `cluster {
+  name: stockbroker
+  listen: "127.0.0.1:${port}"
+  routes: [${ports.map((each) => `"nats://127.0.0.1:${each}"`).join(', ')}]
+  no_advertise: true
+}`;
 }
 
 async function launch(
   program: string,
   configFile: string,
-  monitorPort: number,
+  healthUrl: string,
   log: (line: string) => void,
 ): Promise<ServerProcess> {
   const server = await spawnServer(program, ['-c', configFile], { name: 'nats-server', stopSignal: 'SIGTERM', log });
-  await untilReady('nats-server', server, readyDeadlineMs, () => isHealthy(monitorPort));
+  await untilReady('nats-server', server, readyDeadlineMs, () => isHealthy(healthUrl));
   return server;
 }
 
 /** Listening for clients, and JetStream has read its store. */
-async function isHealthy(monitorPort: number): Promise<boolean> {
+async function isHealthy(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${monitorPort}/healthz`, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
     await response.body?.cancel();
     return response.ok;
   } catch {

@@ -9,6 +9,7 @@ export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { claimFolder, FolderInUseError } from './folderClaim.ts';
 export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { type Issuer, openIssuer } from './identity.ts';
+export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
 export { ServerStartError } from './serverProcess.ts';

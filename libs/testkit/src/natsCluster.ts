@@ -1,0 +1,230 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from './eventually.ts';
+import { findNatsServer } from './findNatsServer.ts';
+import { type NatsServer, startNats } from './natsServer.ts';
+import { freePort, ServerStartError } from './serverProcess.ts';
+
+export interface NatsClusterOptions {
+  /** Holds a folder for each server. */
+  dir: string;
+  /** How many servers: 3, the default, or 5. */
+  size?: number;
+  log?: (line: string) => void;
+}
+
+/** One server of a cluster. Its ports and its store stay the same through all restarts. */
+export interface NatsNode {
+  readonly name: string;
+  readonly url: string;
+  readonly port: number;
+  /** http://127.0.0.1:<port>, with /healthz, /varz, /jsz. */
+  readonly monitorUrl: string;
+  /** Undefined while it does not run. */
+  readonly pid: number | undefined;
+  readonly isRunning: boolean;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+  /** Resolves when it takes clients; it may still be catching up. One that runs is left alone. */
+  start(): Promise<void>;
+  /** Connections stay open but silent, until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Kills it, forgets its store, and starts it again: it gets everything from the others. */
+  wipe(): Promise<void>;
+}
+
+export interface NatsCluster {
+  /** Of all servers, as NATS_URL wants them. */
+  readonly urls: string;
+  readonly nodes: readonly NatsNode[];
+  /** Resolves when all servers run, have a leader, and every stream's copies are complete. @throws Error after a minute */
+  untilHealthy(): Promise<void>;
+  /** Loses all stores at once, and starts again. */
+  wipeAll(): Promise<void>;
+  stop(): Promise<void>;
+  /** SIGKILL for all. */
+  kill(): Promise<void>;
+}
+
+const START_DEADLINE_MS = 15_000;
+const HEALTHY_DEADLINE_MS = 60_000;
+
+/** Starts a cluster of nats-servers with JetStream on 127.0.0.1; resolves when it is healthy. Stores of an earlier run are kept. */
+export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
+  const program = await findNatsServer(options.log === undefined ? {} : { log: options.log });
+  for (let attempt = 1; ; attempt += 1) {
+    const nodes = await createNodes(options, program);
+    const cluster = clusterOf(nodes);
+    const starts = await Promise.allSettled(nodes.map((node) => node.start()));
+    const failure = starts.find((start) => start.status === 'rejected')?.reason;
+    if (failure === undefined) {
+      await cluster.untilHealthy();
+      return cluster;
+    }
+    await cluster.kill();
+    // Somebody took a port after it was chosen: all servers must know the new one.
+    if (!(failure instanceof ServerStartError && failure.portTaken) || attempt === 5) throw failure;
+  }
+}
+
+async function createNodes({ dir, size = 3, log }: NatsClusterOptions, program: string): Promise<Node[]> {
+  const free = new Set<number>();
+  while (free.size < 3 * size) free.add(await freePort());
+  const ports = [...free];
+  const routes = ports.slice(0, size);
+  return routes.map((cluster, i) => {
+    const name = `nats-${i + 1}`;
+    return new Node({
+      name,
+      program,
+      storeDir: join(dir, name),
+      port: ports[size + i] ?? 0,
+      monitorPort: ports[2 * size + i] ?? 0,
+      cluster: { port: cluster, ports: routes },
+      ...(log === undefined ? {} : { log: (line: string) => log(`${name}: ${line}`) }),
+    });
+  });
+}
+
+type NodeOptions = Parameters<typeof startNats>[0] & { name: string; port: number; monitorPort: number };
+
+class Node implements NatsNode {
+  readonly #options: NodeOptions;
+  #server: NatsServer | undefined;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get port(): number {
+    return this.#options.port;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  get monitorUrl(): string {
+    return `http://127.0.0.1:${this.#options.monitorPort}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#server?.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#server !== undefined;
+  }
+
+  /** The ports must be the ones that the others know: when one is taken for a moment, it is waited for. */
+  async start(): Promise<void> {
+    const giveUpAt = Date.now() + START_DEADLINE_MS;
+    while (this.#server === undefined) {
+      try {
+        const server = await startNats(this.#options);
+        this.#server = server;
+        void server.exited.then(() => {
+          if (this.#server === server) this.#server = undefined;
+        });
+      } catch (error) {
+        const passing = error instanceof ServerStartError && error.portTaken;
+        if (!passing || Date.now() > giveUpAt) throw error;
+        await delay(200);
+      }
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.#server?.kill();
+    this.#server = undefined;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = undefined;
+  }
+
+  pause(): void {
+    this.#server?.pause();
+  }
+
+  resume(): void {
+    this.#server?.resume();
+  }
+
+  async wipe(): Promise<void> {
+    await this.kill();
+    this.forget();
+    await this.start();
+  }
+
+  forget(): void {
+    rmSync(join(this.#options.storeDir, 'store'), { recursive: true, force: true });
+  }
+}
+
+function clusterOf(nodes: readonly Node[]): NatsCluster {
+  const all = (act: (node: Node) => Promise<void>) => Promise.all(nodes.map(act)).then(() => {});
+  const untilHealthy = async () => {
+    await eventually(
+      () => problemOf(nodes),
+      (problem) => problem === undefined,
+      { what: 'a healthy NATS cluster', deadlineMs: HEALTHY_DEADLINE_MS },
+    );
+  };
+  return {
+    nodes,
+    urls: nodes.map(({ url }) => url).join(','),
+    untilHealthy,
+    wipeAll: async () => {
+      await all((node) => node.kill());
+      for (const node of nodes) node.forget();
+      await all((node) => node.start());
+      await untilHealthy();
+    },
+    stop: () => all((node) => node.stop()),
+    kill: () => all((node) => node.kill()),
+  };
+}
+
+/** What GET /jsz tells of a server's part in the cluster. */
+interface JetStreamStatus {
+  meta_cluster?: { leader?: string; cluster_size?: number };
+  account_details?: { stream_detail?: StreamStatus[] }[];
+}
+
+interface StreamStatus {
+  name: string;
+  /** Only the leader knows which copies are current. */
+  cluster?: { leader?: string; replicas?: { current: boolean }[] };
+}
+
+/** What keeps the cluster from being whole, in words; undefined when nothing does. */
+async function problemOf(nodes: readonly Node[]): Promise<string | undefined> {
+  const statuses = await Promise.all(nodes.map((node) => statusOf(node).catch((error) => `${node.name}: ${error}`)));
+  for (const [i, status] of statuses.entries()) {
+    if (typeof status === 'string') return status;
+    if (!status.meta_cluster?.leader) return 'no leader';
+    if (status.meta_cluster.cluster_size !== nodes.length) return `a cluster of ${status.meta_cluster.cluster_size}`;
+    const streams = status.account_details?.flatMap((account) => account.stream_detail ?? []) ?? [];
+    const led = streams.filter(({ cluster }) => cluster?.leader === nodes[i]?.name);
+    const behind = led.find(({ cluster }) => cluster?.replicas?.some(({ current }) => !current));
+    if (behind !== undefined) return `stream ${behind.name} is not complete everywhere`;
+  }
+  return undefined;
+}
+
+async function statusOf({ name, monitorUrl }: Node): Promise<JetStreamStatus | string> {
+  const get = (path: string) => fetch(`${monitorUrl}${path}`, { signal: AbortSignal.timeout(2_000) });
+  const health = await get('/healthz');
+  const said = await health.text();
+  if (!health.ok) return `${name}: ${said}`;
+  return (await (await get('/jsz?accounts=true&streams=true')).json()) as JetStreamStatus;
+}
