@@ -1,4 +1,5 @@
 import type { OpeningAccount } from '@stockbroker/store';
+import { type Dice, seededDice } from './seededRandom.ts';
 
 /** What one customer of the demo begins with and wants to trade, in this order. */
 export interface Plan {
@@ -13,7 +14,7 @@ export interface Order {
   quantity: number;
 }
 
-const TICKERS = [
+export const TICKERS: readonly string[] = [
   'AAPL',
   'AMZN',
   'BA',
@@ -37,40 +38,36 @@ const ABSURD = 0.02;
 
 /** Everything random about the demo: the same seed makes the same customers and orders. */
 export function makePlans(customers: number, trades: number, seed: number): Plan[] {
-  const random = seededRandom(seed);
-  const between = (least: number, most: number) => least + Math.floor(random() * (most - least + 1));
-  const plans = Array.from({ length: customers }, (_, index): Plan => {
-    const first = between(0, TICKERS.length - 1);
-    const tickers = Array.from({ length: TICKERS_EACH }, (_, i) => TICKERS[(first + 3 * i) % TICKERS.length] ?? '');
-    const shares = Object.fromEntries(tickers.map((ticker) => [ticker, between(0, 120)]));
-    const cash = BigInt(between(5_000, 150_000)) * 10_000n;
-    return { account: { customerId: customerId(seed, index), cash, shares }, orders: [] };
-  });
+  const dice = seededDice(seed);
+  const plans = makeAccounts(customers, seed, dice).map((account): Plan => ({ account, orders: [] }));
   for (let i = 0; i < trades; i += 1) {
     const plan = plans[i % customers];
-    const tickers = Object.keys(plan?.account.shares ?? {});
-    plan?.orders.push({
-      clientOrderId: `demo-${i}`,
-      stockTicker: tickers[between(0, tickers.length - 1)] ?? '',
-      isBuy: random() < 0.55,
-      quantity: random() < ABSURD ? 100_000 : between(1, 20),
-    });
+    plan?.orders.push(makeOrder(plan.account, `demo-${i}`, dice));
   }
   return plans;
+}
+
+/** Accounts with some cash, and shares of a few stocks each. */
+export function makeAccounts(customers: number, seed: number, dice: Dice): OpeningAccount[] {
+  return Array.from({ length: customers }, (_, index) => {
+    const first = dice.between(0, TICKERS.length - 1);
+    const tickers = Array.from({ length: TICKERS_EACH }, (_, i) => TICKERS[(first + 3 * i) % TICKERS.length] ?? '');
+    const shares = Object.fromEntries(tickers.map((ticker) => [ticker, dice.between(0, 120)]));
+    return { customerId: customerId(seed, index), cash: BigInt(dice.between(5_000, 150_000)) * 10_000n, shares };
+  });
+}
+
+/** An order that the customer may well be able to afford, and now and then an absurd one. */
+export function makeOrder({ shares }: OpeningAccount, clientOrderId: string, dice: Dice): Order {
+  return {
+    clientOrderId,
+    stockTicker: dice.pick(Object.keys(shares)),
+    isBuy: dice.happens(0.55),
+    quantity: dice.happens(ABSURD) ? 100_000 : dice.between(1, 20),
+  };
 }
 
 function customerId(seed: number, index: number): string {
   const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
   return `${hex(seed, 8)}-0000-4000-8000-${hex(index, 12)}`;
-}
-
-/** mulberry32: numbers in [0, 1) that look random, the same for the same seed. */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -1,6 +1,7 @@
 import type { BooksReport } from '@stockbroker/testkit';
 import { grouped, table } from './cli.ts';
 import type { Sightings } from './demoTraders.ts';
+import { type Percentiles, percentiles } from './percentiles.ts';
 
 /** A demo's outcome; also its JSON document. */
 export interface DemoResult {
@@ -22,12 +23,6 @@ export interface DemoResult {
   failures: string[];
   /** What the database and the exchange's journal hold. */
   books: BooksReport;
-}
-
-interface Percentiles {
-  count: number;
-  p50: number;
-  p99: number;
 }
 
 const MOST_SHOWN = 20;
@@ -93,12 +88,6 @@ function verdict(found: string[]): string {
   const shown = found.slice(0, MOST_SHOWN).map((problem) => `  - ${problem}`);
   const more = found.length > MOST_SHOWN ? `\n  and ${grouped(found.length - MOST_SHOWN)} more` : '';
   return `NOT AS IT SHOULD BE:\n${shown.join('\n')}${more}`;
-}
-
-function percentiles(values: number[]): Percentiles {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number) => Number((sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0).toFixed(1));
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99) };
 }
 
 function sum(counts: Record<string, number>): number {

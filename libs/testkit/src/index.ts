@@ -25,5 +25,6 @@ export { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
 export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
+export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { freePort } from './serverProcess.ts';
 export { type System, type SystemOptions, startSystem } from './system.ts';

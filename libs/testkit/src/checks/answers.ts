@@ -64,7 +64,7 @@ function isSameWhereBothKnow(a: SeenTrade, b: SeenTrade): boolean {
   return keys.every((key) => earlier[key] === later[key]);
 }
 
-export function toSeen(row: Trade): SeenTrade {
+function toSeen(row: Trade): SeenTrade {
   const { id, customerId, clientOrderId, stockTicker, type, quantity, status, rejectCode, limitPrice, hold, price } = row;
   return {
     orderId: id,

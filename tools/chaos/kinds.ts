@@ -1,0 +1,81 @@
+/** How often a kind of fault is drawn, and how long it lasts. */
+export interface Kind {
+  /** Cards in the deck from which faults are drawn: each deck has every kind. */
+  cards: number;
+  /** Seconds, from and to. A fault without a length of its own is over when what was ended runs again. */
+  seconds: readonly [number, number];
+  /** For people. */
+  what: string;
+}
+
+const kind = (cards: number, seconds: readonly [number, number], what: string): Kind => ({ cards, seconds, what });
+const MOMENT = [0, 0] as const;
+/** Shorter than a lease; every deadline in the system outlasts it. */
+const SHORT = [0.2, 1.5] as const;
+/** Longer than a lease (3 s). */
+const LONG = [4, 8] as const;
+const WHILE = [2, 6] as const;
+
+/** Everything that is done to the system. The order is that of the report. */
+export const KINDS = {
+  'worker.kill': kind(4, MOMENT, 'kill -9'),
+  'worker.pause': kind(1, SHORT, 'SIGSTOP for less than the lease'),
+  'worker.pause-long': kind(2, LONG, 'SIGSTOP for longer than the lease'),
+  'worker.restart': kind(1, MOMENT, 'stopped in order, and started again: its partitions are handed over'),
+  'worker.join': kind(2, WHILE, 'one more joins, and leaves in order'),
+  'worker.cut-nats': kind(1, LONG, 'its connections to NATS are reset, and refused'),
+  'worker.stall-nats': kind(1, LONG, 'its connections to NATS are silent'),
+  'worker.cut-postgres': kind(1, WHILE, 'its connections to PostgreSQL are reset, and refused'),
+  'worker.stall-postgres': kind(1, LONG, 'its connections to PostgreSQL are silent'),
+  'worker.cut-exchange': kind(1, WHILE, 'its connection to the exchange is reset, and refused'),
+  'worker.stall-exchange': kind(1, LONG, 'its connection to the exchange is silent'),
+  'gateway.kill': kind(3, MOMENT, 'kill -9'),
+  'gateway.pause': kind(2, WHILE, 'SIGSTOP'),
+  'gateway.restart': kind(1, MOMENT, 'stopped in order, and started again'),
+  'callback.kill': kind(3, MOMENT, 'kill -9'),
+  'callback.pause': kind(2, WHILE, 'SIGSTOP'),
+  'callback.restart': kind(1, MOMENT, 'stopped in order, and started again'),
+  'balancer.cut': kind(1, WHILE, 'the balancer before the callback servers resets and refuses'),
+  'balancer.stall': kind(1, WHILE, 'the balancer before the callback servers is silent'),
+  'exchange.kill': kind(2, MOMENT, 'kill -9'),
+  'exchange.pause': kind(1, LONG, 'SIGSTOP'),
+  'exchange.unavailable': kind(1, WHILE, 'it answers UNAVAILABLE'),
+  'exchange.swallow': kind(1, WHILE, 'it takes orders, and never answers'),
+  'exchange.slow': kind(1, WHILE, 'orders take up to 3 s'),
+  'exchange.reject': kind(1, WHILE, 'it rejects a third of the orders'),
+  'exchange.duplicate': kind(1, LONG, 'it reports most orders twice'),
+  'exchange.late': kind(1, LONG, 'it reports most orders 3 s late'),
+  'exchange.reorder': kind(1, LONG, 'it reports in any order'),
+  'exchange.drop': kind(1, WHILE, 'it reports only some orders'),
+  'exchange.conflict': kind(2, LONG, 'it contradicts most of its reports afterwards'),
+  'exchange.forge': kind(1, WHILE, 'it reports what never was: other results, other quantities, unknown orders'),
+  'exchange.overfill': kind(1, [2, 3], 'it fills a buy above its limit'),
+  'exchange.halt': kind(1, WHILE, 'it halts a third of the stocks'),
+  'exchange.no-quote': kind(1, WHILE, 'it has no quotes of a third of the stocks'),
+  'exchange.jump': kind(1, SHORT, 'prices jump by 20 %'),
+  'nats.kill': kind(2, SHORT, 'kill -9 of one server'),
+  'nats.pause': kind(2, LONG, 'SIGSTOP of one server'),
+  'nats.wipe': kind(1, MOMENT, 'one server loses its store'),
+  'nats.restart-all': kind(1, SHORT, 'kill -9 of all servers'),
+  'nats.lose-all': kind(1, MOMENT, 'all servers lose their stores'),
+  'postgres.kill': kind(1, SHORT, 'kill -9 of the primary, which recovers'),
+  'postgres.pause': kind(1, SHORT, 'SIGSTOP of the primary'),
+  'postgres.fail-over': kind(2, MOMENT, 'the primary is lost, the standby promoted, and a new standby made'),
+  'postgres.lose-standby': kind(1, WHILE, 'kill -9 of the standby; the operator goes on without it'),
+} as const satisfies Record<string, Kind>;
+
+export type KindName = keyof typeof KINDS;
+
+export const KIND_NAMES = Object.keys(KINDS) as KindName[];
+
+/**
+ * "worker,nats.kill" → all kinds of worker, and nats.kill.
+ *
+ * @returns undefined with a name that is none
+ */
+export function kindsNamed(names: string): KindName[] | undefined {
+  const wanted = names.split(',').map((name) => name.trim());
+  const matches = (wish: string) => KIND_NAMES.filter((name) => name === wish || name.startsWith(`${wish}.`));
+  if (wanted.some((wish) => matches(wish).length === 0)) return undefined;
+  return KIND_NAMES.filter((name) => wanted.some((wish) => matches(wish).includes(name)));
+}

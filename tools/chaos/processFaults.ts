@@ -1,0 +1,98 @@
+import { eventually } from '@stockbroker/testkit';
+import type { AppProcess } from '@stockbroker/testkit/processes';
+import { type Make, nothing, pickFree, type Scene } from './action.ts';
+
+/** Whoever strikes the same process next finds it well, unless something else keeps it down for longer. */
+const WELL_MS = 20_000;
+
+type Choose = (scene: Scene) => readonly AppProcess[];
+
+/** kill -9; its supervisor starts it again. */
+export function kill(choose: Choose): Make {
+  return (scene) => {
+    const victim = pickFree(scene, choose(scene));
+    if (victim === undefined) return undefined;
+    const begin = async () => {
+      const killed = victim.name.startsWith('worker') ? scene.takeovers.killing(victim.name) : undefined;
+      await (await killed)?.();
+      await victim.kill();
+    };
+    return { target: victim.name, locks: [victim.name], begin, end: () => untilWell(victim) };
+  };
+}
+
+/** SIGSTOP, and SIGCONT. */
+export function pause(choose: Choose): Make {
+  return (scene) => {
+    const victim = pickFree(scene, choose(scene));
+    if (victim === undefined) return undefined;
+    const end = async () => {
+      victim.signal('SIGCONT');
+      await untilWell(victim);
+    };
+    return { target: victim.name, locks: [victim.name], begin: async () => victim.signal('SIGSTOP'), end };
+  };
+}
+
+/** SIGTERM: it finishes what it began and ends; its supervisor starts it again. */
+export function restart(choose: Choose): Make {
+  return (scene) => {
+    const victim = pickFree(scene, choose(scene));
+    if (victim === undefined) return undefined;
+    const { pid } = victim;
+    const begin = async () => {
+      victim.signal('SIGTERM');
+      await eventually(
+        () => victim.pid,
+        (now) => now !== undefined && now !== pid,
+        { what: `another process of ${victim.name}` },
+      );
+    };
+    return { target: victim.name, locks: [victim.name], begin, end: () => untilWell(victim) };
+  };
+}
+
+/** A worker joins, and leaves in order. */
+export const joinAndLeave: Make = ({ world, isFree }) => {
+  if (!isFree('a joining worker')) return undefined;
+  let joined: AppProcess | undefined;
+  return {
+    target: 'one more worker',
+    locks: ['a joining worker'],
+    begin: async () => {
+      joined = await world.addWorker();
+    },
+    end: async () => {
+      if (joined !== undefined) await world.removeWorker(joined);
+    },
+  };
+};
+
+type Link = 'nats' | 'postgres' | 'exchange';
+
+/** What one worker sends and gets is lost (cut: with a reset) on one of its links. */
+export function partition(link: Link, how: 'cut' | 'stall'): Make {
+  return (scene) => {
+    const { world, choice, isFree } = scene;
+    const free = world.workers.filter(({ name }) => isFree(`${name}/${link}`) && isFree(name));
+    const victim = free[Math.floor(choice * free.length)];
+    if (victim === undefined) return undefined;
+    const gate = world.linksOf(victim)[link];
+    const begin = async () => gate[how]();
+    const end = async () => gate.restore();
+    return { target: victim.name, locks: [`${victim.name}/${link}`], begin, end };
+  };
+}
+
+/** The balancer before the callback servers. */
+export function balancer(how: 'cut' | 'stall'): Make {
+  return ({ world, isFree }) => {
+    const gate = world.system.callbackGate;
+    if (gate === undefined || !isFree('balancer')) return undefined;
+    return { target: 'balancer', locks: ['balancer'], begin: async () => gate[how](), end: async () => gate.restore() };
+  };
+}
+
+async function untilWell(process: AppProcess): Promise<void> {
+  await process.untilReady(WELL_MS).catch(nothing); // Something else keeps it from its work; the end of the run insists.
+}

@@ -1,0 +1,150 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { OpeningAccount } from '@stockbroker/store';
+import { type AppProcess, createSystem, type Gate, openGate, type System } from '@stockbroker/testkit/processes';
+import { migrateDatabase, openDemoAccounts } from '../prepareServers.ts';
+import { type Servers, startServers } from './servers.ts';
+import { Simulator } from './simulator.ts';
+
+const PARTITIONS = 100;
+const SIZE = { gateways: 2, callbacks: 2 };
+const WORKERS = 3;
+
+/** Shorter than by default where only waiting would be proven. Leases, sweeps and time-outs are those of production. */
+const ENV = {
+  exchange: { EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '1000' },
+  callback: { DATABASE_POOL: '5' },
+  gateway: { DATABASE_POOL: '5' },
+  worker: { DATABASE_POOL: '5', ASK_AFTER_MS: '1000', EXCHANGE_TIMEOUT_MS: '2000' },
+};
+
+/** What lies between one worker and the world. */
+export interface Links {
+  nats: Gate;
+  postgres: Gate;
+  exchange: Gate;
+}
+
+export interface WorldOptions {
+  dataDir: string;
+  accounts: readonly OpeningAccount[];
+  /** Told of each stage of the start, and of processes that end and come back. */
+  onEvent: (line: string) => void;
+}
+
+/** A whole system to break: everything that is needed in production, each process behind links that can be cut. */
+export class World {
+  readonly system: System;
+  readonly servers: Servers;
+  readonly simulator: Simulator;
+  readonly #links = new Map<string, Links>();
+  readonly #gone = new Set<AppProcess>();
+
+  private constructor(system: System, servers: Servers) {
+    this.system = system;
+    this.servers = servers;
+    this.simulator = new Simulator(system);
+  }
+
+  static async start(
+    { dataDir, accounts, onEvent }: WorldOptions,
+    started: (world: { kill(): Promise<void> }) => void,
+  ): Promise<World> {
+    mkdirSync(join(dataDir, 'logs'), { recursive: true });
+    const servers = await startServers(dataDir, started);
+    onEvent('PostgreSQL and NATS are ready');
+    const databaseUrl = await migrateDatabase(servers.databaseUrl, PARTITIONS, onEvent);
+    await openDemoAccounts(databaseUrl, accounts, onEvent);
+    const system = await createSystem({
+      dataDir,
+      databaseUrl,
+      natsUrl: servers.natsUrl,
+      ...SIZE,
+      workers: 0,
+      restart: true,
+      env: Object.fromEntries(Object.entries(ENV).map(([app, env]) => [app, { ...env, ...servers.env }])),
+      onEvent: (line) => {
+        if (line.startsWith('exchange runs')) world.simulator.forgotten();
+        onEvent(line);
+      },
+    });
+    const world = new World(system, servers);
+    started({ kill: () => world.kill() });
+    await system.start();
+    await Promise.all(Array.from({ length: WORKERS }, () => world.addWorker()));
+    world.simulator.start();
+    return world;
+  }
+
+  /** Those that are meant to run. */
+  get workers(): AppProcess[] {
+    return this.system.workers.filter((worker) => !this.#gone.has(worker));
+  }
+
+  get processes(): AppProcess[] {
+    const { gateways, callbacks, exchange } = this.system;
+    return [...gateways, ...callbacks, exchange, ...this.workers];
+  }
+
+  linksOf(worker: AppProcess): Links {
+    const links = this.#links.get(worker.name);
+    if (links === undefined) throw new Error(`${worker.name} has no links`);
+    return links;
+  }
+
+  /** One more worker, with links of its own. */
+  async addWorker(): Promise<AppProcess> {
+    const { exchangeAddress } = this.system;
+    const links = {
+      nats: await openGate({ targets: this.servers.natsAddresses }),
+      postgres: await openGate({ targets: [new URL(this.servers.databaseUrl).host] }),
+      exchange: await openGate({ targets: [exchangeAddress] }),
+    };
+    const databaseUrl = new URL(this.servers.databaseUrl);
+    databaseUrl.host = links.postgres.address;
+    const starting = this.system.addWorker({
+      NATS_URL: `nats://${links.nats.address}`,
+      DATABASE_URL: databaseUrl.href,
+      EXCHANGE_ADDRESS: links.exchange.address,
+    });
+    const worker = this.system.workers.at(-1);
+    if (worker !== undefined) this.#links.set(worker.name, links);
+    return starting;
+  }
+
+  /** Stops a worker in order, and for good. */
+  async removeWorker(worker: AppProcess): Promise<void> {
+    this.#gone.add(worker);
+    await worker.stop();
+    await this.#closeLinks(worker.name);
+  }
+
+  /** Everything runs and reaches everything. What the faults have not undone is undone here. */
+  async heal(): Promise<void> {
+    for (const { nats, postgres, exchange } of this.#links.values())
+      for (const gate of [nats, postgres, exchange]) gate.restore();
+    this.system.callbackGate?.restore();
+    for (const process of this.processes) process.signal('SIGCONT');
+    await this.servers.heal();
+    await Promise.all(this.processes.map((process) => process.untilReady()));
+    await this.simulator.untilApplied(30_000);
+  }
+
+  async stop(): Promise<void> {
+    await this.simulator.close();
+    await this.system.stop();
+    await Promise.all([...this.#links.keys()].map((name) => this.#closeLinks(name)));
+    await this.servers.stop();
+  }
+
+  /** At once. */
+  async kill(): Promise<void> {
+    await Promise.all([this.system.kill(), this.servers.kill()]);
+  }
+
+  async #closeLinks(name: string): Promise<void> {
+    const links = this.#links.get(name);
+    this.#links.delete(name);
+    await Promise.all([links?.nats.close(), links?.postgres.close(), links?.exchange.close()]);
+  }
+}
