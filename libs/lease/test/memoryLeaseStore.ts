@@ -24,25 +24,40 @@ export class MemoryLeases {
     return this.#live(key)?.holder;
   }
 
+  create(key: string, holder: string): number | 'taken' {
+    return this.#live(key) === undefined ? this.put(key, holder) : 'taken';
+  }
+
+  update(key: string, holder: string, revision: number): number | 'lost' {
+    return this.#live(key)?.revision === revision ? this.put(key, holder) : 'lost';
+  }
+
+  put(key: string, holder: string): number {
+    this.#revision += 1;
+    this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs: this.#clock.monotonicMs() });
+    this.#tell({ key, revision: this.#revision, holder });
+    return this.#revision;
+  }
+
+  delete(key: string, revision?: number): void {
+    if (revision !== undefined && this.#live(key)?.revision !== revision) throw new Error('wrong revision');
+    this.#entries.delete(key);
+    this.#revision += 1;
+    this.#tell({ key, revision: this.#revision, holder: null });
+  }
+
   /** The store as one client sees it. `reachable` false: every call fails, and the watch is silent. */
   connect(link: { reachable: boolean } = { reachable: true }): LeaseStore {
     const guard = <T>(call: () => T): Promise<T> =>
       link.reachable ? Promise.resolve().then(call) : Promise.reject(new Error('not reachable'));
     return {
-      create: (key, holder) => guard(() => (this.#live(key) === undefined ? this.#write(key, holder) : 'taken')),
-      update: (key, holder, revision) =>
-        guard(() => (this.#live(key)?.revision === revision ? this.#write(key, holder) : 'lost')),
+      create: (key, holder) => guard(() => this.create(key, holder)),
+      update: (key, holder, revision) => guard(() => this.update(key, holder, revision)),
       put: (key, holder) =>
         guard(() => {
-          this.#write(key, holder);
+          this.put(key, holder);
         }),
-      delete: (key, revision) =>
-        guard(() => {
-          if (revision !== undefined && this.#live(key)?.revision !== revision) throw new Error('wrong revision');
-          this.#entries.delete(key);
-          this.#revision += 1;
-          this.#tell({ key, revision: this.#revision, holder: null });
-        }),
+      delete: (key, revision) => guard(() => this.delete(key, revision)),
       watch: (signal) => this.#watch(link, signal),
     };
   }
@@ -52,29 +67,36 @@ export class MemoryLeases {
     return entry !== undefined && this.#clock.monotonicMs() - entry.writtenAtMs <= this.#ttlMs ? entry : undefined;
   }
 
-  #write(key: string, holder: string): number {
-    this.#revision += 1;
-    this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs: this.#clock.monotonicMs() });
-    this.#tell({ key, revision: this.#revision, holder });
-    return this.#revision;
-  }
-
   #tell(change: LeaseChange): void {
     for (const tell of this.#watchers) tell(change);
   }
 
-  async *#watch(link: { reachable: boolean }, signal: AbortSignal): AsyncIterable<LeaseChange> {
-    const queue: LeaseChange[] = [...this.#entries.keys()].flatMap((key) => {
+  /** Tells of every change from now on. @returns what there is now, and how to stop */
+  listen(tell: (change: LeaseChange) => void): { current: LeaseChange[]; stop: () => void } {
+    const current = [...this.#entries.keys()].flatMap((key) => {
       const entry = this.#live(key);
       return entry === undefined ? [] : [{ key, revision: entry.revision, holder: entry.holder }];
     });
+    this.#watchers.add(tell);
+    return { current, stop: () => this.#watchers.delete(tell) };
+  }
+
+  /** Everything is lost, and whoever watches hears nothing any more; revisions begin anew, as they do in a new bucket. */
+  wipe(): void {
+    this.#entries.clear();
+    this.#watchers.clear();
+    this.#revision = 0;
+  }
+
+  async *#watch(link: { reachable: boolean }, signal: AbortSignal): AsyncIterable<LeaseChange> {
     let wake = () => {};
-    const tell = (change: LeaseChange) => {
+    const queue: LeaseChange[] = [];
+    const { current, stop } = this.listen((change) => {
       if (!link.reachable) return;
       queue.push(change);
       wake();
-    };
-    this.#watchers.add(tell);
+    });
+    queue.unshift(...current);
     signal.addEventListener('abort', () => wake(), { once: true });
     try {
       while (!signal.aborted) {
@@ -86,7 +108,7 @@ export class MemoryLeases {
         }
       }
     } finally {
-      this.#watchers.delete(tell);
+      stop();
     }
   }
 }

@@ -1,0 +1,253 @@
+import { randomUUID } from 'node:crypto';
+import { type Database, openDatabase } from '@stockbroker/store';
+import type { Statements } from '@stockbroker/store/batching';
+import { type OrderReport, partitionOf, type Trade, uuidV7 } from '@stockbroker/trading';
+import fc from 'fast-check';
+import { afterAll, expect, test } from 'vitest';
+import { openStatements } from '../../libs/store/src/createStore.ts';
+import { directly, MemoryDatabase } from '../simulation/memoryDatabase.ts';
+import { cloneDatabase } from '../support/database.ts';
+
+/*
+ * The port of the database, as the simulation has it in memory and as it is: the same commands, drawn at random, must give the same
+ * answers and leave the same balances, positions and trades.
+ */
+const PARTITIONS = 100;
+const CUSTOMERS = 3;
+const STRANGER = CUSTOMERS;
+const TICKERS = ['AAPL', 'MSFT'];
+const RUNS = 80;
+
+const db: Database = openDatabase({
+  url: await cloneDatabase(),
+  poolSize: 4,
+  statementTimeoutMs: 30_000,
+  onConnectionError: () => {},
+});
+afterAll(() => db.$disconnect());
+
+/** Commands name customers and trades by number, because ids are new in every run. */
+type Command =
+  | { kind: 'insert'; orders: { customer: number; clientOrderId: string; ticker: string; buys: boolean; quantity: number }[] }
+  | { kind: 'mark'; marks: { customer: number; trade: number | 'oldest'; staleEpoch: boolean; limitPrice: bigint | null }[] }
+  | { kind: 'settle'; reports: { trade: number; price: bigint | null; execution: string; otherQuantity: boolean }[] }
+  | { kind: 'read' | 'sweep' | 'take over'; customer: number }
+  | { kind: 'quarantine'; trade: number; why: string };
+
+const customer = fc.integer({ min: 0, max: CUSTOMERS - 1 });
+const trade = fc.nat({ max: 9 });
+const anOrder = fc.record({
+  customer: fc.oneof({ weight: 9, arbitrary: customer }, { weight: 1, arbitrary: fc.constant(STRANGER) }),
+  clientOrderId: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+  ticker: fc.constantFrom(...TICKERS),
+  buys: fc.boolean(),
+  quantity: fc.integer({ min: 1, max: 12 }),
+});
+const aMark = fc.record({
+  customer,
+  trade: fc.oneof({ weight: 4, arbitrary: fc.constant('oldest' as const) }, { weight: 1, arbitrary: trade }),
+  staleEpoch: fc.boolean(),
+  limitPrice: fc.option(fc.bigInt({ min: 1n, max: 60_0000n }), { freq: 5 }),
+});
+const aReport = fc.record({
+  trade,
+  price: fc.option(fc.bigInt({ min: 1n, max: 120_0000n }), { freq: 4 }),
+  execution: fc.constantFrom('e1', 'e2'),
+  otherQuantity: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+});
+/** One item a customer or trade in a statement, as the batchers see to it. */
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('insert' as const), orders: fc.array(anOrder, { minLength: 1, maxLength: 5 }) }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('mark' as const),
+      marks: fc.uniqueArray(aMark, { minLength: 1, maxLength: 3, selector: (mark) => mark.customer }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('settle' as const),
+      reports: fc.uniqueArray(aReport, { minLength: 1, maxLength: 4, selector: (report) => report.trade }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('read' as const, 'sweep' as const, 'take over' as const), customer }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('quarantine' as const), trade, why: fc.constantFrom('odd', 'unknown') }),
+  },
+);
+
+/** One side of the comparison: runs commands on a database and says what it answered. */
+class Side {
+  readonly #statements: Statements;
+  readonly #customers: string[];
+  readonly #epochs = new Map<number, bigint>();
+  /** In the order placed. */
+  readonly trades: Trade[] = [];
+
+  constructor(statements: Statements, customers: string[]) {
+    this.#statements = statements;
+    this.#customers = customers;
+  }
+
+  async run(command: Command, ids: string[]): Promise<unknown> {
+    switch (command.kind) {
+      case 'insert':
+        return this.#insert(command.orders, ids);
+      case 'mark':
+        return this.#mark(command.marks);
+      case 'settle':
+        return this.#settle(command.reports);
+      case 'read': {
+        const customerId = this.#customer(command.customer);
+        const oldest = await this.#statements.readOldestOpenTrades([
+          { customerId, partition: partitionOf(customerId, PARTITIONS) },
+        ]);
+        return [oldest.map(comparable), (await this.#statements.readTrades([...this.#ids(), randomUUID()])).map(comparable)];
+      }
+      case 'sweep': {
+        const [found = []] = await this.#statements.readOpenCustomers([
+          { partition: this.#partition(command.customer), limit: 10_000 },
+        ]);
+        return found.map((id) => this.#customers.indexOf(id)).filter((i) => i >= 0);
+      }
+      case 'take over':
+        return this.#takeOver(this.#partition(command.customer));
+      case 'quarantine': {
+        const tradeId = this.trades[command.trade]?.id ?? null;
+        return this.#statements.quarantineCallbacks([{ tradeId, why: command.why, raw: Buffer.from(command.why) }]);
+      }
+    }
+  }
+
+  async #insert(orders: Extract<Command, { kind: 'insert' }>['orders'], ids: string[]): Promise<unknown> {
+    const results = await this.#statements.insertTrades(
+      orders.map(({ customer: number, clientOrderId, ticker, buys, quantity }, i) => {
+        const customerId = this.#customer(number);
+        const partition = partitionOf(customerId, PARTITIONS);
+        const type = buys ? 'buy' : 'sell';
+        return { id: ids[i] ?? '', customerId, partition, clientOrderId, stockTicker: ticker, type, quantity } as const;
+      }),
+    );
+    for (const result of results) if (result.kind === 'inserted') this.trades.push(result.trade);
+    return results.map((result) => ('trade' in result ? { ...result, trade: comparable(result.trade) } : result));
+  }
+
+  async #mark(marks: Extract<Command, { kind: 'mark' }>['marks']): Promise<unknown> {
+    const asked = [];
+    for (const { customer: number, trade: which, staleEpoch, limitPrice } of marks) {
+      const customerId = this.#customer(number);
+      const partition = partitionOf(customerId, PARTITIONS);
+      const own = this.trades.filter((t) => t.customerId === customerId);
+      const [oldest] = await this.#statements.readOldestOpenTrades([{ customerId, partition }]);
+      const found = which === 'oldest' ? oldest : own[which];
+      if (found === undefined || found === null) continue;
+      const epoch = this.#epochs.get(partition) ?? (await this.#takeOver(partition));
+      const decision = limitPrice === null ? ({ refusal: { code: 'HALTED', stockTicker: 'AAPL' } } as const) : { limitPrice };
+      asked.push({ trade: found, epoch: staleEpoch && which !== 'oldest' ? epoch - 1n : epoch, decision });
+    }
+    const results = await this.#statements.markTradesExecuted(asked);
+    return results.map((result) => ('trade' in result ? { ...result, trade: comparable(result.trade) } : result));
+  }
+
+  async #settle(reports: Extract<Command, { kind: 'settle' }>['reports']): Promise<unknown> {
+    const asked = reports.flatMap(({ trade: which, price, execution, otherQuantity }): OrderReport[] => {
+      const found = this.trades[which];
+      if (found === undefined) return [];
+      const { id: tradeId, stockTicker, type, quantity } = found;
+      const executedAt = new Date(1_700_000_000_000);
+      const refusal = { code: 'EXCHANGE_REJECTED', message: execution } as const;
+      const outcome =
+        price === null
+          ? ({ kind: 'rejected', refusal, executedAt } as const)
+          : ({ kind: 'filled', price, executionId: `${execution}-${tradeId}`, executedAt } as const);
+      return [{ tradeId, stockTicker, type, quantity: otherQuantity ? quantity + 1 : quantity, outcome }];
+    });
+    const results = await this.#statements.settleTrades(asked);
+    return results.map((result) => result && { ...result, trade: comparable(result.trade) });
+  }
+
+  async #takeOver(partition: number): Promise<bigint> {
+    const before = this.#epochs.get(partition);
+    const [epoch = 0n] = await this.#statements.raiseEpochs([{ partition, leader: 'conformance' }]);
+    if (before !== undefined) expect(epoch).toBe(before + 1n);
+    this.#epochs.set(partition, epoch);
+    return epoch;
+  }
+
+  #ids(): string[] {
+    return this.trades.map(({ id }) => id);
+  }
+
+  #customer(number: number): string {
+    return this.#customers[number] ?? '';
+  }
+
+  #partition(number: number): number {
+    return partitionOf(this.#customer(number), PARTITIONS);
+  }
+}
+
+/** What two databases must agree on: times only in whether they are there, the order of placement by the order of answers. */
+function comparable(trade: Trade | null) {
+  if (trade === null) return null;
+  const { seq: _seq, createdAt: _createdAt, submittedAt, ...rest } = trade;
+  return { ...rest, isSubmitted: submittedAt !== null };
+}
+
+test('store: the database and its image in memory give the same answers to the same commands', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(command, { minLength: 10, maxLength: 45 }),
+      fc.array(fc.record({ cash: fc.bigInt({ min: 0n, max: 300_0000n }), shares: fc.nat({ max: 15 }) }), {
+        minLength: CUSTOMERS,
+        maxLength: CUSTOMERS,
+      }),
+      async (commands, means) => {
+        const customers = [...means.map(() => randomUUID()), randomUUID()];
+        const memory = new MemoryDatabase(PARTITIONS, () => Date.now());
+        for (const [i, { cash, shares }] of means.entries()) {
+          const customerId = customers[i] ?? '';
+          memory.openAccount(customerId, cash, shares > 0 ? { AAPL: shares } : {});
+          await db.balance.create({ data: { customerId, amount: cash } });
+          if (shares > 0) await db.position.create({ data: { customerId, stockTicker: 'AAPL', quantity: BigInt(shares) } });
+        }
+        const [real, image] = [new Side(openStatements(db), customers), new Side(directly(memory), customers)];
+        for (const command of commands) {
+          const ids = Array.from({ length: 5 }, () => uuidV7(Date.now(), crypto.getRandomValues(new Uint8Array(10))));
+          const [answer, expected] = [await real.run(command, ids), await image.run(command, ids)];
+          if (command.kind !== 'take over') expect(answer).toEqual(expected);
+        }
+        await expectSameTables(memory, customers.slice(0, CUSTOMERS));
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+async function expectSameTables(memory: MemoryDatabase, customers: string[]): Promise<void> {
+  const where = { customerId: { in: customers } };
+  const balances = await db.balance.findMany({
+    where,
+    select: { customerId: true, amount: true, held: true, buysBlocked: true },
+  });
+  expect(new Map(balances.map(({ customerId, ...balance }) => [customerId, balance]))).toEqual(memory.balances);
+  const positions = await db.position.findMany({ where });
+  const owned = positions.map(
+    ({ customerId, stockTicker, quantity, held }) => [`${customerId} ${stockTicker}`, { quantity, held }] as const,
+  );
+  expect(new Map(owned)).toEqual(memory.positions);
+  const [quarantined, trades] = [
+    await db.callbackQuarantine.findMany({ where: { tradeId: { in: [...memory.trades.keys()] } } }),
+    memory.quarantine,
+  ];
+  expect(quarantined.length).toBe(trades.filter(({ tradeId }) => tradeId !== null).length);
+}

@@ -1,0 +1,100 @@
+import { HONEST } from './memoryExchange.ts';
+import type { Service } from './network.ts';
+import { type Action, ROLES, type Role, SERVICES, type ServiceName } from './plan.ts';
+import type { Simulation } from './simulation.ts';
+
+/** Lets one action of the plan happen, and plans its end. */
+export function act(simulation: Simulation, action: Action): void {
+  const { world, servers, random, invariants } = simulation;
+  const { network, exchange } = servers;
+  switch (action.kind) {
+    case 'place': {
+      const { ticker: stockTicker, type, quantity } = action;
+      simulation.clients[action.customer]?.place({ stockTicker, type, quantity });
+      break;
+    }
+    case 'kill':
+      simulation.kill(action.role);
+      world.after(action.backAfterMs, () => revive(simulation, action.role));
+      break;
+    case 'pause':
+      simulation.processOf(action.role).pause(action.ms);
+      break;
+    case 'leave':
+      void simulation.leave(action.role).then(() => world.after(action.backAfterMs, () => revive(simulation, action.role)));
+      break;
+    case 'trap': {
+      const { role, operation, moment, what, ms } = action;
+      const spring = () => {
+        simulation.tell(() => `${role}: ${what} ${moment} ${operation}`);
+        if (what === 'pause') {
+          simulation.processOf(role).pause(ms);
+        } else {
+          simulation.kill(role);
+          world.after(ms, () => revive(simulation, role));
+        }
+      };
+      network.traps.push({ process: simulation.processOf(role).name, operation, moment, spring });
+      break;
+    }
+    case 'cut': {
+      const { name } = simulation.processOf(action.role);
+      network.cut(name, action.service);
+      world.after(action.ms, () => network.restore(name, action.service));
+      break;
+    }
+    case 'stop':
+      network.stop(serviceOf(simulation, action.service));
+      world.after(action.ms, () => network.start(serviceOf(simulation, action.service)));
+      break;
+    case 'wipe':
+      servers.leases.wipe();
+      servers.bus.wipe();
+      invariants.wipedAtMs = world.nowMs;
+      break;
+    case 'trouble':
+      network.troubleRate = action.rate;
+      network.maxDelayMs = action.maxDelayMs;
+      world.after(action.ms, () => network.calm());
+      break;
+    case 'clock':
+      simulation.processOf(action.role).jumpWallClock(action.jumpMs);
+      break;
+    case 'lie':
+      exchange.behaviour = { ...HONEST, ...action.behaviour };
+      world.after(action.ms, () => {
+        exchange.behaviour = HONEST;
+      });
+      break;
+    case 'stranger':
+      exchange.makeUp(`ffffffff-0000-7000-8000-${String(random.between(0, 1e9)).padStart(12, '0')}`);
+      break;
+    case 'market': {
+      const quote = { bid: 990_000n, ask: 1_000_000n };
+      exchange.setQuote(action.ticker, action.state === 'halted' ? { ...quote, halted: true } : null);
+      world.after(action.ms, () => exchange.setQuote(action.ticker, { ...quote, halted: false }));
+      break;
+    }
+  }
+}
+
+/** Ends every fault: from here on all trades must come to their ends. */
+export function heal(simulation: Simulation): void {
+  const { network, exchange } = simulation.servers;
+  simulation.tell(() => 'everything is healed');
+  network.traps.length = 0;
+  network.restoreAll();
+  network.calm();
+  for (const service of SERVICES) network.start(serviceOf(simulation, service));
+  exchange.behaviour = HONEST;
+  for (const role of ROLES) simulation.processOf(role).resume();
+  simulation.startMissing();
+}
+
+function revive(simulation: Simulation, role: Role): void {
+  if (!simulation.processOf(role).isAlive) simulation.start(role);
+}
+
+function serviceOf({ servers }: Simulation, name: ServiceName): Service {
+  return { database: servers.databaseService, nats: servers.natsService, exchange: servers.exchangeService }[name];
+}

@@ -1,0 +1,153 @@
+import type { Term } from '@stockbroker/lease';
+import type { FlowEvent } from '@stockbroker/trade-flow';
+import { isAboutOrder, isFinal, type Trade } from '@stockbroker/trading';
+import type { Opening } from './plan.ts';
+import type { Servers } from './ports.ts';
+import { LEASE_TTL_MS } from './processes.ts';
+import type { SimulatedProcess } from './simulatedProcess.ts';
+
+/** A promise of the broker was broken. */
+export class Violation extends Error {}
+
+/** What must hold after every step, and at the end. It looks at the servers alone, not into the processes. */
+export class Invariants {
+  /** Since the leases were last wiped two workers may trust the same one, for as long as a lease lives. */
+  wipedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #servers: Servers;
+  readonly #openings: Opening[];
+  #violation: Violation | undefined;
+  readonly #final = new Map<string, string>();
+  readonly #settled = new Set<string>();
+  readonly #leaders = new Map<number, { process: SimulatedProcess; term: Term }[]>();
+  #ordersSeen = 0;
+  #checkedVersion = -1;
+
+  constructor(servers: Servers, openings: Opening[]) {
+    this.#servers = servers;
+    this.#openings = openings;
+  }
+
+  /** @throws Violation, also one that was noticed while a process ran */
+  afterStep(): void {
+    this.#checkNewOrders();
+    const { version } = this.#servers.database;
+    if (version !== this.#checkedVersion) for (const opening of this.#openings) this.#checkCustomer(opening);
+    this.#checkedVersion = version;
+    this.#checkLeaders();
+    if (this.#violation !== undefined) throw this.#violation;
+  }
+
+  violated(what: string): void {
+    this.#violation ??= new Violation(what);
+  }
+
+  onEvent(event: FlowEvent): void {
+    if (event.kind !== 'settled') return;
+    const { id } = event.trade;
+    if (this.#settled.has(id)) this.violated(`trade ${id} was settled twice`);
+    this.#settled.add(id);
+  }
+
+  onElected(process: SimulatedProcess, term: Term): void {
+    const terms = this.#leaders.get(term.partition) ?? [];
+    this.#leaders.set(term.partition, [...terms.filter((t) => t.process.isAlive && t.term.isTrusted()), { process, term }]);
+  }
+
+  /** Mark, then send; in order; one at a time. */
+  #checkNewOrders(): void {
+    const { database, exchange } = this.#servers;
+    for (; this.#ordersSeen < exchange.journal.length; this.#ordersSeen += 1) {
+      const sent = exchange.journal[this.#ordersSeen]?.trade;
+      const trade = sent && database.trades.get(sent.id);
+      if (sent === undefined || trade === undefined) {
+        this.violated(`the exchange has an order that is no trade: ${sent?.id}`);
+        continue;
+      }
+      if (trade.status !== 'executed') this.violated(`trade ${trade.id} was sent while it was ${trade.status}`);
+      if (trade.limitPrice !== sent.limitPrice || trade.quantity !== sent.quantity || trade.type !== sent.type)
+        this.violated(`trade ${trade.id} was sent with other content`);
+      const earlier = database.tradesOf(trade.customerId).filter(({ seq }) => seq < trade.seq);
+      const open = earlier.find(({ status }) => !isFinal(status));
+      if (open !== undefined) this.violated(`trade ${trade.id} was sent while ${open.id}, placed before it, was ${open.status}`);
+    }
+  }
+
+  /** Money and shares are the opening and the fills, holds are those of executed trades, what is final stays. */
+  #checkCustomer({ customerId, cash, shares }: Opening): void {
+    const { database } = this.#servers;
+    const trades = database.tradesOf(customerId);
+    let amount = cash;
+    let held = 0n;
+    let executed = 0;
+    const owned = new Map(Object.entries(shares).map(([ticker, quantity]) => [ticker, { quantity: BigInt(quantity), held: 0n }]));
+    for (const trade of trades) {
+      const position = owned.get(trade.stockTicker) ?? { quantity: 0n, held: 0n };
+      owned.set(trade.stockTicker, position);
+      const quantity = BigInt(trade.quantity);
+      if (trade.status === 'executed') {
+        executed += 1;
+        if (trade.type === 'buy') held += trade.hold ?? 0n;
+        else position.held += quantity;
+      } else if (trade.status === 'filled') {
+        amount += (trade.type === 'buy' ? -quantity : quantity) * (trade.price ?? 0n);
+        position.quantity += trade.type === 'buy' ? quantity : -quantity;
+      }
+      this.#checkFinal(trade);
+    }
+    if (executed > 1) this.violated(`customer ${customerId} has ${executed} executed trades at once`);
+    const balance = database.balances.get(customerId);
+    if (balance?.amount !== amount)
+      this.violated(`cash of ${customerId} is ${balance?.amount}, opening and fills make ${amount}`);
+    if (balance?.held !== held) this.violated(`${balance?.held} of ${customerId} is held, executed buys hold ${held}`);
+    if (amount < 0n && balance?.buysBlocked !== true)
+      this.violated(`cash of ${customerId} is ${amount}, and its buys are not blocked`);
+    for (const [ticker, { quantity, held: sharesHeld }] of owned) {
+      const position = database.positions.get(`${customerId} ${ticker}`) ?? { quantity: 0n, held: 0n };
+      if (position.quantity !== quantity || position.held !== sharesHeld || quantity < 0n)
+        this.violated(
+          `${ticker} of ${customerId}: ${position.quantity} and ${position.held} held; should be ${quantity}, ${sharesHeld}`,
+        );
+    }
+  }
+
+  #checkFinal(trade: Trade): void {
+    if (!isFinal(trade.status)) return;
+    const text = `${trade.status} ${trade.price} ${trade.executionId} ${trade.rejectCode} ${trade.reason}`;
+    const before = this.#final.get(trade.id);
+    if (before === undefined) this.#final.set(trade.id, text);
+    else if (before !== text) this.violated(`final trade ${trade.id} changed from ${before} to ${text}`);
+  }
+
+  #checkLeaders(): void {
+    if (this.#servers.world.nowMs - this.wipedAtMs < LEASE_TTL_MS) return;
+    for (const [partition, terms] of this.#leaders) {
+      if (terms.length === 1) continue;
+      const trusted = terms.filter(({ process, term }) => process.isAlive && term.isTrusted());
+      if (trusted.length > 1)
+        this.violated(`partition ${partition} has two trusted leaders: ${trusted.map(({ process }) => process.name).join(', ')}`);
+    }
+  }
+
+  /** Nothing is open, and the exchange and the books say the same. */
+  atEnd(): void {
+    const { database, exchange } = this.#servers;
+    const orders = new Map(exchange.journal.map((order) => [order.trade.id, order]));
+    for (const trade of database.trades.values()) {
+      if (!isFinal(trade.status)) this.violated(`trade ${trade.id} is still ${trade.status}`);
+      const order = orders.get(trade.id);
+      if ((order !== undefined) !== (trade.submittedAt !== null))
+        this.violated(`trade ${trade.id} is ${trade.status}, and the exchange has ${order === undefined ? 'no' : 'an'} order`);
+      const outcome = order?.report?.outcome;
+      if (order?.report !== undefined && !isAboutOrder(order.report, trade))
+        this.violated(`the order of ${trade.id} is another one`);
+      if (outcome?.kind === 'filled' && (trade.price !== outcome.price || trade.executionId !== outcome.executionId))
+        this.violated(`trade ${trade.id} was filled at ${outcome.price}, the broker has it ${trade.status} at ${trade.price}`);
+      if (outcome?.kind === 'rejected' && trade.status !== 'rejected')
+        this.violated(`trade ${trade.id} was rejected by the exchange`);
+    }
+    const { lies } = exchange;
+    if (database.quarantine.length !== lies)
+      this.violated(`${database.quarantine.length} callbacks are in quarantine, the exchange has made up ${lies}`);
+    if (this.#violation !== undefined) throw this.#violation;
+  }
+}

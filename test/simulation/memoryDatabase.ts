@@ -1,0 +1,253 @@
+import type { Statements } from '@stockbroker/store/batching';
+import type { Decision, InsertResult, Mark, MarkResult, QuarantinedCallback, Settled } from '@stockbroker/trade-flow';
+import {
+  checkMeans,
+  describeRefusal,
+  holdFor,
+  isAboutOrder,
+  isFinal,
+  type Means,
+  type NewTrade,
+  nextStatus,
+  type OrderReport,
+  type Refusal,
+  type Trade,
+} from '@stockbroker/trading';
+
+export interface Balance {
+  amount: bigint;
+  held: bigint;
+  buysBlocked: boolean;
+}
+
+export interface Position {
+  quantity: bigint;
+  held: bigint;
+}
+
+/** The broker's database in memory: the statements as synchronous functions, each of them one transaction. */
+export class MemoryDatabase {
+  readonly trades = new Map<string, Trade>();
+  readonly balances = new Map<string, Balance>();
+  /** By "customer ticker". */
+  readonly positions = new Map<string, Position>();
+  readonly quarantine: QuarantinedCallback[] = [];
+  readonly epochs: { epoch: bigint; leader: string }[];
+  readonly #byCustomer = new Map<string, Trade[]>();
+  /** Rises with every change of a trade, a balance or a position. */
+  version = 0;
+  readonly #now: () => number;
+  #seq = 0n;
+
+  constructor(partitions: number, now: () => number) {
+    this.epochs = Array.from({ length: partitions }, () => ({ epoch: 0n, leader: '' }));
+    this.#now = now;
+  }
+
+  openAccount(customerId: string, amount: bigint, shares: Record<string, number>): void {
+    this.balances.set(customerId, { amount, held: 0n, buysBlocked: false });
+    for (const [ticker, quantity] of Object.entries(shares))
+      this.positions.set(`${customerId} ${ticker}`, { quantity: BigInt(quantity), held: 0n });
+  }
+
+  /** A customer's trades in the order placed. */
+  tradesOf(customerId: string): readonly Trade[] {
+    return this.#byCustomer.get(customerId) ?? [];
+  }
+
+  insertTrades(trades: NewTrade[]): InsertResult[] {
+    return trades.map((trade) => this.#insert(trade));
+  }
+
+  #insert(trade: NewTrade): InsertResult {
+    if (!this.balances.has(trade.customerId)) return { kind: 'no-account' };
+    const own = this.tradesOf(trade.customerId);
+    const existing = own.find(({ clientOrderId }) => clientOrderId === trade.clientOrderId);
+    if (existing !== undefined) return { kind: 'existing', trade: { ...existing } };
+    this.#seq += 1n;
+    const placed: Trade = { ...trade, ...NOTHING_YET, seq: this.#seq, status: 'placed', createdAt: new Date(this.#now()) };
+    this.version += 1;
+    this.trades.set(placed.id, placed);
+    this.#byCustomer.set(placed.customerId, [...own, placed]);
+    return { kind: 'inserted', trade: { ...placed } };
+  }
+
+  readOldestOpenTrades(customers: { customerId: string; partition: number }[]): (Trade | null)[] {
+    return customers.map(({ customerId, partition }) => {
+      const oldest = this.#oldestOpen(customerId);
+      return oldest === undefined || oldest.partition !== partition ? null : { ...oldest };
+    });
+  }
+
+  #oldestOpen(customerId: string): Trade | undefined {
+    return this.tradesOf(customerId).find(({ status }) => !isFinal(status));
+  }
+
+  readOpenCustomers(asked: { partition: number; limit: number }[]): string[][] {
+    const oldest = [...this.#byCustomer.keys()]
+      .flatMap((customerId) => this.#oldestOpen(customerId) ?? [])
+      .sort((a, b) => Number(a.seq - b.seq));
+    return asked.map(({ partition, limit }) =>
+      oldest
+        .filter((trade) => trade.partition === partition)
+        .map(({ customerId }) => customerId)
+        .slice(0, limit),
+    );
+  }
+
+  markTradesExecuted(marks: Mark[]): MarkResult[] {
+    return marks.map((mark) => this.#mark(mark));
+  }
+
+  #mark({ trade: { id, customerId, partition }, epoch, decision }: Mark): MarkResult {
+    if (this.epochs[partition]?.epoch !== epoch) return { kind: 'fenced' };
+    const trade = this.trades.get(id);
+    if (trade?.status !== 'placed' || this.#oldestOpen(customerId) !== trade) return { kind: 'stale' };
+    this.version += 1;
+    const refusal = this.#refusalOf(trade, decision);
+    if (refusal !== null) this.#refuse(trade, refusal);
+    else if ('limitPrice' in decision) this.#execute(trade, decision.limitPrice);
+    return { kind: 'marked', trade: { ...trade } };
+  }
+
+  #refuse(trade: Trade, refusal: Refusal): void {
+    const { needed, available } = 'needed' in refusal ? refusal : { needed: null, available: null };
+    trade.status = nextStatus(trade.status, 'refuse');
+    trade.rejectCode = refusal.code;
+    trade.reason = describeRefusal(refusal);
+    trade.rejectNeeded = needed;
+    trade.rejectAvailable = available;
+  }
+
+  #execute(trade: Trade, limitPrice: bigint): void {
+    trade.status = nextStatus(trade.status, 'execute');
+    trade.limitPrice = limitPrice;
+    trade.hold = holdFor(trade, limitPrice);
+    trade.submittedAt = new Date(this.#now());
+    this.#hold(trade, 1n);
+  }
+
+  #refusalOf(trade: Trade, decision: Decision): Refusal | null {
+    return 'refusal' in decision ? decision.refusal : checkMeans(trade, decision.limitPrice, this.#meansFor(trade));
+  }
+
+  #meansFor({ customerId, stockTicker }: Trade): Means {
+    const { quantity: shares, held: sharesHeld } = this.positions.get(`${customerId} ${stockTicker}`) ?? NO_SHARES;
+    return { ...this.#balance(customerId), shares, sharesHeld };
+  }
+
+  #balance(customerId: string): Balance {
+    const balance = this.balances.get(customerId);
+    if (balance === undefined) throw new Error(`customer ${customerId} has no balance`);
+    return balance;
+  }
+
+  #position(customerId: string, ticker: string): Position {
+    const key = `${customerId} ${ticker}`;
+    const position = this.positions.get(key) ?? { ...NO_SHARES };
+    this.positions.set(key, position);
+    return position;
+  }
+
+  /** Takes (1) or releases (-1) what the trade holds. */
+  #hold({ customerId, stockTicker, type, quantity, hold }: Trade, sign: 1n | -1n): void {
+    if (type === 'buy') this.#balance(customerId).held += sign * (hold ?? 0n);
+    else this.#position(customerId, stockTicker).held += sign * BigInt(quantity);
+  }
+
+  settleTrades(reports: OrderReport[]): (Settled | null)[] {
+    return reports.map((report) => this.#settle(report));
+  }
+
+  #settle(report: OrderReport): Settled | null {
+    const trade = this.trades.get(report.tradeId);
+    if (trade?.status !== 'executed' || !isAboutOrder(report, trade)) return null;
+    const { outcome } = report;
+    this.version += 1;
+    this.#hold(trade, -1n);
+    trade.executedAt = outcome.executedAt;
+    if (outcome.kind === 'rejected') {
+      trade.status = nextStatus(trade.status, 'reject');
+      trade.rejectCode = outcome.refusal.code;
+      trade.reason = describeRefusal(outcome.refusal);
+      return { trade: { ...trade }, overdrawn: false };
+    }
+    trade.status = nextStatus(trade.status, 'fill');
+    trade.price = outcome.price;
+    trade.executionId = outcome.executionId;
+    return { trade: { ...trade }, overdrawn: this.#book(trade, outcome.price) };
+  }
+
+  /** Moves cash and shares. @returns whether the fill cost more than was held, or than there was */
+  #book({ customerId, stockTicker, type, quantity, hold }: Trade, price: bigint): boolean {
+    const balance = this.#balance(customerId);
+    const position = this.#position(customerId, stockTicker);
+    const value = BigInt(quantity) * price;
+    if (type === 'sell') {
+      balance.amount += value;
+      position.quantity -= BigInt(quantity);
+      return false;
+    }
+    const overdrawn = value > (hold ?? 0n) || value > balance.amount;
+    balance.amount -= value;
+    balance.buysBlocked ||= overdrawn;
+    position.quantity += BigInt(quantity);
+    return overdrawn;
+  }
+
+  readTrades(ids: string[]): (Trade | null)[] {
+    return ids.map((id) => {
+      const trade = this.trades.get(id);
+      return trade === undefined ? null : { ...trade };
+    });
+  }
+
+  raiseEpochs(takeovers: { partition: number; leader: string }[]): bigint[] {
+    return takeovers.map(({ partition, leader }) => {
+      const lease = this.epochs[partition];
+      if (lease === undefined) throw new Error(`there is no partition ${partition}`);
+      lease.epoch += 1n;
+      lease.leader = leader;
+      return lease.epoch;
+    });
+  }
+
+  /** One that is repeated is kept once. */
+  quarantineCallbacks(callbacks: QuarantinedCallback[]): void {
+    for (const callback of callbacks) if (!this.quarantine.some((kept) => isSame(kept, callback))) this.quarantine.push(callback);
+  }
+}
+
+/** The database as whoever is connected to it directly has it. */
+export function directly(database: MemoryDatabase): Statements {
+  const now = async <T>(run: () => T) => run();
+  return {
+    insertTrades: (trades) => now(() => database.insertTrades(trades)),
+    readOldestOpenTrades: (customers) => now(() => database.readOldestOpenTrades(customers)),
+    readOpenCustomers: (asked) => now(() => database.readOpenCustomers(asked)),
+    markTradesExecuted: (marks) => now(() => database.markTradesExecuted(marks)),
+    settleTrades: (reports) => now(() => database.settleTrades(reports)),
+    readTrades: (ids) => now(() => database.readTrades(ids)),
+    raiseEpochs: (takeovers) => now(() => database.raiseEpochs(takeovers)),
+    quarantineCallbacks: (callbacks) => now(() => database.quarantineCallbacks(callbacks)),
+  };
+}
+
+const NO_SHARES: Position = { quantity: 0n, held: 0n };
+
+const NOTHING_YET = {
+  rejectCode: null,
+  reason: null,
+  rejectNeeded: null,
+  rejectAvailable: null,
+  limitPrice: null,
+  hold: null,
+  price: null,
+  executionId: null,
+  submittedAt: null,
+  executedAt: null,
+} as const;
+
+function isSame(a: QuarantinedCallback, b: QuarantinedCallback): boolean {
+  return a.tradeId === b.tradeId && a.why === b.why && Buffer.compare(a.raw, b.raw) === 0;
+}

@@ -1,0 +1,151 @@
+import type { QuoteAnswer, SubmitAnswer } from '@stockbroker/trade-flow';
+import type { OrderReport, Quote, Trade } from '@stockbroker/trading';
+
+/** What the exchange does with orders; also how it breaks its promises. */
+export interface Behaviour {
+  /** How long an order takes at most. */
+  latencyMs: number;
+  rejectRate: number;
+  /** Reports sent twice, never sent, held back for seconds, or followed by one that contradicts them. */
+  duplicateRate: number;
+  dropRate: number;
+  lateRate: number;
+  conflictRate: number;
+  /** Fills of buys above their limit. */
+  dearRate: number;
+}
+
+export const HONEST: Behaviour = {
+  latencyMs: 100,
+  rejectRate: 0.05,
+  duplicateRate: 0,
+  dropRate: 0,
+  lateRate: 0,
+  conflictRate: 0,
+  dearRate: 0,
+};
+
+export interface ExchangeOrder {
+  readonly trade: Trade;
+  /** Undefined while it is open. */
+  report: OrderReport | undefined;
+}
+
+/** What the exchange decides, and when; its time and its choices come from outside. */
+export interface ExchangeWorld {
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  after(ms: number, run: () => void): void;
+  /** Sends a report to the broker, again and again until it is taken; then `onTaken` is called. */
+  report(report: OrderReport, when: 'now' | 'late', onTaken: () => void): void;
+}
+
+/** The exchange in memory: an order is executed once however often it is submitted; completed orders are reported. */
+export class MemoryExchange {
+  /** In the order in which they were accepted. */
+  readonly journal: ExchangeOrder[] = [];
+  behaviour: Behaviour = HONEST;
+  /** Reports that are to be sent and have not been taken yet, and orders that are open. */
+  owesReports = 0;
+  /** Reports that contradict others. */
+  lies = 0;
+  readonly #orders = new Map<string, ExchangeOrder>();
+  readonly #quotes = new Map<string, Quote | null>();
+  readonly #world: ExchangeWorld;
+  #executions = 0;
+
+  constructor(world: ExchangeWorld, quotes: Record<string, { bid: bigint; ask: bigint }>) {
+    this.#world = world;
+    for (const [stockTicker, prices] of Object.entries(quotes))
+      this.#quotes.set(stockTicker, { stockTicker, ...prices, halted: false });
+  }
+
+  quote(stockTicker: string): QuoteAnswer {
+    const quote = this.#quotes.get(stockTicker);
+    if (quote === undefined) return { kind: 'unknown-ticker' };
+    return quote === null ? { kind: 'no-quote' } : { kind: 'quote', quote: { ...quote } };
+  }
+
+  setQuote(stockTicker: string, quote: Omit<Quote, 'stockTicker'> | null): void {
+    this.#quotes.set(stockTicker, quote === null ? null : { stockTicker, ...quote });
+  }
+
+  submit(trade: Trade): SubmitAnswer {
+    const known = this.#orders.get(trade.id);
+    if (known !== undefined) {
+      return isSameContent(known.trade, trade)
+        ? { kind: 'accepted' }
+        : { kind: 'conflict', message: 'the id was used for another order' };
+    }
+    if (!this.#quotes.has(trade.stockTicker)) return { kind: 'invalid', message: 'no such ticker' };
+    const order: ExchangeOrder = { trade: { ...trade }, report: undefined };
+    this.#orders.set(trade.id, order);
+    this.journal.push(order);
+    this.#world.after(this.#world.random() * this.behaviour.latencyMs, () => this.#complete(order));
+    return { kind: 'accepted' };
+  }
+
+  find(tradeId: string): OrderReport | 'open' | 'unknown' {
+    const order = this.#orders.get(tradeId);
+    return order === undefined ? 'unknown' : (order.report ?? 'open');
+  }
+
+  #complete(order: ExchangeOrder): void {
+    const { behaviour } = this;
+    const happens = (rate: number) => this.#world.random() < rate;
+    const report = happens(behaviour.rejectRate) ? this.#rejection(order.trade) : this.#fill(order.trade);
+    order.report = report;
+    if (happens(behaviour.dropRate)) return;
+    const isContradicted = happens(behaviour.conflictRate);
+    this.#report(report, happens(behaviour.lateRate), () => isContradicted && this.#contradict(report));
+    if (happens(behaviour.duplicateRate)) this.#report(report, happens(0.5));
+  }
+
+  #report(report: OrderReport, isLate: boolean, onTaken?: () => void): void {
+    this.owesReports += 1;
+    this.#world.report(report, isLate ? 'late' : 'now', () => {
+      this.owesReports -= 1;
+      onTaken?.();
+    });
+  }
+
+  /** A report of an order that nobody has placed. */
+  makeUp(tradeId: string): void {
+    const outcome = {
+      kind: 'rejected',
+      refusal: { code: 'EXCHANGE_REJECTED', message: 'made up' },
+      executedAt: new Date(0),
+    } as const;
+    this.lies += 1;
+    this.#report({ tradeId, stockTicker: 'AAPL', type: 'buy', quantity: 1, outcome }, false);
+  }
+
+  #contradict({ outcome: { executedAt }, ...order }: OrderReport): void {
+    this.lies += 1;
+    this.#report({ ...order, outcome: { kind: 'filled', price: 1n, executionId: `lie-${this.lies}`, executedAt } }, false);
+  }
+
+  #fill(trade: Trade): OrderReport {
+    const limit = trade.limitPrice ?? 0n;
+    const better = (limit * BigInt(Math.floor(this.#world.random() * 500))) / 10_000n;
+    const isDear = trade.type === 'buy' && this.#world.random() < this.behaviour.dearRate;
+    const price = isDear ? limit * 2n : trade.type === 'buy' ? limit - better : limit + better;
+    this.#executions += 1;
+    const executedAt = new Date(this.#world.now());
+    return about(trade, { kind: 'filled', price, executionId: `execution-${this.#executions}`, executedAt });
+  }
+
+  #rejection(trade: Trade): OrderReport {
+    const refusal = { code: 'EXCHANGE_REJECTED', message: 'no reason' } as const;
+    return about(trade, { kind: 'rejected', refusal, executedAt: new Date(this.#world.now()) });
+  }
+}
+
+function about({ id: tradeId, stockTicker, type, quantity }: Trade, outcome: OrderReport['outcome']): OrderReport {
+  return { tradeId, stockTicker, type, quantity, outcome };
+}
+
+function isSameContent(a: Trade, b: Trade): boolean {
+  return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity && a.limitPrice === b.limitPrice;
+}

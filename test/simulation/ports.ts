@@ -1,0 +1,171 @@
+import type { LeaseChange, LeaseStore } from '@stockbroker/lease';
+import type { Metrics } from '@stockbroker/runtime';
+import { Batchers, batchStatements, type TradeStore } from '@stockbroker/store/batching';
+import { type Exchange, ExchangeInDoubtError, StoreUnavailableError, type Wakeups } from '@stockbroker/trade-flow';
+import type { Trade } from '@stockbroker/trading';
+import { Breaker } from '../../libs/exchange-client/src/breaker.ts';
+import type { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
+import type { MemoryBus } from './memoryBus.ts';
+import type { MemoryDatabase } from './memoryDatabase.ts';
+import type { MemoryExchange } from './memoryExchange.ts';
+import type { CallOptions, Network, Service } from './network.ts';
+import type { SeededRandom } from './seededRandom.ts';
+import type { SimulatedProcess } from './simulatedProcess.ts';
+import type { World } from './world.ts';
+
+/** The servers in memory, and what lies between them and the processes. */
+export interface Servers {
+  world: World;
+  random: SeededRandom;
+  network: Network;
+  database: MemoryDatabase;
+  databaseService: Service;
+  exchange: MemoryExchange;
+  exchangeService: Service;
+  bus: MemoryBus;
+  leases: MemoryLeases;
+  natsService: Service;
+}
+
+const STATEMENT_TIMEOUT_MS = 2_000;
+const EXCHANGE_TIMEOUT_MS = 1_000;
+const LEASE_TIMEOUT_MS = 2_000;
+/** Of silence, until the exchange's quotes count as lost. */
+const SILENCE_MS = 3_000;
+const LIMITS = { maxBatch: 256, maxQueue: 10_000 };
+
+/** The database as one process has it: the same batching as in production. */
+export function storeOf(process: SimulatedProcess, { network, database, databaseService }: Servers): TradeStore {
+  const call = <T>(operation: string, run: () => T): Promise<T> =>
+    network.call(process, databaseService, { operation, timeoutMs: STATEMENT_TIMEOUT_MS, toError: unavailable }, run);
+  return batchStatements(
+    {
+      insertTrades: (trades) => call('insertTrades', () => database.insertTrades(trades)),
+      readOldestOpenTrades: (customers) => call('readOldestOpenTrades', () => database.readOldestOpenTrades(customers)),
+      readOpenCustomers: (asked) => call('readOpenCustomers', () => database.readOpenCustomers(asked)),
+      markTradesExecuted: (marks) => call('markTradesExecuted', () => database.markTradesExecuted(marks)),
+      settleTrades: (reports) => call('settleTrades', () => database.settleTrades(reports)),
+      readTrades: (ids) => call('readTrades', () => database.readTrades(ids)),
+      raiseEpochs: (takeovers) => call('raiseEpochs', () => database.raiseEpochs(takeovers)),
+      quarantineCallbacks: (callbacks) => call('quarantineCallbacks', () => database.quarantineCallbacks(callbacks)),
+    },
+    new Batchers(LIMITS, UNMEASURED),
+  );
+}
+
+const unavailable = (cause: Error) => new StoreUnavailableError(cause);
+const inDoubt = (cause: Error) => new ExchangeInDoubtError(cause);
+
+/** The exchange as one worker has it. */
+export function exchangeOf(process: SimulatedProcess, servers: Servers): Exchange {
+  const { network, exchange, exchangeService, random, world } = servers;
+  const breaker = new Breaker();
+  const call = async <T>(operation: string, run: () => T): Promise<T> => {
+    try {
+      const options: CallOptions = { operation, timeoutMs: EXCHANGE_TIMEOUT_MS, toError: inDoubt };
+      const answer = await network.call(process, exchangeService, options, run);
+      breaker.succeeded();
+      return answer;
+    } catch (error) {
+      breaker.failed(process.monotonicMs(), random.number());
+      throw error;
+    }
+  };
+  const isSilent = () => {
+    const sinceMs = network.unreachableSinceMs(process, exchangeService);
+    return sinceMs !== undefined && world.nowMs - sinceMs > SILENCE_MS;
+  };
+  return {
+    isReachable: () => !isSilent() && breaker.isClosed(process.monotonicMs()),
+    freshQuote: async (stockTicker) => (isSilent() ? { kind: 'unreachable' } : exchange.quote(stockTicker)),
+    submitOrder: (trade) => call('submitOrder', () => exchange.submit(trade)),
+    findOrder: (tradeId) => call('findOrder', () => exchange.find(tradeId)),
+  };
+}
+
+export interface ProcessBus extends Wakeups {
+  onSettled(partition: number, handle: (customerId: string, tradeId: string) => void): { stop(): Promise<void> };
+  onWakeup(partition: number, handle: (customerId: string, ack: () => void) => void): { stop(): Promise<void> };
+}
+
+/** NATS as one process has it: everything that it sends may be lost, doubled or late, and so may everything that it gets. */
+export function busOf(process: SimulatedProcess, { world, random, network, bus, natsService }: Servers): ProcessBus {
+  const reaches = () => natsService.isUp && !network.isCut(process, natsService);
+  const copies = () => (network.isLost() ? 0 : random.chance(network.troubleRate) ? 2 : 1);
+  const send = (run: () => void) => {
+    for (let i = copies(); i > 0; i -= 1) world.quietlyAt(world.nowMs + network.delayMs(), () => reaches() && run());
+  };
+  const receive = (run: () => void) => {
+    for (let i = copies(); i > 0; i -= 1) world.after(network.delayMs(), () => reaches() && process.deliver(run));
+  };
+  const subscribed = (stop: () => void) => {
+    process.onKilled(stop);
+    return { stop: async () => stop() };
+  };
+  return {
+    tradePlaced: ({ partition, customerId }: Trade) => send(() => bus.publishWakeup(partition, customerId)),
+    tradeSettled: ({ partition, customerId, id }: Trade) => send(() => bus.publishSettled(partition, customerId, id)),
+    onSettled: (partition, handle) =>
+      subscribed(bus.listenSettled(partition, (customerId, tradeId) => receive(() => handle(customerId, tradeId)))),
+    onWakeup: (partition, handle) =>
+      subscribed(bus.takeWakeups(partition, (customerId, ack) => receive(() => handle(customerId, () => send(ack))))),
+  };
+}
+
+/** The leases as one worker has them. */
+export function leasesOf(process: SimulatedProcess, servers: Servers): LeaseStore {
+  const { network, leases, natsService } = servers;
+  const call = <T>(operation: string, run: () => T): Promise<T> =>
+    network.call(process, natsService, { operation, timeoutMs: LEASE_TIMEOUT_MS, toError: (cause) => cause }, run);
+  return {
+    create: (key, holder) => call('createLease', () => leases.create(key, holder)),
+    update: (key, holder, revision) => call('updateLease', () => leases.update(key, holder, revision)),
+    put: (key, holder) =>
+      call('putLease', () => {
+        leases.put(key, holder);
+      }),
+    delete: (key, revision) => call('deleteLease', () => leases.delete(key, revision)),
+    watch: (signal) => watchFrom(process, servers, signal),
+  };
+}
+
+async function* watchFrom(process: SimulatedProcess, servers: Servers, signal: AbortSignal): AsyncIterable<LeaseChange> {
+  const { world, network, leases, natsService } = servers;
+  const reaches = () => natsService.isUp && !network.isCut(process, natsService);
+  const queue: LeaseChange[] = [];
+  let wake = () => {};
+  let lastArrivalMs = 0;
+  const arrive = (change: LeaseChange) => {
+    if (!reaches()) return;
+    lastArrivalMs = Math.max(lastArrivalMs, world.nowMs + network.delayMs()); // One connection: nothing overtakes.
+    world.at(lastArrivalMs, () =>
+      process.deliver(() => {
+        queue.push(change);
+        wake();
+      }),
+    );
+  };
+  if (!reaches()) throw new Error('not connected');
+  const { current, stop } = leases.listen(arrive);
+  process.onKilled(stop);
+  for (const change of current) arrive(change);
+  signal.addEventListener('abort', () => wake(), { once: true });
+  try {
+    while (!signal.aborted) {
+      for (const change of queue.splice(0)) yield change;
+      if (queue.length === 0 && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  } finally {
+    stop();
+  }
+}
+
+const UNMEASURED = {
+  gauge: () => {},
+  histogram: () => ({ startTimer: () => () => {}, observe: () => {} }),
+  counter: () => ({ inc: () => {} }),
+} as unknown as Metrics;

@@ -1,0 +1,126 @@
+import { Elector, type Term } from '@stockbroker/lease';
+import {
+  type FlowEvent,
+  type FlowLog,
+  type LaneOptions,
+  type MarketHours,
+  type PlacePorts,
+  placeTrade,
+  type SettlePorts,
+  settleReport,
+} from '@stockbroker/trade-flow';
+import type { OrderReport, Trade, TradeOrder } from '@stockbroker/trading';
+import { LedPartitions } from '../../apps/worker/src/leadPartitions.ts';
+import { startSweeping } from '../../apps/worker/src/sweeping.ts';
+import { busOf, exchangeOf, leasesOf, type Servers, storeOf } from './ports.ts';
+import type { SimulatedProcess } from './simulatedProcess.ts';
+
+export const PARTITIONS = 6;
+export const LEASE_TTL_MS = 3_000;
+export const LANE: LaneOptions = { maxPlacedAgeMs: 8_000, askAfterMs: 1_000, maxRetryMs: 1_000 };
+const SWEEP_MS = 1_000;
+const MAX_LANES = 3;
+
+/** Told of what happens in the processes. */
+export interface Witness {
+  event(process: SimulatedProcess, event: FlowEvent): void;
+  log(process: SimulatedProcess, message: string): void;
+  elected(process: SimulatedProcess, term: Term): void;
+}
+
+export interface Gateway {
+  process: SimulatedProcess;
+  place(order: TradeOrder): Promise<Trade>;
+  read(tradeId: string): Promise<Trade | null>;
+}
+
+export function startGateway(process: SimulatedProcess, servers: Servers, witness: Witness): Gateway {
+  const store = storeOf(process, servers);
+  const ports: PlacePorts = {
+    store,
+    wakeups: busOf(process, servers),
+    clock: process,
+    random: servers.random,
+    observe: (event) => witness.event(process, event),
+  };
+  return { process, place: (order) => placeTrade(ports, PARTITIONS, order), read: (id) => store.readTrade(id) };
+}
+
+export interface Callback {
+  process: SimulatedProcess;
+  /** Resolves when the exchange need not send the report again. */
+  take(report: OrderReport): Promise<unknown>;
+}
+
+export function startCallback(process: SimulatedProcess, servers: Servers, witness: Witness): Callback {
+  const ports: SettlePorts = {
+    store: storeOf(process, servers),
+    wakeups: busOf(process, servers),
+    observe: (event) => witness.event(process, event),
+  };
+  return { process, take: (report) => settleReport(ports, report, Buffer.from(report.tradeId + describe(report))) };
+}
+
+function describe({ outcome }: OrderReport): string {
+  return outcome.kind === 'filled' ? `${outcome.executionId} ${outcome.price}` : outcome.refusal.code;
+}
+
+export interface Worker {
+  process: SimulatedProcess;
+  /** In order: everything is handed over first. */
+  stop(): Promise<void>;
+}
+
+const ALWAYS: MarketHours = { isOpen: () => true };
+
+/** The worker's wiring of apps/worker/src/app.ts, over ports in memory. */
+export function startWorker(process: SimulatedProcess, servers: Servers, witness: Witness): Worker {
+  const store = storeOf(process, servers);
+  const bus = busOf(process, servers);
+  const say = (_fields: object, message: string) => witness.log(process, message);
+  const log: FlowLog = { debug: () => {}, info: say, warn: say, error: say };
+  const led: LedPartitions = new LedPartitions({
+    workerId: process.name,
+    store,
+    bus,
+    lanePorts: {
+      store,
+      exchange: exchangeOf(process, servers),
+      wakeups: bus,
+      clock: process,
+      random: servers.random,
+      hours: ALWAYS,
+      observe: (event) => witness.event(process, event),
+    },
+    options: { ...LANE, maxLanes: MAX_LANES },
+    log,
+    resign: (term) => void elector.resign(term),
+  });
+  const options = {
+    workerId: process.name,
+    partitions: PARTITIONS,
+    clusterSize: 3,
+    ttlMs: LEASE_TTL_MS,
+    renewMs: LEASE_TTL_MS / 3,
+    marginMs: LEASE_TTL_MS / 10,
+  };
+  const elector: Elector = new Elector(options, leasesOf(process, servers), process, {
+    elected: (term) => {
+      witness.elected(process, term);
+      led.elected(term);
+    },
+    lost: (term) => led.lost(term),
+    handOver: (term) => led.handOver(term),
+    problem: (message, error) => led.problem(message, error),
+  });
+  elector.start();
+  const sweeping = startSweeping(led, SWEEP_MS, process, () => {});
+  return {
+    process,
+    stop: async () => {
+      await sweeping.stop();
+      await elector.stop();
+      await led.ended();
+    },
+  };
+}

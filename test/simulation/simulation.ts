@@ -1,0 +1,185 @@
+import type { Term } from '@stockbroker/lease';
+import type { FlowEvent } from '@stockbroker/trade-flow';
+import type { OrderReport } from '@stockbroker/trading';
+import { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
+import { Client } from './client.ts';
+import { Invariants } from './invariants.ts';
+import { MemoryBus } from './memoryBus.ts';
+import { MemoryDatabase } from './memoryDatabase.ts';
+import { MemoryExchange } from './memoryExchange.ts';
+import { Network, Service } from './network.ts';
+import { makePlan, type Plan, ROLES, type Role, TICKERS } from './plan.ts';
+import type { Servers } from './ports.ts';
+import {
+  type Callback,
+  type Gateway,
+  LEASE_TTL_MS,
+  PARTITIONS,
+  startCallback,
+  startGateway,
+  startWorker,
+  type Witness,
+  type Worker,
+} from './processes.ts';
+import { SeededRandom } from './seededRandom.ts';
+import { SimulatedProcess } from './simulatedProcess.ts';
+import { World } from './world.ts';
+
+const START_EPOCH_MS = Date.UTC(2026, 0, 5, 15);
+const REPORT_TIMEOUT_MS = 2_500;
+const LATE_MS = 6_000;
+
+/** The broker and its world under one seed. */
+export class Simulation implements Witness {
+  readonly plan: Plan;
+  readonly world = new World();
+  readonly random: SeededRandom;
+  readonly servers: Servers;
+  readonly invariants: Invariants;
+  readonly clients: Client[];
+  /** What happened, in words; kept only when it is wanted, because it takes most of the time. */
+  readonly history: string[] = [];
+  readonly #tells: boolean;
+  readonly #gateways = new Map<Role, Gateway>();
+  readonly #callbacks = new Map<Role, Callback>();
+  readonly #workers = new Map<Role, Worker>();
+  #births = 0;
+
+  constructor(seed: number, { plan = makePlan(seed), tells = false }: { plan?: Plan; tells?: boolean } = {}) {
+    this.plan = plan;
+    this.#tells = tells;
+    this.random = new SeededRandom(seed + 0x5eed);
+    this.servers = this.#startServers();
+    this.invariants = new Invariants(this.servers, plan.openings);
+    for (const { customerId, cash, shares } of plan.openings) this.servers.database.openAccount(customerId, cash, shares);
+    for (const role of ROLES) this.start(role);
+    this.clients = plan.openings.map(({ customerId }) => new Client(customerId, this));
+  }
+
+  #startServers(): Servers {
+    const { world, random } = this;
+    const now = () => Math.floor(START_EPOCH_MS + world.nowMs);
+    const serverClock = { monotonicMs: () => world.nowMs, sleep: () => Promise.reject(new Error('servers do not sleep')) };
+    const exchangeService = new Service('exchange');
+    const exchange = new MemoryExchange(
+      {
+        now,
+        random: random.number,
+        after: (ms, run) => world.after(ms, () => this.#whenUp(exchangeService, run)),
+        report: (report, when, onTaken) =>
+          world.after(when === 'late' ? random.between(100, LATE_MS) : 0, () => this.report(report, onTaken)),
+      },
+      Object.fromEntries(TICKERS.map((ticker, i) => [ticker, { bid: BigInt(99 + i) * 10_000n, ask: BigInt(100 + i) * 10_000n }])),
+    );
+    return {
+      world,
+      random,
+      network: new Network(world, random),
+      database: new MemoryDatabase(PARTITIONS, now),
+      databaseService: new Service('database'),
+      exchange,
+      exchangeService,
+      bus: new MemoryBus(() => world.nowMs),
+      leases: new MemoryLeases(serverClock, LEASE_TTL_MS),
+      natsService: new Service('nats'),
+    };
+  }
+
+  /** A server that was down goes on where it was. */
+  #whenUp(service: Service, run: () => void): void {
+    if (service.isUp) run();
+    else this.world.after(200, () => this.#whenUp(service, run));
+  }
+
+  tell(line: () => string): void {
+    if (this.#tells) this.history.push(`${(this.world.nowMs / 1_000).toFixed(4).padStart(9)}  ${line()}`);
+  }
+
+  start(role: Role): void {
+    this.#births += 1;
+    // A restarted worker is another worker; so its name is new.
+    const process = new SimulatedProcess(this.world, `${role}-${this.#births}`, this.plan.speeds[role]);
+    if (role.startsWith('gateway')) this.#gateways.set(role, startGateway(process, this.servers, this));
+    else if (role.startsWith('callback')) this.#callbacks.set(role, startCallback(process, this.servers, this));
+    else this.#workers.set(role, startWorker(process, this.servers, this));
+    this.tell(() => `${process.name} started`);
+  }
+
+  /** The process that has the role now, alive or not. */
+  processOf(role: Role): SimulatedProcess {
+    const found = this.#gateways.get(role) ?? this.#callbacks.get(role) ?? this.#workers.get(role);
+    if (found === undefined) throw new Error(`nobody has ever been ${role}`);
+    return found.process;
+  }
+
+  kill(role: Role): void {
+    this.tell(() => `${this.processOf(role).name} killed`);
+    this.processOf(role).kill();
+  }
+
+  /** Starts whoever is not alive. */
+  startMissing(): void {
+    for (const role of ROLES) if (!this.processOf(role).isAlive) this.start(role);
+  }
+
+  /** A worker leaves in order, and its process ends. */
+  async leave(role: Role): Promise<void> {
+    const worker = this.#workers.get(role);
+    await worker?.stop();
+    worker?.process.kill();
+  }
+
+  get gateways(): Gateway[] {
+    return [...this.#gateways.values()];
+  }
+
+  /** The exchange reports to one of the callback processes, again until it is taken. */
+  report(report: OrderReport, onTaken: () => void, failures = 0): void {
+    const { network, exchangeService } = this.servers;
+    const again = () =>
+      this.world.after(100 * 2 ** Math.min(failures, 5), () =>
+        this.#whenUp(exchangeService, () => this.report(report, onTaken, failures + 1)),
+      );
+    const callback = this.random.pick([...this.#callbacks.values()]);
+    let isOver = false;
+    const end = (run: () => void) => {
+      if (!isOver) run();
+      isOver = true;
+    };
+    this.world.after(REPORT_TIMEOUT_MS, () => end(again));
+    if (network.isLost()) return;
+    this.world.after(network.delayMs(), () =>
+      callback.process.deliver(() => {
+        callback.take(report).then(
+          () => !network.isLost() && this.world.after(network.delayMs(), () => end(onTaken)),
+          () => this.world.after(network.delayMs(), () => end(again)),
+        );
+      }),
+    );
+  }
+
+  event(process: SimulatedProcess, event: FlowEvent): void {
+    this.tell(() => `${process.name} ${describeEvent(event)}`);
+    this.invariants.onEvent(event);
+  }
+
+  log(process: SimulatedProcess, message: string): void {
+    this.tell(() => `${process.name} ${message}`);
+  }
+
+  elected(process: SimulatedProcess, term: Term): void {
+    this.tell(() => `${process.name} elected leader of partition ${term.partition}`);
+    this.invariants.onElected(process, term);
+  }
+}
+
+function describeEvent(event: FlowEvent): string {
+  switch (event.kind) {
+    case 'lane-failed':
+      return `${event.kind} of ${event.customerId}: ${(event.error as Error).message}`;
+    case 'quarantined':
+      return `${event.kind} ${event.tradeId}: ${event.why}`;
+    default:
+      return `${event.kind} ${event.trade.seq} of ${event.trade.customerId}: ${event.trade.type} ${event.trade.quantity} ${event.trade.stockTicker} ${event.trade.status} ${event.trade.id}`;
+  }
+}
