@@ -6,6 +6,8 @@ import { canonicalPath, claimFolder } from './folderClaim.ts';
 import { initialiseData, placeData, postgresAccount, postgresEnvironment, postgresPrograms } from './postgresFiles.ts';
 import {
   type Account,
+  haltTree,
+  resumeTree,
   type ServerProcess,
   ServerStartError,
   spawnServer,
@@ -21,11 +23,16 @@ export interface PostgresOptions {
   port?: number;
   /** PostgreSQL parameters, over the ones below. */
   settings?: Record<string, string>;
+  /** Fills the data folder when there is none yet, e.g. with a copy of another server's; default: initdb. */
+  create?: CreateData;
   /** Takes the server's log and what is done to start it. */
   log?: Log;
 }
 
 type Log = (line: string) => void;
+
+/** @param account that the files must belong to; undefined: this process's own */
+export type CreateData = (dataDir: string, account: Account | undefined) => Promise<void>;
 
 export interface PostgresServer {
   /** Of the database `postgres`, as its superuser. */
@@ -40,6 +47,9 @@ export interface PostgresServer {
   stop(): Promise<void>;
   /** As a power cut: the next start recovers from the write-ahead log. */
   kill(): Promise<void>;
+  /** All its processes, connections open but silent, until `resume`. */
+  pause(): void;
+  resume(): void;
 }
 
 /** Commits stay durable (fsync and synchronous_commit are on by default): a database that may forget would prove nothing. */
@@ -63,6 +73,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     const program = ['-D', dataDir, '-c', 'listen_addresses=127.0.0.1'];
     const leftovers = await stopLeftovers('postgres', program, 'SIGINT');
     if (leftovers.length > 0) log(`stopped a server that an earlier run left behind (process ${leftovers.join(', ')})`);
+    if (options.create !== undefined && !existsSync(dataDir)) await options.create(dataDir, account);
     const password = await initialiseData(dataDir, programs, account, log);
     takeOverLock(dataDir);
 
@@ -79,6 +90,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
         exited: gone,
         stop: () => server.stop().then(() => gone),
         kill: () => server.kill().then(() => gone),
+        pause: () => void haltTree(server.pid),
+        resume: () => resumeTree(server.pid),
       };
     });
   } catch (error) {
@@ -150,7 +163,8 @@ export async function dropDatabase(adminUrl: string, name: string): Promise<void
   await withClient(adminUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`));
 }
 
-async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+/** Runs queries over a connection of their own. */
+export async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => {}); // a connection lost between two queries; the next query tells
   try {

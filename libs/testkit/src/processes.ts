@@ -12,5 +12,6 @@ export { type Issuer, openIssuer } from './identity.ts';
 export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
+export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { ServerStartError } from './serverProcess.ts';
 export { createSystem, type System, type SystemOptions } from './system.ts';
