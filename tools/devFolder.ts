@@ -12,6 +12,11 @@ export interface Connection {
   /** host:port */
   gateway: string;
   databaseUrl: string;
+  natsUrl: string;
+  /** host:port */
+  exchangeAddress: string;
+  /** A secret: only the user may read the file. */
+  exchangeApiKey: string;
   /** Keys of the development issuer, which signs tokens for anyone. */
   issuerDir: string;
 }

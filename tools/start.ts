@@ -62,6 +62,9 @@ async function run(dataDir: string, partitions: number): Promise<void> {
       pid: process.pid,
       gateway: broker.system.gatewayAddress,
       databaseUrl: broker.databaseUrl,
+      natsUrl: broker.natsUrl,
+      exchangeAddress: broker.system.exchangeAddress,
+      exchangeApiKey: broker.system.exchangeApiKey,
       issuerDir: join(dataDir, 'issuer'),
     });
     progress.line(`${prefix()}  ready\n\n${banner(broker, dataDir)}\n`);

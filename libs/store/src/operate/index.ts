@@ -5,6 +5,7 @@ export {
   listOperatorActions,
   type Operator,
   type OperatorActionRow,
+  recordAction,
   resolveQuarantined,
   unblockAccount,
 } from './operatorActions.ts';

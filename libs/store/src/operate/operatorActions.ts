@@ -50,6 +50,11 @@ export async function unblockAccount(
   return rows.length === 1;
 }
 
+/** Records what was done by hand through the ordinary paths, which record nothing about people. */
+export async function recordAction(db: Database, action: Operator & { action: string; subject: string }): Promise<void> {
+  await attempt(() => db.operatorAction.create({ data: action }));
+}
+
 export interface OperatorActionRow extends Operator {
   id: bigint;
   doneAt: Date;

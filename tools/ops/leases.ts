@@ -1,0 +1,97 @@
+import type { LeaseSnapshot } from '@stockbroker/lease';
+import { sleep } from '@stockbroker/runtime';
+import { readPartitionLeases } from '@stockbroker/store/operate';
+import { table } from '../cli.ts';
+import { type Call, CannotTellError, counted, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
+import { joinStates, loads, type PartitionState, spread, stillWrong, type WorkerLoad } from './leaseState.ts';
+
+const HELP = `npm run ops -- leases: which worker leads what, and since when.
+
+  --partitions      a line for each partition, with its epoch, instead of one for each worker
+  --patience TIME   how long something may be wrong before it counts, because partitions change hands; default 5s
+  --json, --data-dir, and the environment: see npm run ops -- --help
+
+A partition is wrong when nobody has its lease (in JetStream), or when the lease and the fence (the epoch in PostgreSQL) name
+different workers. Since is when the leader raised the epoch.
+
+Exit code: 0 every partition is led, 1 some are wrong for longer than --patience, 2 wrong usage, 3 PostgreSQL or NATS does not answer.
+`;
+
+const LOOK_EVERY_MS = 250;
+
+export const leases: OpsCommand = {
+  help: HELP,
+  options: { partitions: { type: 'boolean', default: false }, patience: { type: 'string', default: '5s' } },
+  run: async ({ args, values, servers }) => {
+    noArguments('leases', args);
+    const { states, snapshot, wrong } = await look(servers, duration('--patience', String(values.patience)));
+    const workers = loads(states, snapshot);
+    const problems = wrong.map(({ partition, problem, leader, fencedBy }) =>
+      problem === 'no-leader'
+        ? `partition ${partition}: nobody leads it; last ${fencedBy || 'nobody'}`
+        : `partition ${partition}: ${leader} has the lease, but ${fencedBy || 'nobody'} raised the epoch last`,
+    );
+    const text = [
+      values.partitions === true ? partitionTable(states) : workerTable(workers),
+      '',
+      ...(problems.length === 0 ? [summary(workers, states.length)] : problems),
+    ].join('\n');
+    const json = {
+      workers,
+      spread: spread(workers),
+      partitions: states,
+      withoutLeader: wrong.filter(({ problem }) => problem === 'no-leader').map(({ partition }) => partition),
+      disagreeing: wrong.filter(({ problem }) => problem === 'disagree').map(({ partition }) => partition),
+    } satisfies Record<string, unknown>;
+    return { attention: wrong.length > 0, text, json } satisfies Result;
+  },
+};
+
+interface Look {
+  states: PartitionState[];
+  snapshot: LeaseSnapshot;
+  wrong: PartitionState[];
+}
+
+/** Looks again and again until nothing is wrong, or something has been all the time. */
+async function look(servers: Call['servers'], patienceMs: number): Promise<Look> {
+  const giveUpAt = performance.now() + patienceMs;
+  const [db, bucket] = await Promise.all([servers.db(), servers.leases()]);
+  for (let wrong: PartitionState[] | undefined; ; ) {
+    const [fences, snapshot] = await Promise.all([readPartitionLeases(db), bucket.read()]);
+    if (fences.length === 0) throw new CannotTellError('The database has no partitions yet: npm run db:migrate');
+    const states = joinStates(fences, snapshot);
+    wrong = stillWrong(wrong, states);
+    if (wrong.length === 0 || performance.now() >= giveUpAt) return { states, snapshot, wrong };
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+function workerTable(workers: WorkerLoad[]): string {
+  const rows = workers.map(({ id, draining, alive, partitions, since }) => [
+    id,
+    alive ? (draining ? 'draining' : 'alive') : 'silent',
+    String(partitions.length),
+    since === null ? '' : moment(since.first),
+    since === null ? '' : moment(since.last),
+  ]);
+  return table([['worker', 'state', 'leads', 'first since', 'last since'], ...rows], [2]);
+}
+
+function partitionTable(states: PartitionState[]): string {
+  const rows = states.map(({ partition, leader, epoch, fencedBy, since, problem }) => [
+    String(partition),
+    leader ?? '-',
+    String(epoch),
+    fencedBy || '-',
+    moment(since),
+    problem ?? '',
+  ]);
+  return table([['partition', 'lease', 'epoch', 'raised by', 'since', ''], ...rows], [0, 2]);
+}
+
+function summary(workers: WorkerLoad[], partitions: number): string {
+  const even = spread(workers);
+  const shares = even === null ? '' : `, ${even.least} to ${even.most} each`;
+  return `${counted(partitions, 'partition')} led by ${counted(workers.filter((worker) => worker.partitions.length > 0).length, 'worker')}${shares}.`;
+}

@@ -1,0 +1,167 @@
+import { type ExchangeClient, type ListedOrder, MalformedReportError } from '@stockbroker/exchange-client';
+import type { Database, Store } from '@stockbroker/store';
+import { type IdRange, readTradesOfDay, recordAction } from '@stockbroker/store/operate';
+import { ExchangeInDoubtError, settleReport } from '@stockbroker/trade-flow';
+import type { Trade } from '@stockbroker/trading';
+import { grouped, table, UserError, wholeNumber } from '../cli.ts';
+import { type Call, counted, moment, noArguments, type OpsCommand, type Result } from './command.ts';
+import { compareOrder, type Difference } from './compareOrder.ts';
+import { dayBounds, idsOf, TIME_ZONE, today } from './day.ts';
+import { mergeById } from './mergeById.ts';
+import { operatorName } from './operator.ts';
+import type { Found } from './whyStuck.ts';
+
+const HELP = `npm run ops -- reconcile: a day of trades against the exchange's journal, order by order, by id.
+
+  --day DATE      the day, by the clocks of the exchange (${TIME_ZONE}); default: today. A trade's day is that of its id, made when it
+                  was placed, on both sides: an order sent after midnight belongs to the day of its trade
+  --all           everything ever, also orders whose ids have no time in them
+  --fix           settles what the exchange has ended and we have not: each order is asked for by its id and goes through the same
+                  statement as a callback. Nothing else is changed; what remains is for people
+  --limit N       how many differences are listed; all are counted; default 100
+  --operator NAME who does it, for the record of --fix; default: OPERATOR, or the user of this machine
+  --json, --data-dir, and the environment: see npm run ops -- --help
+
+missing: here, and the exchange does not have it. extra: at the exchange, and no trade here. different: state, price, quantity, side,
+ticker, execution or time differ. Each is looked at twice, on both sides, before it counts; what was sent less than a minute ago, or
+is open on both sides, is in flight and no difference. Both sides are read in order of id, in bounded memory.
+
+Exit code: 0 no difference (left), 1 differences, 2 wrong usage, 3 the database or the exchange does not answer.
+`;
+
+export const reconcile: OpsCommand = {
+  help: HELP,
+  options: {
+    day: { type: 'string' },
+    all: { type: 'boolean', default: false },
+    fix: { type: 'boolean', default: false },
+    limit: { type: 'string', default: '100' },
+    operator: { type: 'string' },
+  },
+  run: reconcileDay,
+};
+
+/** Suspects looked at again together. */
+const BATCH = 256;
+const TELL_EVERY_MS = 2_000;
+const EVERYTHING: IdRange = { from: '00000000-0000-0000-0000-000000000000', before: null };
+
+interface Sides {
+  db: Database;
+  store: Store;
+  exchange: ExchangeClient;
+}
+
+type Listed = Omit<Difference, 'settleWith'> & { orderId: string; customerId: string | null };
+
+async function reconcileDay({ args, values, servers, say }: Call): Promise<Result> {
+  noArguments('reconcile', args);
+  if (values.all === true && values.day !== undefined) throw new UserError('Give --day or --all, not both.');
+  const limit = wholeNumber('--limit', String(values.limit), { min: 1, max: 100_000 });
+  const day = values.all === true ? null : String(values.day ?? today(new Date()));
+  const bounds = day === null ? null : dayBounds(day);
+  const range = bounds === null ? EVERYTHING : idsOf(bounds);
+  const sides = { db: await servers.db(), store: await servers.store(), exchange: await servers.exchange() };
+  const counts = { trades: 0, orders: 0, inFlight: 0, missing: 0, extra: 0, different: 0, fixed: 0 };
+  const listed: Listed[] = [];
+
+  const judge = async (suspects: string[]) => {
+    // At once: both clients make batches of them.
+    for (const { id, trade, comparison } of await Promise.all(suspects.map((id) => lookAgain(sides, id)))) {
+      if (comparison.kind === 'same') continue;
+      if (comparison.kind === 'in-flight') counts.inFlight += 1;
+      else if (
+        values.fix === true &&
+        comparison.settleWith !== undefined &&
+        (await fix(sides, servers, id, operatorName(values)))
+      ) {
+        counts.fixed += 1;
+        say(`settled ${id}`);
+      } else {
+        counts[comparison.kind] += 1;
+        const { kind, why } = comparison;
+        if (listed.length < limit) listed.push({ orderId: id, customerId: trade?.customerId ?? null, kind, why });
+      }
+    }
+  };
+  const suspects: string[] = [];
+  let toldAt = performance.now();
+  const pairs = mergeById<Trade, ListedOrder>(readTradesOfDay(sides.db, range), sides.exchange.listOrders(range), {
+    left: (trade) => trade.id,
+    right: (order) => order.tradeId,
+  });
+  for await (const { id, left, right } of pairs) {
+    counts.trades += left === null ? 0 : 1;
+    counts.orders += right === null ? 0 : 1;
+    const { kind } = compareOrder(left, right?.found ?? 'unknown', Date.now());
+    if (kind === 'in-flight') counts.inFlight += 1;
+    else if (kind !== 'same') suspects.push(id);
+    if (suspects.length >= BATCH) await judge(suspects.splice(0));
+    if (performance.now() - toldAt < TELL_EVERY_MS) continue;
+    toldAt = performance.now();
+    say(`${grouped(counts.trades)} trades, ${grouped(counts.orders)} orders compared`);
+  }
+  await judge(suspects);
+  const remaining = counts.missing + counts.extra + counts.different;
+  const text = [
+    ...(listed.length === 0 ? [] : [table([['difference', 'order id', 'customer', 'what'], ...listed.map(row)]), '']),
+    `${day === null ? 'Ever' : `${day} (${TIME_ZONE}${bounds === null ? '' : `: ${moment(bounds.from)} to ${moment(bounds.before)}`})`}: ` +
+      `${counted(counts.trades, 'trade')}, ${counted(counts.orders, 'order')}, ${grouped(counts.inFlight)} in flight; ` +
+      `${grouped(counts.missing)} missing, ${grouped(counts.extra)} extra, ${grouped(counts.different)} different` +
+      `${values.fix === true ? `; ${grouped(counts.fixed)} settled now` : ''}.`,
+  ].join('\n');
+  const json = {
+    day,
+    timeZone: TIME_ZONE,
+    from: bounds?.from ?? null,
+    before: bounds?.before ?? null,
+    ...counts,
+    differences: listed,
+  };
+  return { attention: remaining > 0, text, json };
+}
+
+/** Both sides were read a while ago, and not at one moment: asked for by its id, most of what looked different is the same. */
+async function lookAgain({ store, exchange }: Sides, id: string) {
+  const found = await findOrder(exchange, id);
+  // The trade is read after the order: whatever the exchange has, has been marked here before.
+  const trade = await store.readTrade(id);
+  return { id, trade, comparison: compareOrder(trade, found, Date.now()) };
+}
+
+async function findOrder(exchange: ExchangeClient, id: string): Promise<Found> {
+  try {
+    return await exchange.findOrder(id);
+  } catch (error) {
+    if (error instanceof ExchangeInDoubtError && error.cause instanceof MalformedReportError) return error.cause;
+    throw error;
+  }
+}
+
+/** As the lane does it when it has to ask. @returns true when the trade has ended so */
+async function fix({ db, store, exchange }: Sides, servers: Call['servers'], id: string, operator: string): Promise<boolean> {
+  const report = await exchange.findOrder(id);
+  if (typeof report === 'string') return false;
+  const wake = await settledNews(servers);
+  const ports = { store, wakeups: { tradePlaced: () => {}, tradeSettled: wake }, observe: () => {} };
+  const raw = JSON.stringify(report, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+  const became = await settleReport(ports, report, Buffer.from(raw));
+  if (became === 'settled')
+    await recordAction(db, { operator, note: 'reconcile --fix', action: 'settle', subject: `trade ${id}` });
+  return became !== 'quarantined';
+}
+
+/** The customer's lane goes on at once when NATS is there, and soon when it is not. */
+async function settledNews(servers: Call['servers']): Promise<(trade: Trade) => void> {
+  try {
+    const connection = await servers.nats();
+    const { publishSettled } = await import('@stockbroker/bus');
+    return (trade) => publishSettled(connection, trade);
+  } catch {
+    return () => {};
+  }
+}
+
+function row({ kind, orderId, customerId, why }: Listed): string[] {
+  return [kind, orderId, customerId ?? '-', why];
+}
