@@ -1,7 +1,7 @@
 import { Bus, connectNats } from '@stockbroker/bus';
-import { GrpcServer } from '@stockbroker/rpc';
+import { GrpcServer, type Refused } from '@stockbroker/rpc';
 import { CallbackServiceDefinition } from '@stockbroker/rpc/exchange';
-import { type AppContext, type RunningApp, startProbe } from '@stockbroker/runtime';
+import { type AppContext, type RunningApp, readServerLimits, startProbe } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { reportTo } from '@stockbroker/trade-flow';
 import { type CallbackPorts, takeGrpcCallback, takeHttpCallback, toRpcError } from './callbacks.ts';
@@ -24,12 +24,19 @@ export async function startCallback({ config, log, metrics }: AppContext<Callbac
     nowMs: () => Date.now(),
     onFailure: (error) => log.error({ err: error }, 'callback failed'),
   };
+  const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
+  const limits = { ...readServerLimits('CALLBACK', config), maxConnectionAgeMs: config.CALLBACK_MAX_CONNECTION_AGE_MS };
+  const onRefused = (why: Refused) => refused.inc({ why });
   const http = await startHttpServer({
     host: config.CALLBACK_HOST,
     port: config.CALLBACK_HTTP_PORT,
     path: CALLBACK_PATH,
     maxBytes: config.CALLBACK_MAX_BYTES,
     maxInFlight: config.CALLBACK_MAX_IN_FLIGHT,
+    maxConnections: limits.maxConnections,
+    requestTimeoutMs: limits.requestTimeoutMs,
+    idleTimeoutMs: limits.idleTimeoutMs,
+    onRefused,
     handle: (header, body) => takeHttpCallback(ports, header, body),
     onAnswer: (status) => answers.inc({ answer: String(status) }),
   });
@@ -38,15 +45,27 @@ export async function startCallback({ config, log, metrics }: AppContext<Callbac
     port: config.CALLBACK_GRPC_PORT,
     maxRequestBytes: config.CALLBACK_MAX_BYTES,
     maxInFlight: config.CALLBACK_MAX_IN_FLIGHT,
+    limits,
+    onRefused,
     toRpcError: (error) => toRpcError(ports, error),
     onCall: (_method, code) => answers.inc({ answer: code }),
   });
-  grpc.add(CallbackServiceDefinition, {
-    reportOrders: async (request, context) => {
-      await takeGrpcCallback(ports, context.header, context.rawRequest, request);
-      return {};
+  grpc.add(
+    CallbackServiceDefinition,
+    {
+      reportOrders: async (request, context) => {
+        await takeGrpcCallback(ports, context.header, context.rawRequest, request);
+        return {};
+      },
     },
-  });
+    {
+      onMalformed: async (context) => {
+        await takeGrpcCallback(ports, context.header, context.rawRequest, null);
+        return {};
+      },
+    },
+  );
+  metrics.gauge('server_connections', 'Open connections', () => http.load().connections + grpc.load.connections);
   const grpcPort = await grpc.listen();
   const database = startProbe(() => store.ping());
   grpc.setServing(true);

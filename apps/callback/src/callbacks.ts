@@ -35,15 +35,16 @@ export async function takeHttpCallback(ports: CallbackPorts, header: Header, bod
   }
 }
 
-/** A callback over gRPC, signed over the bytes of the request. */
+/** A callback over gRPC, signed over the bytes of the request. `request` is null when those are no ReportOrdersRequest. */
 export async function takeGrpcCallback(
   ports: CallbackPorts,
   header: Header,
   raw: Uint8Array,
-  request: ReportOrdersRequest,
+  request: ReportOrdersRequest | null,
 ): Promise<void> {
   verifyWebhook(ports.keys, header, raw, ports.nowMs());
-  if (request.reports.length > MAX_REPORTS) await quarantineReport(ports, null, tooMany(request.reports.length), raw);
+  if (request === null) await quarantineReport(ports, null, 'malformed: the body is not a ReportOrdersRequest in protobuf', raw);
+  else if (request.reports.length > MAX_REPORTS) await quarantineReport(ports, null, tooMany(request.reports.length), raw);
   else await takeReports(ports, request.reports);
 }
 

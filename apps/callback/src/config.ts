@@ -1,6 +1,6 @@
 import { natsVariables } from '@stockbroker/bus';
 import { parseWebhookSecret } from '@stockbroker/rpc';
-import { type AppConfig, integer, text, type Variable } from '@stockbroker/runtime';
+import { type AppConfig, connectionAgeVariable, integer, serverVariables, text, type Variable } from '@stockbroker/runtime';
 import { storeVariables } from '@stockbroker/store';
 
 const callbackSecrets: Variable<Buffer[]> = {
@@ -23,6 +23,8 @@ export const variables = {
     { min: 1, max: 10_000 },
     { default: '256' },
   ),
+  ...serverVariables('CALLBACK'),
+  CALLBACK_MAX_CONNECTION_AGE_MS: connectionAgeVariable('1800000'),
 };
 
 export type CallbackConfig = AppConfig<typeof variables>;

@@ -1,6 +1,13 @@
 import { GrpcServer, RpcError, Status } from '@stockbroker/rpc';
 import { ExchangeServiceDefinition, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
-import { type AppConfig, type AppContext, type Log, OverloadedError, type RunningApp } from '@stockbroker/runtime';
+import {
+  type AppConfig,
+  type AppContext,
+  type Log,
+  OverloadedError,
+  type RunningApp,
+  readServerLimits,
+} from '@stockbroker/runtime';
 import { requireApiKey } from './apiKey.ts';
 import { type exchangeVariables, initialBehaviour } from './config.ts';
 import { Exchange } from './exchange.ts';
@@ -38,6 +45,9 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
     port: config.EXCHANGE_PORT,
     maxRequestBytes: config.EXCHANGE_MAX_REQUEST_BYTES,
     maxInFlight: config.EXCHANGE_MAX_IN_FLIGHT,
+    // No age: its members' quote streams stay, and each broken one would cost them a moment without quotes.
+    limits: readServerLimits('EXCHANGE', config),
+    onRefused: (why) => metrics.refused.inc({ why }),
     toRpcError: (error, method) => toRpcError(error, method, log),
     onCall: (method, code, seconds) => metrics.callSeconds.observe({ method, code }, seconds),
   });

@@ -1,6 +1,6 @@
 import { parseWebhookSecret } from '@stockbroker/rpc';
 import { Behaviour } from '@stockbroker/rpc/exchange';
-import { type ConfigOf, fraction, integer, oneOf, text, type Variables } from '@stockbroker/runtime';
+import { type ConfigOf, fraction, integer, oneOf, serverVariables, text, type Variables } from '@stockbroker/runtime';
 
 const milliseconds = { min: 0, max: 600_000 };
 const ON_OFF = ['on', 'off'] as const;
@@ -30,6 +30,8 @@ export const exchangeVariables = {
     { default: '200000' },
   ),
   EXCHANGE_MAX_QUOTE_STREAMS: integer('Quote streams at once.', { min: 1, max: 10_000 }, { default: '100' }),
+
+  ...serverVariables('EXCHANGE'),
 
   EXCHANGE_CALLBACK_TIMEOUT_MS: integer('How long one callback may take.', { min: 10, max: 600_000 }, { default: '10000' }),
   EXCHANGE_CALLBACK_BACKOFF_BASE_MS: integer(

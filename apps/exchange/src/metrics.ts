@@ -10,6 +10,7 @@ export function createExchangeMetrics(metrics: Metrics) {
     reports: metrics.counter('exchange_reports_total', 'Reports sent, by result; a failed one is sent again.', ['result']),
     acceptBatchSize: metrics.histogram('exchange_accept_batch_size', 'Orders accepted in one transaction.', [], SIZE_BUCKETS),
     reportBatchSize: metrics.histogram('exchange_report_batch_size', 'Reports in one message.', [], SIZE_BUCKETS),
+    refused: metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']),
     callSeconds: metrics.histogram('exchange_call_seconds', 'Duration of calls.', ['method', 'code']),
   };
 }

@@ -2,7 +2,7 @@ import { Bus, connectNats } from '@stockbroker/bus';
 import { createExchangeClient } from '@stockbroker/exchange-client';
 import { GrpcServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
-import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
+import { type AppContext, type RunningApp, readServerLimits, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { reportTo } from '@stockbroker/trade-flow';
 import { createAuthenticate } from './auth.ts';
@@ -34,11 +34,14 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   const instruments = followInstruments(exchange, log);
   const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
   const calls = metrics.histogram('rpc_server_seconds', 'Duration of calls', ['method', 'code']);
+  const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
   const server = new GrpcServer({
     host: config.GATEWAY_HOST,
     port: config.GATEWAY_PORT,
     maxRequestBytes: config.GATEWAY_MAX_BYTES,
     maxInFlight: config.GATEWAY_MAX_IN_FLIGHT,
+    limits: { ...readServerLimits('GATEWAY', config), maxConnectionAgeMs: config.GATEWAY_MAX_CONNECTION_AGE_MS },
+    onRefused: (why) => refused.inc({ why }),
     toRpcError: (error, method) => toRpcError(error, (unexpected) => log.error({ err: unexpected, method }, 'call failed')),
     onCall: (method, code, seconds) => calls.observe({ method, code }, seconds),
   });
@@ -59,6 +62,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
       },
     }),
   );
+  metrics.gauge('server_connections', 'Open connections', () => server.load.connections);
   const port = await server.listen();
   const database = startProbe(() => store.ping());
   let oldestOpenMs = 0;

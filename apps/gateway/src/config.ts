@@ -1,6 +1,6 @@
 import { natsVariables } from '@stockbroker/bus';
 import { exchangeVariables } from '@stockbroker/exchange-client';
-import { type AppConfig, integer, list, text } from '@stockbroker/runtime';
+import { type AppConfig, connectionAgeVariable, integer, list, serverVariables, text } from '@stockbroker/runtime';
 import { storeVariables } from '@stockbroker/store';
 
 export const variables = {
@@ -15,6 +15,8 @@ export const variables = {
     { min: 1, max: 100_000 },
     { default: '10000' },
   ),
+  ...serverVariables('GATEWAY'),
+  GATEWAY_MAX_CONNECTION_AGE_MS: connectionAgeVariable('1800000'),
   AUTH_JWKS: text('Public keys of the token issuer: an https:// URL, or the path of a JWKS file.'),
   AUTH_ISSUER: text('The `iss` that tokens must have.'),
   AUTH_AUDIENCE: text('The `aud` that tokens must have.', { default: 'stockbroker' }),

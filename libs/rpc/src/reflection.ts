@@ -21,17 +21,38 @@ export function addReflection(server: Server, services: () => string[]): void {
       requestStream: true,
       responseStream: true,
       requestSerialize: (message: ServerReflectionRequest) => Buffer.from(ServerReflectionRequest.encode(message).finish()),
-      requestDeserialize: (bytes: Buffer) => ServerReflectionRequest.decode(bytes),
+      requestDeserialize: decoded,
       responseSerialize: (message: ServerReflectionResponse) => Buffer.from(ServerReflectionResponse.encode(message).finish()),
       responseDeserialize: (bytes: Buffer) => ServerReflectionResponse.decode(bytes),
     };
-    const handler = (call: ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>) => {
-      call.on('data', (request: ServerReflectionRequest) =>
-        call.write({ validHost: request.host, originalRequest: request, messageResponse: answer(request, services) }),
-      );
+    const handler = (call: ServerDuplexStream<Asked, ServerReflectionResponse>) => {
+      // An answer is hundreds of times longer than its question: a client that does not read gets no more of them.
+      call.on('data', (request: Asked) => {
+        if (request === MALFORMED) {
+          const details = 'the request is not a valid protobuf message of this method';
+          call.emit('error', { code: Status.INVALID_ARGUMENT, details });
+        } else if (
+          !call.write({ validHost: request.host, originalRequest: request, messageResponse: answer(request, services) })
+        ) {
+          call.pause();
+        }
+      });
+      call.on('drain', () => call.resume());
       call.on('end', () => call.end());
     };
     server.addService({ serverReflectionInfo: definition }, { serverReflectionInfo: handler });
+  }
+}
+
+const MALFORMED = Symbol('malformed');
+type Asked = ServerReflectionRequest | typeof MALFORMED;
+
+/** What a deserializer throws, grpc-js answers as a fault of the server's. */
+function decoded(bytes: Buffer): Asked {
+  try {
+    return ServerReflectionRequest.decode(bytes);
+  } catch {
+    return MALFORMED;
   }
 }
 

@@ -1,34 +1,24 @@
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
-  type Metadata,
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
   type ServerWritableStream,
   status as Status,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
+import { Arrivals } from './arrivals.ts';
+import { type CallContext, contextOf, drained } from './callContext.ts';
+import { Connections, type Refused } from './connections.ts';
 import { HealthDefinition } from './generated/grpc/health/v1/health.ts';
 import { createHealth, type Health } from './health.ts';
+import { DEFAULT_LIMITS, type ServerLimits, toServerOptions } from './limits.ts';
 import { addReflection } from './reflection.ts';
 import { RpcError, toStatusObject } from './rpcError.ts';
 import { type MethodDefinition, methodPath, type RequestOf, type ResponseOf, type ServiceDefinition } from './service.ts';
-
-/** What a handler may know of its call. */
-export interface CallContext {
-  /** "/package.Service/Method". */
-  method: string;
-  /** First value of a request header, by its lower-case name. */
-  header(name: string): string | undefined;
-  /** Aborts when the client goes away or the deadline passes. */
-  signal: AbortSignal;
-  /** When the client stops waiting. */
-  deadline: Date | undefined;
-  /** The client's address. */
-  peer: string;
-  /** The request as it came, for signatures. */
-  rawRequest: Uint8Array;
-}
 
 type Handler<M extends MethodDefinition> = M['responseStream'] extends true
   ? (request: RequestOf<M>, context: CallContext) => AsyncIterable<ResponseOf<M>>
@@ -41,15 +31,27 @@ export interface GrpcServerOptions {
   port: number;
   /** Largest request, bytes. */
   maxRequestBytes: number;
-  /** Unary calls in flight; one more is answered RESOURCE_EXHAUSTED. */
+  /** Unary calls in flight; one more is answered RESOURCE_EXHAUSTED. As many more requests may be arriving. */
   maxInFlight: number;
+  /** Over the defaults. */
+  limits?: Partial<ServerLimits>;
   /** Turns whatever a handler threw into the one error that the client sees. The only place where that happens. */
   toRpcError: (error: unknown, method: string) => RpcError;
   /** Called once a call has ended, for metrics. */
   onCall?: (method: string, code: string, seconds: number) => void;
+  /** Called for each connection or request that was ended for breaking a limit, for metrics. */
+  onRefused?: (why: Refused) => void;
+}
+
+export interface ServiceOptions {
+  /** Takes a request that is no protobuf of its method, and may answer it. By default that is INVALID_ARGUMENT. */
+  onMalformed?: (context: CallContext, error: RpcError) => Promise<unknown>;
 }
 
 type Untyped = (request: unknown, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
+
+/** Clients send the beginnings of many calls before the first end: a burst of as many is no attack. */
+const LEAST_ARRIVING = 256;
 
 /** A grpc-js server with health and reflection, over handlers that are plain functions. */
 export class GrpcServer {
@@ -57,39 +59,81 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #services: string[] = [];
   readonly #health: Health;
+  readonly #connections: Connections;
+  readonly #arrivals: Arrivals;
+  readonly #maxStreams: number;
   #inFlight = 0;
+  #streams = 0;
 
   constructor(options: GrpcServerOptions) {
+    // It would write headers that it cannot read to standard error as they are, tokens among them.
+    setLogVerbosity(logVerbosity.NONE);
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const { onRefused } = options;
     this.#options = options;
-    this.#server = new Server({ 'grpc.max_receive_message_length': options.maxRequestBytes });
+    this.#maxStreams = limits.maxStreams;
+    this.#arrivals = new Arrivals({
+      timeoutMs: limits.requestTimeoutMs,
+      most: Math.max(options.maxInFlight, LEAST_ARRIVING),
+      overloaded: (arriving) => toStatusObject(overloaded(`${arriving} calls in flight`)),
+      onRefused: () => onRefused?.('slow request'),
+    });
+    this.#server = new Server({
+      ...toServerOptions(limits, options.maxRequestBytes),
+      interceptors: [this.#arrivals.interceptor],
+    });
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#connections = new Connections({
+      host: options.host,
+      port: options.port,
+      maxConnections: limits.maxConnections,
+      handshakeTimeoutMs: limits.requestTimeoutMs,
+      serve: (socket) => injector.injectConnection(socket),
+      ...(onRefused === undefined ? {} : { onRefused }),
+    });
     this.#health = createHealth();
     this.add(HealthDefinition, this.#health.handlers);
     addReflection(this.#server, () => this.#services);
   }
 
-  add<D extends ServiceDefinition>(service: D, handlers: Handlers<D>): void {
+  /** What clients hold of it now: for metrics. */
+  get load(): { connections: number; calls: number; streams: number; arriving: number } {
+    return {
+      connections: this.#connections.count,
+      calls: this.#inFlight,
+      streams: this.#streams,
+      arriving: this.#arrivals.count,
+    };
+  }
+
+  add<D extends ServiceDefinition>(service: D, handlers: Handlers<D>, options: ServiceOptions = {}): void {
     this.#services.push(service.fullName);
     for (const [key, method] of Object.entries(service.methods)) {
       const path = methodPath(service, method);
       const handler = (handlers as Record<string, Untyped>)[key];
       if (handler === undefined) throw new Error(`${path} has no handler`);
       const bytes = { path, requestStream: false, responseStream: method.responseStream, ...RAW };
+      const served: Served = {
+        path,
+        method,
+        handler,
+        onMalformed: options.onMalformed,
+        // Anyone may ask for the health: that makes nobody a client to be preferred.
+        trusted: (peer) => {
+          if (service.fullName !== HealthDefinition.fullName) this.#connections.trust(peer);
+        },
+      };
       if (method.responseStream) {
-        this.#server.addService({ [key]: bytes }, { [key]: this.#streamHandler(path, method, handler) });
+        this.#server.addService({ [key]: bytes }, { [key]: this.#streamHandler(served) });
       } else {
-        this.#server.addService({ [key]: bytes }, { [key]: this.#unaryHandler(path, method, handler) });
+        this.#server.addService({ [key]: bytes }, { [key]: this.#unaryHandler(served) });
       }
     }
   }
 
   /** Starts to listen. Health says NOT_SERVING until `setServing(true)`. @returns the port */
-  async listen(): Promise<number> {
-    const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
-      );
-    });
+  listen(): Promise<number> {
+    return this.#connections.listen();
   }
 
   setServing(serving: boolean): void {
@@ -99,34 +143,36 @@ export class GrpcServer {
   /** Takes no new calls, waits for those in flight up to `timeoutMs`, then cuts them. */
   async stop(timeoutMs: number): Promise<void> {
     this.#health.close();
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#server.forceShutdown(), timeoutMs);
-      this.#server.tryShutdown(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    const closed = this.#connections.close();
+    const timer = setTimeout(() => {
+      this.#server.forceShutdown();
+      this.#connections.destroy();
+    }, timeoutMs);
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    await closed;
+    clearTimeout(timer);
+    this.#arrivals.stop();
   }
 
-  #unaryHandler(path: string, method: MethodDefinition, handler: Untyped): handleUnaryCall<Buffer, Buffer> {
+  #unaryHandler(served: Served): handleUnaryCall<Buffer, Buffer> {
     return (call, callback) => {
-      const started = performance.now();
-      const finish = (code: Status) => this.#options.onCall?.(path, Status[code], (performance.now() - started) / 1000);
+      const finish = this.#timer(served.path);
       if (this.#inFlight >= this.#options.maxInFlight) {
         finish(Status.RESOURCE_EXHAUSTED);
-        callback(toStatusObject(overloaded(this.#options.maxInFlight)));
+        callback(toStatusObject(overloaded(`${this.#options.maxInFlight} calls in flight`)));
         return;
       }
       this.#inFlight += 1;
-      this.#callUnary(path, method, handler, call).then(
+      callUnary(served, call).then(
         (response) => {
           this.#inFlight -= 1;
+          served.trusted(call.getPeer());
           finish(Status.OK);
           callback(null, response);
         },
         (error: unknown) => {
           this.#inFlight -= 1;
-          const rpcError = this.#options.toRpcError(error, path);
+          const rpcError = this.#options.toRpcError(error, served.path);
           finish(rpcError.code);
           callback(toStatusObject(rpcError));
         },
@@ -134,22 +180,24 @@ export class GrpcServer {
     };
   }
 
-  async #callUnary(path: string, method: MethodDefinition, handler: Untyped, call: ServerUnaryCall<Buffer, Buffer>) {
-    const response = await (handler(decodeRequest(method, call.request), contextOf(path, call)) as Promise<unknown>);
-    return encodeResponse(method, response);
-  }
-
-  #streamHandler(path: string, method: MethodDefinition, handler: Untyped): handleServerStreamingCall<Buffer, Buffer> {
+  #streamHandler(served: Served): handleServerStreamingCall<Buffer, Buffer> {
     return (call) => {
-      const started = performance.now();
-      const finish = (code: Status) => this.#options.onCall?.(path, Status[code], (performance.now() - started) / 1000);
-      this.#callStream(path, method, handler, call).then(
+      const finish = this.#timer(served.path);
+      if (this.#streams >= this.#maxStreams) {
+        finish(Status.RESOURCE_EXHAUSTED);
+        call.emit('error', toStatusObject(overloaded(`${this.#maxStreams} streams open`)));
+        return;
+      }
+      this.#streams += 1;
+      callStream(served, call).then(
         () => {
+          this.#streams -= 1;
           finish(Status.OK);
           call.end();
         },
         (error: unknown) => {
-          const rpcError = this.#options.toRpcError(error, path);
+          this.#streams -= 1;
+          const rpcError = this.#options.toRpcError(error, served.path);
           finish(rpcError.code);
           call.emit('error', toStatusObject(rpcError));
         },
@@ -157,14 +205,39 @@ export class GrpcServer {
     };
   }
 
-  async #callStream(path: string, method: MethodDefinition, handler: Untyped, call: ServerWritableStream<Buffer, Buffer>) {
-    const context = contextOf(path, call);
-    const responses = handler(decodeRequest(method, call.request), context) as AsyncIterable<unknown>;
-    for await (const response of responses) {
-      if (context.signal.aborted) return;
-      const hasRoom = call.write(encodeResponse(method, response));
-      if (!hasRoom) await drained(call, context.signal);
-    }
+  #timer(path: string): (code: Status) => void {
+    const started = performance.now();
+    return (code) => this.#options.onCall?.(path, Status[code], (performance.now() - started) / 1000);
+  }
+}
+
+/** A method with all that its calls need. */
+interface Served {
+  path: string;
+  method: MethodDefinition;
+  handler: Untyped;
+  onMalformed: ServiceOptions['onMalformed'];
+  /** Told of a peer that has got an answer. */
+  trusted: (peer: string) => void;
+}
+
+async function callUnary({ path, method, handler, onMalformed }: Served, call: ServerUnaryCall<Buffer, Buffer>): Promise<Buffer> {
+  const context = contextOf(path, call);
+  const request = decodeRequest(method, call.request);
+  if (!(request instanceof RpcError)) return encodeResponse(method, await (handler(request, context) as Promise<unknown>));
+  if (onMalformed === undefined) throw request;
+  return encodeResponse(method, await onMalformed(context, request));
+}
+
+async function callStream({ path, method, handler, trusted }: Served, call: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+  const context = contextOf(path, call);
+  const request = decodeRequest(method, call.request);
+  if (request instanceof RpcError) throw request;
+  for await (const response of handler(request, context) as AsyncIterable<unknown>) {
+    if (context.signal.aborted) return;
+    trusted(context.peer);
+    const hasRoom = call.write(encodeResponse(method, response));
+    if (!hasRoom) await drained(call, context.signal);
   }
 }
 
@@ -184,62 +257,20 @@ function encodeResponse(method: MethodDefinition, response: unknown): Buffer {
 
 function decodeRequest(method: MethodDefinition, bytes: Buffer): unknown {
   try {
-    return method.requestType.decode(bytes);
+    const reader = new BinaryReader(bytes);
+    const request = method.requestType.decode(reader);
+    // The generated code stops at a tag that cannot be, as if the message ended there: a part is not what was sent.
+    if (reader.pos !== reader.len) throw new RangeError(`the message ends at byte ${reader.pos} of ${reader.len}`);
+    return request;
   } catch (error) {
-    throw new RpcError(
-      Status.INVALID_ARGUMENT,
-      'the request is not a valid protobuf message of this method',
-      {},
-      { cause: error },
-    );
+    const message = 'the request is not a valid protobuf message of this method';
+    return new RpcError(Status.INVALID_ARGUMENT, message, {}, { cause: error });
   }
 }
 
-type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
-
-function contextOf(path: string, call: AnyCall): CallContext {
-  let abort: AbortController | undefined;
-  const deadline = call.getDeadline();
-  return {
-    method: path,
-    header: (name) => firstText(call.metadata, name),
-    // Made when it is asked for: grpc-js says "cancelled" at the end of every call, and an error for each costs 20 microseconds.
-    get signal() {
-      if (abort === undefined) {
-        const made = new AbortController();
-        const cancel = () => made.abort(new RpcError(Status.CANCELLED, 'the client went away or its deadline passed'));
-        abort = made;
-        if (call.cancelled) cancel();
-        else call.once('cancelled', cancel);
-      }
-      return abort.signal;
-    },
-    deadline: deadline instanceof Date ? deadline : Number.isFinite(deadline) ? new Date(deadline) : undefined,
-    peer: call.getPeer(),
-    rawRequest: call.request,
-  };
-}
-
-function firstText(metadata: Metadata, name: string): string | undefined {
-  const value = metadata.get(name)[0];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function overloaded(limit: number): RpcError {
-  return new RpcError(Status.RESOURCE_EXHAUSTED, `the server has ${limit} calls in flight, its limit: try again shortly`, {
+function overloaded(limit: string): RpcError {
+  return new RpcError(Status.RESOURCE_EXHAUSTED, `the server has ${limit}, its limit: try again shortly`, {
     info: { reason: 'OVERLOADED' },
     retryAfterMs: 100,
-  });
-}
-
-function drained(call: ServerWritableStream<Buffer, Buffer>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      call.off('drain', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    call.once('drain', done);
-    signal.addEventListener('abort', done, { once: true });
   });
 }

@@ -1,3 +1,5 @@
+import type { BinaryReader } from '@bufbuild/protobuf/wire';
+
 /** The parts that this library uses of what ts-proto generates for a service (outputServices=generic-definitions). */
 export interface MethodDefinition {
   name: string;
@@ -9,7 +11,7 @@ export interface MethodDefinition {
 
 interface MessageCodec<T = unknown> {
   encode(message: T): { finish(): Uint8Array };
-  decode(input: Uint8Array): T;
+  decode(input: BinaryReader | Uint8Array): T;
   fromPartial(object: object): T;
 }
 

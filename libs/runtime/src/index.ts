@@ -19,4 +19,5 @@ export {
 } from './config.ts';
 export { createLog, type Log } from './log.ts';
 export { createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
+export { connectionAgeVariable, readServerLimits, serverVariables } from './serverVariables.ts';
 export { type Probe, startProbe } from './probe.ts';

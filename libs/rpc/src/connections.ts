@@ -1,0 +1,118 @@
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+
+/** Why a connection was closed without being asked to. */
+export type Refused = 'too many connections' | 'no handshake' | 'slow request';
+
+export interface ConnectionsOptions {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** At once. One more takes the place of the oldest stranger; when there are none, it is closed. */
+  maxConnections: number;
+  /** A connection on which fewer bytes have come by then than any request has is closed. */
+  handshakeTimeoutMs: number;
+  /** Serves a connection. */
+  serve: (socket: Socket) => void;
+  onRefused?: (why: Refused) => void;
+}
+
+/** HTTP/2's preface, and less than any HTTP/1.1 request. */
+const FEWEST_BYTES = 24;
+
+/**
+ * The door before a server: takes connections and bounds them. A flood of connections that say nothing must not keep out those
+ * that do: a connection is a stranger until a call on it has succeeded, and strangers give way to newcomers, the oldest first. A
+ * good client makes its call within milliseconds; then only its own end, or that of the server's patience, closes its connection.
+ */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #server: Server;
+  /** In the order of their coming. */
+  readonly #strangers = new Map<string, Socket>();
+  readonly #known = new Set<string>();
+  readonly #open = new Set<Socket>();
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** @returns the port */
+  async listen(): Promise<number> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, resolve);
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** @param peer "address:port" of a client one of whose calls has succeeded */
+  trust(peer: string): void {
+    if (this.#strangers.delete(peer)) this.#known.add(peer);
+  }
+
+  /** Takes no more; resolves when all have ended. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  /** Ends all at once. */
+  destroy(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    const { maxConnections, handshakeTimeoutMs, serve } = this.#options;
+    if (this.#open.size >= maxConnections && !this.#makeRoom()) {
+      this.#refuse(socket, 'too many connections');
+      return;
+    }
+    const peer = peerOf(socket);
+    this.#open.add(socket);
+    this.#strangers.set(peer, socket);
+    const patience = setTimeout(() => {
+      if (socket.bytesRead < FEWEST_BYTES) this.#refuse(socket, 'no handshake');
+    }, handshakeTimeoutMs);
+    patience.unref();
+    socket.once('close', () => {
+      clearTimeout(patience);
+      this.#forget(peer, socket);
+    });
+    serve(socket);
+  }
+
+  #makeRoom(): boolean {
+    const oldest = this.#strangers.entries().next().value;
+    if (oldest === undefined) return false;
+    this.#forget(...oldest);
+    this.#refuse(oldest[1], 'too many connections');
+    return true;
+  }
+
+  /** Reset, not closed in order: a peer that reads nothing must not keep the socket. */
+  #refuse(socket: Socket, why: Refused): void {
+    socket.on('error', () => {}); // Of a peer that is gone already.
+    socket.resetAndDestroy();
+    this.#options.onRefused?.(why);
+  }
+
+  #forget(peer: string, socket: Socket): void {
+    this.#open.delete(socket);
+    // The port may be another connection's by now.
+    if (this.#strangers.get(peer) === socket) this.#strangers.delete(peer);
+    else this.#known.delete(peer);
+  }
+}
+
+/** As grpc-js names a peer. */
+export function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
+}

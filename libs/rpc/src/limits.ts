@@ -1,0 +1,45 @@
+import type { ServerOptions } from '@grpc/grpc-js';
+
+/** How much of a server its clients can hold, whoever they are. */
+export interface ServerLimits {
+  /** Connections at once. One more takes the place of the oldest on which no call has succeeded yet. */
+  maxConnections: number;
+  /** Calls at once on one connection; what is more, the client's library keeps waiting. */
+  maxCallsPerConnection: number;
+  /** Calls at once that answer with a stream; one more is answered RESOURCE_EXHAUSTED. */
+  maxStreams: number;
+  /** How long a request may take to arrive, and a new connection to say anything. */
+  requestTimeoutMs: number;
+  /** A connection without calls for this long is closed in order: the client's library connects again for its next call. */
+  idleTimeoutMs: number;
+  /** A connection of this age is closed in order, so that clients spread over new servers, and none holds memory for ever. 0: never. */
+  maxConnectionAgeMs: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  maxConnections: 10_000,
+  maxCallsPerConnection: 1_000,
+  maxStreams: 1_000,
+  requestTimeoutMs: 10_000,
+  idleTimeoutMs: 300_000,
+  maxConnectionAgeMs: 0,
+};
+
+/** A client that is cut off without a word is noticed by the ping that it does not answer. */
+const PING_AFTER_MS = 30_000;
+const PING_TIMEOUT_MS = 10_000;
+/** How long the calls of a connection that is closed for its age may still take. */
+const AGE_GRACE_MS = 60_000;
+
+export function toServerOptions(limits: ServerLimits, maxRequestBytes: number): ServerOptions {
+  return {
+    'grpc.max_receive_message_length': maxRequestBytes,
+    'grpc.max_concurrent_streams': limits.maxCallsPerConnection,
+    'grpc.max_connection_idle_ms': limits.idleTimeoutMs,
+    'grpc.keepalive_time_ms': PING_AFTER_MS,
+    'grpc.keepalive_timeout_ms': PING_TIMEOUT_MS,
+    ...(limits.maxConnectionAgeMs === 0
+      ? {}
+      : { 'grpc.max_connection_age_ms': limits.maxConnectionAgeMs, 'grpc.max_connection_age_grace_ms': AGE_GRACE_MS }),
+  };
+}
