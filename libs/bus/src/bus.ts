@@ -34,6 +34,7 @@ export interface Subscribed {
 const MAX_PUBLISHES_IN_FLIGHT = 5_000;
 const PUBLISH_TIMEOUT_MS = 5_000;
 const PREFETCH = 256;
+const FLUSH_TIMEOUT_MS = 500;
 
 /**
  * Wake-ups over NATS: `trades.<partition>` in JetStream tells the partition's leader of a placed trade, `settled.<partition>` that
@@ -130,8 +131,16 @@ export class Bus {
         abort.abort();
         endCurrent?.();
         await finished;
+        await this.#untilServerKnows();
       },
     };
+  }
+
+  /** Until the server has heard of it that a consumer was stopped, it may send a wake-up there that nobody takes. */
+  async #untilServerKnows(): Promise<void> {
+    if (!this.#connected || this.#connection === undefined) return;
+    const flushed = this.#connection.flush().catch(() => {}); // Disconnected meanwhile: then it knows too.
+    await Promise.race([flushed, sleep(FLUSH_TIMEOUT_MS)]);
   }
 
   /** Flushes what was published and closes the connection; one that was never made is not waited for. */
