@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Bus, connectNats } from '@stockbroker/bus';
+import { createLog, createMetrics } from '@stockbroker/runtime';
+import { eventually, startNats } from '@stockbroker/testkit';
+import type { Trade } from '@stockbroker/trading';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { busOf, type ProcessBus } from '../simulation/ports.ts';
+import { openMemory } from './memory.ts';
+
+/** A server of this file's own, because the stream's name is the same for all. */
+const folder = mkdtempSync(join(tmpdir(), 'stockbroker-bus-'));
+const nats = await startNats({ storeDir: join(folder, 'nats') });
+afterAll(async () => {
+  await nats.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** As two processes have it. */
+type Open = () => Promise<{ mine: ProcessBus; theirs: ProcessBus }>;
+
+const real: Open = async () => {
+  const open = async () => {
+    const connection = connectNats(nats.url, 'conformance');
+    const bus = new Bus({ connection, replicas: 1, log: createLog('test', 'silent'), metrics: createMetrics('test') });
+    onTestFinished(() => bus.close());
+    await eventually(() => bus.isConnected, Boolean);
+    return bus;
+  };
+  return { mine: await open(), theirs: await open() };
+};
+
+const memory: Open = async () => {
+  const { servers, process, close } = openMemory();
+  onTestFinished(close);
+  return { mine: busOf(process('mine'), servers), theirs: busOf(process('theirs'), servers) };
+};
+
+let partitions = 0;
+/** A trade in a partition that no other test uses. */
+function newTrade(change: Partial<Trade> = {}): Trade {
+  partitions += 1;
+  return { id: `trade-${partitions}`, customerId: `customer-${partitions}`, partition: partitions, ...change } as Trade;
+}
+
+describe.each([
+  ['JetStream', real],
+  ['memory', memory],
+])('wake-ups in %s', (_name, open) => {
+  test('a wake-up reaches whoever takes the partition’s, also when it was sent before', async () => {
+    const { mine, theirs } = await open();
+    const trade = newTrade();
+    mine.tradePlaced(trade);
+    const taken: string[] = [];
+    const subscribed = theirs.onWakeup(trade.partition, (customerId, ack) => {
+      taken.push(customerId);
+      ack();
+    });
+    await eventually(
+      () => taken,
+      (customers) => customers.length === 1,
+    );
+    mine.tradePlaced({ ...trade, customerId: 'another' });
+    await eventually(
+      () => taken,
+      (customers) => customers.length === 2,
+    );
+    expect(taken).toEqual([trade.customerId, 'another']);
+    await subscribed.stop();
+  });
+
+  test('a wake-up that was acknowledged does not come again to the next who takes', async () => {
+    const { mine, theirs } = await open();
+    const trade = newTrade();
+    const first: string[] = [];
+    const leading = theirs.onWakeup(trade.partition, (customerId, ack) => {
+      first.push(customerId);
+      ack();
+    });
+    mine.tradePlaced(trade);
+    await eventually(
+      () => first,
+      (customers) => customers.length === 1,
+    );
+    await leading.stop();
+    const second: string[] = [];
+    const next = mine.onWakeup(trade.partition, (customerId) => second.push(customerId));
+    mine.tradePlaced({ ...trade, customerId: 'later' });
+    await eventually(
+      () => second,
+      (customers) => customers.length >= 1,
+    );
+    expect(second).toEqual(['later']);
+    await next.stop();
+  });
+
+  test('news of a settlement reaches all who listen, and nobody who has stopped', async () => {
+    const { mine, theirs } = await open();
+    const trade = newTrade();
+    const [heard, alsoHeard]: [string[], string[]] = [[], []];
+    const listening = mine.onSettled(trade.partition, (...news) => heard.push(news.join(' ')));
+    const alsoListening = theirs.onSettled(trade.partition, (...news) => alsoHeard.push(news.join(' ')));
+    // Core NATS: a subscription counts from when the server has it, so the first news are sent until one is heard.
+    await eventually(() => {
+      if (heard.length === 0 || alsoHeard.length === 0) mine.tradeSettled(trade);
+      return heard.length > 0 && alsoHeard.length > 0;
+    }, Boolean);
+    expect(heard[0]).toBe(`${trade.customerId} ${trade.id}`);
+    expect(alsoHeard[0]).toBe(heard[0]);
+    await listening.stop();
+    const before = heard.length;
+    theirs.tradeSettled({ ...trade, id: 'last' });
+    await eventually(
+      () => alsoHeard.at(-1),
+      (news) => news === `${trade.customerId} last`,
+    );
+    expect(heard.length).toBe(before);
+    await alsoListening.stop();
+  });
+});
