@@ -50,7 +50,7 @@ export function act(simulation: Simulation, action: Action): void {
     case 'wipe':
       servers.leases.wipe();
       servers.bus.wipe();
-      invariants.wipedAtMs = world.nowMs;
+      invariants.leasesWereWiped = true;
       break;
     case 'trouble':
       network.troubleRate = action.rate;

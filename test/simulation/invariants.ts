@@ -3,7 +3,6 @@ import type { FlowEvent } from '@stockbroker/trade-flow';
 import { isAboutOrder, isFinal, type Trade } from '@stockbroker/trading';
 import type { Opening } from './plan.ts';
 import type { Servers } from './ports.ts';
-import { LEASE_TTL_MS } from './processes.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 
 /** A promise of the broker was broken. */
@@ -11,8 +10,11 @@ export class Violation extends Error {}
 
 /** What must hold after every step, and at the end. It looks at the servers alone, not into the processes. */
 export class Invariants {
-  /** Since the leases were last wiped two workers may trust the same one, for as long as a lease lives. */
-  wipedAtMs = Number.NEGATIVE_INFINITY;
+  /**
+   * Once the leases were wiped, two workers may trust the same one: those that are lost are trusted for a while, and the revisions,
+   * which begin anew, may be taken for earlier ones. Then the epochs alone keep the promises.
+   */
+  leasesWereWiped = false;
   readonly #servers: Servers;
   readonly #openings: Opening[];
   #violation: Violation | undefined;
@@ -119,7 +121,7 @@ export class Invariants {
   }
 
   #checkLeaders(): void {
-    if (this.#servers.world.nowMs - this.wipedAtMs < LEASE_TTL_MS) return;
+    if (this.leasesWereWiped) return;
     for (const [partition, terms] of this.#leaders) {
       if (terms.length === 1) continue;
       const trusted = terms.filter(({ process, term }) => process.isAlive && term.isTrusted());
