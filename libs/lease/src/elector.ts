@@ -1,6 +1,6 @@
 import { DRAINING, drainKey, leaseKey, partitionIn, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
-import type { LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+import type { ElectorEvents, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
 import { Held, type Term } from './term.ts';
 
 export interface ElectorOptions {
@@ -15,16 +15,6 @@ export interface ElectorOptions {
   renewMs: number;
   /** A lease is not trusted for this long before it could end, for clocks that run at different speeds. */
   marginMs: number;
-}
-
-export interface ElectorEvents {
-  /** The partition is ours to lead. */
-  elected(term: Term): void;
-  /** The lease is lost: stop, send nothing more. */
-  lost(term: Term): void;
-  /** The lease will be given up: finish what is in hand. The lease is kept until this resolves. */
-  handOver(term: Term): Promise<void>;
-  problem(message: string, error: unknown): void;
 }
 
 const TICK_MS = 50;
@@ -44,7 +34,7 @@ export class Elector {
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
   /** Leases of others as seen, and since when a partition has been without one. */
-  readonly #others = new Map<number, number>();
+  readonly #others = new Map<number, { holder: string; seenAtMs: number }>();
   readonly #vacantSinceMs = new Map<number, number>();
   readonly #acquiring = new Set<number>();
   readonly #refusedUntilMs = new Map<number, number>();
@@ -62,7 +52,7 @@ export class Elector {
     this.#clock = clock;
     this.#events = events;
     this.#lifetimeMs = options.ttlMs - options.marginMs;
-    this.#membership = new Membership(options.ttlMs, options.clusterSize);
+    this.#membership = new Membership(options.partitions, options.ttlMs, options.clusterSize);
   }
 
   get held(): number[] {
@@ -111,8 +101,11 @@ export class Elector {
   #tick(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#membership.expire(nowMs);
-    for (const [partition, seenAtMs] of this.#others) {
-      if (nowMs - seenAtMs > this.#options.ttlMs) this.#markVacant(partition, nowMs);
+    for (const [partition, { holder, seenAtMs }] of this.#others) {
+      if (nowMs - seenAtMs <= this.#options.ttlMs) continue;
+      // A lease that ends without being given up shows that its holder is gone: its presence may outlive it by a renewal's time.
+      this.#membership.left(holder);
+      this.#markVacant(partition, nowMs);
     }
     for (const held of this.#held.values()) {
       if (!held.isTrusted()) this.#lose(held);
@@ -277,7 +270,7 @@ export class Elector {
         this.#consider(partition, nowMs);
       }
     } else {
-      this.#others.set(partition, nowMs);
+      this.#others.set(partition, { holder, seenAtMs: nowMs });
       this.#vacantSinceMs.delete(partition);
     }
   }

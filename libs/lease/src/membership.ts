@@ -1,13 +1,16 @@
-import { clusterOf } from '@stockbroker/trading';
+import { assignClusters } from '@stockbroker/trading';
 
 /** Which workers are alive, as far as one of them has seen, and which partitions each should lead. */
 export class Membership {
   readonly #seenAtMs = new Map<string, number>();
-  readonly #clusters = new Map<number, string[]>();
+  /** Of each partition; undefined since a worker came or went. */
+  #clusters: string[][] | undefined;
+  readonly #partitions: number;
   readonly #ttlMs: number;
   readonly #clusterSize: number;
 
-  constructor(ttlMs: number, clusterSize: number) {
+  constructor(partitions: number, ttlMs: number, clusterSize: number) {
+    this.#partitions = partitions;
     this.#ttlMs = ttlMs;
     this.#clusterSize = clusterSize;
   }
@@ -21,12 +24,12 @@ export class Membership {
   }
 
   saw(worker: string, nowMs: number): void {
-    if (!this.#seenAtMs.has(worker)) this.#clusters.clear();
+    if (!this.#seenAtMs.has(worker)) this.#clusters = undefined;
     this.#seenAtMs.set(worker, nowMs);
   }
 
   left(worker: string): void {
-    if (this.#seenAtMs.delete(worker)) this.#clusters.clear();
+    if (this.#seenAtMs.delete(worker)) this.#clusters = undefined;
   }
 
   /** Forgets workers that have not been seen for a lease's time. */
@@ -38,11 +41,7 @@ export class Membership {
 
   /** The partition's cluster, its first being the one that should lead. */
   cluster(partition: number): string[] {
-    let cluster = this.#clusters.get(partition);
-    if (cluster === undefined) {
-      cluster = clusterOf(partition, this.workers, this.#clusterSize);
-      this.#clusters.set(partition, cluster);
-    }
-    return cluster;
+    this.#clusters ??= assignClusters(this.#partitions, this.workers, this.#clusterSize);
+    return this.#clusters[partition] ?? [];
   }
 }

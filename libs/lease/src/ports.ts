@@ -1,3 +1,5 @@
+import type { Term } from './term.ts';
+
 /** Where leases are kept: keys that vanish unless they are renewed. Everything may fail; then nothing is known. */
 export interface LeaseStore {
   /** Takes a key that nobody has. @returns its revision, or 'taken' */
@@ -24,4 +26,15 @@ export interface LeaseClock {
   monotonicMs(): number;
   /** Resolves after `ms`, or as soon as the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** What an elector tells the worker that it competes for. */
+export interface ElectorEvents {
+  /** The partition is ours to lead. */
+  elected(term: Term): void;
+  /** The lease is lost: stop, send nothing more. */
+  lost(term: Term): void;
+  /** The lease will be given up: finish what is in hand. The lease is kept until this resolves. */
+  handOver(term: Term): Promise<void>;
+  problem(message: string, error: unknown): void;
 }

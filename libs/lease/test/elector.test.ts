@@ -70,19 +70,45 @@ test('election: each partition has one trusted leader, also while workers join a
   expect(trusted().every((leaders) => leaders.length === 1)).toBe(true);
 });
 
-test('election: a worker that joins moves only what it gains, each partition once', async () => {
-  const { clock, worker, log } = createElection();
+/** How often each partition got a leader, by the log. */
+function elections(log: string[]): number[] {
+  const partitions = log.filter((line) => line.includes(' elected ')).map((line) => Number(line.split(' ').at(-1)));
+  return [...Map.groupBy(partitions, (partition) => partition).values()].map((all) => all.length);
+}
+
+function counts(trusted: string[][]): number[] {
+  return [...Map.groupBy(trusted.flat(), (worker) => worker).values()].map((all) => all.length).sort();
+}
+
+test('election: workers lead equally many; when one joins, each partition moves once at most, and few besides its share', async () => {
+  const { clock, worker, trusted, log } = createElection();
   worker('a');
   worker('b');
   await clock.advance(2_000);
+  expect(counts(trusted())).toEqual([10, 10]);
   log.length = 0;
   worker('c');
   await clock.advance(5_000);
-  const moved = log.filter((line) => line.startsWith('c elected'));
-  expect(moved.length).toBeGreaterThan(0);
-  expect(new Set(moved).size).toBe(moved.length);
-  expect(log.filter((line) => line.includes('handed over'))).toHaveLength(moved.length);
-  expect(log.filter((line) => /^[ab] elected/.test(line))).toEqual([]);
+  expect(counts(trusted())).toEqual([6, 7, 7]);
+  expect(elections(log).every((times) => times === 1)).toBe(true);
+  expect(elections(log).length).toBeLessThanOrEqual(7 + 2);
+  expect(log.filter((line) => line.includes('handed over'))).toHaveLength(elections(log).length);
+});
+
+test('election: when a worker vanishes the others lead equally many at once, and each partition moves once at most', async () => {
+  const { clock, worker, trusted, terms, log } = createElection();
+  const { link } = worker('a');
+  for (const other of ['b', 'c', 'd']) worker(other);
+  // Its presence and its leases are renewed at different times, so that some end before the others.
+  await clock.advance(2_000);
+  expect(counts(trusted())).toEqual([5, 5, 5, 5]);
+  log.length = 0;
+  link.reachable = false;
+  terms.delete('a');
+  await clock.advance(TTL_MS + 200);
+  expect(counts(trusted())).toEqual([6, 7, 7]);
+  await clock.advance(20_000);
+  expect(elections(log).every((times) => times === 1)).toBe(true);
 });
 
 test('election: the lease is kept until the work in hand is done, and only then passes on', async () => {

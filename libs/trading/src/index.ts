@@ -15,7 +15,8 @@ export { isTicker } from './ticker.ts';
 export { isUuid, uuidV7 } from './ids.ts';
 export { formatUsd, parseUsd, type UsdE4 } from './money.ts';
 // who works on it,
-export { clusterOf, fnv1a32, partitionOf } from './partition.ts';
+export { fnv1a32, partitionOf } from './partition.ts';
+export { assignClusters } from './assignClusters.ts';
 // whether it may be sent,
 export { checkMeans, collar, holdFor, type Means, type Quote } from './risk.ts';
 export { describeRefusal, REJECT_CODES, type RejectCode, type Refusal } from './refusal.ts';
