@@ -19,11 +19,11 @@ export interface Difference {
 const SAME: Comparison = { kind: 'same' };
 const IN_FLIGHT: Comparison = { kind: 'in-flight' };
 
-/** What happened less than this ago may be under way still: orders on their way, callbacks being made. */
-export const IN_FLIGHT_MS = 60_000;
-
-/** @param trade null when no trade has the order's id */
-export function compareOrder(trade: Trade | null, found: Found, nowMs: number): Comparison {
+/**
+ * @param trade null when no trade has the order's id
+ * @param sinceMs what was sent after this moment may be under way still: orders on their way, callbacks being made
+ */
+export function compareOrder(trade: Trade | null, found: Found, sinceMs: number): Comparison {
   if (found instanceof Error) return { kind: 'different', why: `the exchange's report breaks its contract: ${found.message}` };
   if (trade === null) return found === 'unknown' ? SAME : { kind: 'extra', why: `no trade here, ${there(found)}` };
   if (typeof found !== 'string' && !isAboutOrder(found, trade)) return { kind: 'different', why: anotherOrder(trade, found) };
@@ -31,15 +31,15 @@ export function compareOrder(trade: Trade | null, found: Found, nowMs: number): 
     case 'placed':
       return found === 'unknown' ? SAME : { kind: 'different', why: `never sent by us, ${there(found)}` };
     case 'executed':
-      return compareExecuted(trade, found, nowMs);
+      return compareExecuted(trade, found, sinceMs);
     case 'filled':
     case 'rejected':
       return compareFinal(trade, found);
   }
 }
 
-function compareExecuted(trade: Trade, found: OrderReport | 'open' | 'unknown', nowMs: number): Comparison {
-  if (found === 'open' || nowMs - (trade.submittedAt ?? trade.createdAt).getTime() < IN_FLIGHT_MS) return IN_FLIGHT;
+function compareExecuted(trade: Trade, found: OrderReport | 'open' | 'unknown', sinceMs: number): Comparison {
+  if (found === 'open' || (trade.submittedAt ?? trade.createdAt).getTime() > sinceMs) return IN_FLIGHT;
   if (found === 'unknown') return { kind: 'missing', why: 'marked executed here; its leader asks and sends it again' };
   return { kind: 'different', why: `executed here, ${there(found)}: not settled`, settleWith: found };
 }

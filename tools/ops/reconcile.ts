@@ -4,7 +4,7 @@ import { type IdRange, readTradesOfDay, recordAction } from '@stockbroker/store/
 import { ExchangeInDoubtError, settleReport } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
 import { grouped, table, UserError, wholeNumber } from '../cli.ts';
-import { type Call, counted, moment, noArguments, type OpsCommand, type Result } from './command.ts';
+import { type Call, counted, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
 import { compareOrder, type Difference } from './compareOrder.ts';
 import { dayBounds, idsOf, TIME_ZONE, today } from './day.ts';
 import { mergeById } from './mergeById.ts';
@@ -18,12 +18,13 @@ const HELP = `npm run ops -- reconcile: a day of trades against the exchange's j
   --all           everything ever, also orders whose ids have no time in them
   --fix           settles what the exchange has ended and we have not: each order is asked for by its id and goes through the same
                   statement as a callback. Nothing else is changed; what remains is for people
+  --in-flight AGE what was sent less than this ago is no difference yet; default 60s
   --limit N       how many differences are listed; all are counted; default 100
   --operator NAME who does it, for the record of --fix; default: OPERATOR, or the user of this machine
   --json, --data-dir, and the environment: see npm run ops -- --help
 
 missing: here, and the exchange does not have it. extra: at the exchange, and no trade here. different: state, price, quantity, side,
-ticker, execution or time differ. Each is looked at twice, on both sides, before it counts; what was sent less than a minute ago, or
+ticker, execution or time differ. Each is looked at twice, on both sides, before it counts; what was just sent, or
 is open on both sides, is in flight and no difference. Both sides are read in order of id, in bounded memory.
 
 Exit code: 0 no difference (left), 1 differences, 2 wrong usage, 3 the database or the exchange does not answer.
@@ -35,6 +36,7 @@ export const reconcile: OpsCommand = {
     day: { type: 'string' },
     all: { type: 'boolean', default: false },
     fix: { type: 'boolean', default: false },
+    'in-flight': { type: 'string', default: '60s' },
     limit: { type: 'string', default: '100' },
     operator: { type: 'string' },
   },
@@ -58,6 +60,7 @@ async function reconcileDay({ args, values, servers, say }: Call): Promise<Resul
   noArguments('reconcile', args);
   if (values.all === true && values.day !== undefined) throw new UserError('Give --day or --all, not both.');
   const limit = wholeNumber('--limit', String(values.limit), { min: 1, max: 100_000 });
+  const inFlightMs = duration('--in-flight', String(values['in-flight']));
   const day = values.all === true ? null : String(values.day ?? today(new Date()));
   const bounds = day === null ? null : dayBounds(day);
   const range = bounds === null ? EVERYTHING : idsOf(bounds);
@@ -67,7 +70,7 @@ async function reconcileDay({ args, values, servers, say }: Call): Promise<Resul
 
   const judge = async (suspects: string[]) => {
     // At once: both clients make batches of them.
-    for (const { id, trade, comparison } of await Promise.all(suspects.map((id) => lookAgain(sides, id)))) {
+    for (const { id, trade, comparison } of await Promise.all(suspects.map((id) => lookAgain(sides, id, inFlightMs)))) {
       if (comparison.kind === 'same') continue;
       if (comparison.kind === 'in-flight') counts.inFlight += 1;
       else if (
@@ -93,7 +96,7 @@ async function reconcileDay({ args, values, servers, say }: Call): Promise<Resul
   for await (const { id, left, right } of pairs) {
     counts.trades += left === null ? 0 : 1;
     counts.orders += right === null ? 0 : 1;
-    const { kind } = compareOrder(left, right?.found ?? 'unknown', Date.now());
+    const { kind } = compareOrder(left, right?.found ?? 'unknown', Date.now() - inFlightMs);
     if (kind === 'in-flight') counts.inFlight += 1;
     else if (kind !== 'same') suspects.push(id);
     if (suspects.length >= BATCH) await judge(suspects.splice(0));
@@ -122,11 +125,11 @@ async function reconcileDay({ args, values, servers, say }: Call): Promise<Resul
 }
 
 /** Both sides were read a while ago, and not at one moment: asked for by its id, most of what looked different is the same. */
-async function lookAgain({ store, exchange }: Sides, id: string) {
+async function lookAgain({ store, exchange }: Sides, id: string, inFlightMs: number) {
   const found = await findOrder(exchange, id);
   // The trade is read after the order: whatever the exchange has, has been marked here before.
   const trade = await store.readTrade(id);
-  return { id, trade, comparison: compareOrder(trade, found, Date.now()) };
+  return { id, trade, comparison: compareOrder(trade, found, Date.now() - inFlightMs) };
 }
 
 async function findOrder(exchange: ExchangeClient, id: string): Promise<Found> {

@@ -2,8 +2,8 @@ import { type ExchangeClient, MalformedReportError } from '@stockbroker/exchange
 import { sleep } from '@stockbroker/runtime';
 import { countStuckTrades, readStuckTrades, type StuckTrade } from '@stockbroker/store/operate';
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
-import { table, wholeNumber } from '../cli.ts';
-import { age, type Call, CannotTellError, counted, duration, noArguments, type OpsCommand, type Result } from './command.ts';
+import { grouped, table, wholeNumber } from '../cli.ts';
+import { age, type Call, CannotTellError, duration, noArguments, type OpsCommand, type Result } from './command.ts';
 import { type Facts, type Found, stuckRow, whyStuck } from './whyStuck.ts';
 
 const HELP = `npm run ops -- stuck: trades that have been open for too long, oldest first, and why each is.
@@ -46,10 +46,10 @@ async function findStuck({ args, values, servers }: Call): Promise<Result> {
       ? `No trade has been open for ${age(olderThanMs)} or more.`
       : [
           table([['age', 'order id', 'customer', 'status', 'what', 'why'], ...rows], [0]),
-          ...(more > 0n ? [`and ${counted(more, 'more')}: see more with --limit`] : []),
+          ...(more > 0n ? [`and ${grouped(more)} more: see them with --limit`] : []),
           '',
           ...counts.map(({ status, behind, count, oldestMs }) => {
-            return `${counted(count, status)}${behind ? ', behind another' : ''}, the oldest for ${age(oldestMs)}`;
+            return `${grouped(count)} ${status}${behind ? ', behind another' : ''}, the oldest for ${age(oldestMs)}`;
           }),
         ].join('\n');
   const json = {
