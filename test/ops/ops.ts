@@ -1,5 +1,5 @@
 import type { Broker } from '@stockbroker/testkit';
-import { runTool } from '../tools/tool.ts';
+import { runOps } from '../../tools/ops/runOps.ts';
 
 /** What the tests look at in the documents; each command has more. */
 type Document = Record<string, unknown>;
@@ -16,13 +16,24 @@ export function environmentOf(broker: Broker): Record<string, string> {
   };
 }
 
-/** Runs `npm run ops -- <args> --json`. @returns the exit code and the document; the document is null when there is none */
-export async function ops(env: Record<string, string>, ...args: string[]) {
-  const { code, stdout, stderr } = await runTool('ops', [...args, '--json'], env);
-  return { code, json: stdout === '' ? null : (JSON.parse(stdout) as Document), stderr };
+/** Runs `npm run ops -- <args>` in this process, as people see it. */
+export async function opsTable(env: Record<string, string>, ...args: string[]) {
+  const written = { stdout: '', stderr: '' };
+  const code = await runOps({
+    args,
+    env: { STOCKBROKER_DATA_DIR: '/nonexistent/stockbroker', ...env },
+    out: (text) => {
+      written.stdout += text;
+    },
+    say: (text) => {
+      written.stderr += text;
+    },
+  });
+  return { code, ...written };
 }
 
-/** The same, as people see it. */
-export function opsTable(env: Record<string, string>, ...args: string[]) {
-  return runTool('ops', args, env);
+/** The same with --json. @returns the document; null when there is none */
+export async function ops(env: Record<string, string>, ...args: string[]) {
+  const { code, stdout, stderr } = await opsTable(env, ...args, '--json');
+  return { code, json: stdout === '' ? null : (JSON.parse(stdout) as Document), stderr };
 }

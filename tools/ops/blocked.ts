@@ -52,9 +52,9 @@ answer.
   run: unblockCustomer,
 };
 
-async function unblockCustomer({ args, values, servers }: Call): Promise<Result> {
+async function unblockCustomer({ args, values, servers, operator: who }: Call): Promise<Result> {
   const customerId = customerIdOf(args[0]);
-  const operator = readOperator(values);
+  const operator = readOperator({ values, operator: who });
   const db = await servers.db();
   const changed = await unblockAccount(db, customerId, operator, { evenBelowZero: values.force === true });
   const { readAccount } = await import('@stockbroker/store');

@@ -15,6 +15,8 @@ export interface Call {
   args: string[];
   values: Record<string, string | boolean | undefined>;
   servers: Servers;
+  /** Who does it, as the environment says. */
+  operator: string | undefined;
   /** Progress, for people, on standard error. */
   say(line: string): void;
 }

@@ -11,12 +11,12 @@ export const OPERATOR_HELP = `  --note TEXT     why; kept with it, 1 to 300 char
 const MAX_NOTE = 300;
 
 /** Who does it and why. @throws UserError without a note */
-export function readOperator(values: Call['values']): Operator {
+export function readOperator({ values, operator }: Pick<Call, 'values' | 'operator'>): Operator {
   const note = String(values.note ?? '').trim();
   if (note.length === 0 || note.length > MAX_NOTE) throw new UserError(`--note must say why, in 1 to ${MAX_NOTE} characters.`);
-  return { operator: operatorName(values), note };
+  return { operator: operatorName({ values, operator }), note };
 }
 
-export function operatorName(values: Call['values']): string {
-  return String(values.operator ?? (process.env.OPERATOR || userInfo().username)).slice(0, 100);
+export function operatorName({ values, operator }: Pick<Call, 'values' | 'operator'>): string {
+  return String(values.operator ?? (operator || userInfo().username)).slice(0, 100);
 }

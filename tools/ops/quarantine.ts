@@ -88,8 +88,8 @@ async function show({ args, servers }: Call): Promise<Result> {
   return { attention: row.resolvedAt === null, text, json };
 }
 
-async function resolve({ args, values, servers }: Call): Promise<Result> {
-  const operator = readOperator(values);
+async function resolve({ args, values, servers, operator: who }: Call): Promise<Result> {
+  const operator = readOperator({ values, operator: who });
   const { id } = await find(servers, args);
   const changed = await resolveQuarantined(await servers.db(), id, operator);
   const { resolvedAt, resolution } = await find(servers, args);

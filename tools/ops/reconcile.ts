@@ -56,7 +56,7 @@ interface Sides {
 
 type Listed = Omit<Difference, 'settleWith'> & { orderId: string; customerId: string | null };
 
-async function reconcileDay({ args, values, servers, say }: Call): Promise<Result> {
+async function reconcileDay({ args, values, servers, operator, say }: Call): Promise<Result> {
   noArguments('reconcile', args);
   if (values.all === true && values.day !== undefined) throw new UserError('Give --day or --all, not both.');
   const limit = wholeNumber('--limit', String(values.limit), { min: 1, max: 100_000 });
@@ -76,7 +76,7 @@ async function reconcileDay({ args, values, servers, say }: Call): Promise<Resul
       else if (
         values.fix === true &&
         comparison.settleWith !== undefined &&
-        (await fix(sides, servers, id, operatorName(values)))
+        (await fix(sides, servers, id, operatorName({ values, operator })))
       ) {
         counts.fixed += 1;
         say(`settled ${id}`);
