@@ -12,8 +12,9 @@ export class Client {
   readonly seen = new Map<string, Trade>();
   /** Orders that no gateway has acknowledged yet. */
   unanswered = 0;
+  /** Orders given so far; each must become one trade. */
+  ordered = 0;
   readonly #simulation: Simulation;
-  #orders = 0;
 
   constructor(customerId: string, simulation: Simulation) {
     this.customerId = customerId;
@@ -21,9 +22,9 @@ export class Client {
   }
 
   place(order: Omit<TradeOrder, 'customerId' | 'clientOrderId'>): void {
-    this.#orders += 1;
+    this.ordered += 1;
     this.unanswered += 1;
-    this.#place({ ...order, customerId: this.customerId, clientOrderId: `order-${this.#orders}` });
+    this.#place({ ...order, customerId: this.customerId, clientOrderId: `order-${this.ordered}` });
   }
 
   #place(order: TradeOrder): void {

@@ -50,6 +50,12 @@ export class Invariants {
     this.#settled.add(id);
   }
 
+  /** Whoever took over last is the only one who decides. */
+  onMarked(process: SimulatedProcess, { id, partition }: Trade): void {
+    const leader = this.#servers.database.epochs[partition]?.leader;
+    if (leader !== process.name) this.violated(`trade ${id} was marked by ${process.name}, after ${leader} had taken over`);
+  }
+
   onElected(process: SimulatedProcess, term: Term): void {
     const terms = this.#leaders.get(term.partition) ?? [];
     this.#leaders.set(term.partition, [...terms.filter((t) => t.process.isAlive && t.term.isTrusted()), { process, term }]);
@@ -130,9 +136,10 @@ export class Invariants {
     }
   }
 
-  /** Nothing is open, and the exchange and the books say the same. */
-  atEnd(): void {
+  /** Nothing is open, each order of a customer is one trade, and the exchange and the books say the same. */
+  atEnd(ordered: number): void {
     const { database, exchange } = this.#servers;
+    if (database.trades.size !== ordered) this.violated(`${database.trades.size} trades are stored, ${ordered} were ordered`);
     const orders = new Map(exchange.journal.map((order) => [order.trade.id, order]));
     for (const trade of database.trades.values()) {
       if (!isFinal(trade.status)) this.violated(`trade ${trade.id} is still ${trade.status}`);

@@ -27,6 +27,9 @@ export interface Servers {
   natsService: Service;
 }
 
+/** Told in the moment in which a process has marked a trade. */
+export type OnMarked = (process: SimulatedProcess, trade: Trade) => void;
+
 const STATEMENT_TIMEOUT_MS = 2_000;
 const EXCHANGE_TIMEOUT_MS = 1_000;
 const LEASE_TIMEOUT_MS = 2_000;
@@ -35,7 +38,11 @@ const SILENCE_MS = 3_000;
 const LIMITS = { maxBatch: 256, maxQueue: 10_000 };
 
 /** The database as one process has it: the same batching as in production. */
-export function storeOf(process: SimulatedProcess, { network, database, databaseService }: Servers): TradeStore {
+export function storeOf(
+  process: SimulatedProcess,
+  { network, database, databaseService }: Servers,
+  onMarked: OnMarked = () => {},
+): TradeStore {
   const call = <T>(operation: string, run: () => T): Promise<T> =>
     network.call(process, databaseService, { operation, timeoutMs: STATEMENT_TIMEOUT_MS, toError: unavailable }, run);
   return batchStatements(
@@ -43,7 +50,12 @@ export function storeOf(process: SimulatedProcess, { network, database, database
       insertTrades: (trades) => call('insertTrades', () => database.insertTrades(trades)),
       readOldestOpenTrades: (customers) => call('readOldestOpenTrades', () => database.readOldestOpenTrades(customers)),
       readOpenCustomers: (asked) => call('readOpenCustomers', () => database.readOpenCustomers(asked)),
-      markTradesExecuted: (marks) => call('markTradesExecuted', () => database.markTradesExecuted(marks)),
+      markTradesExecuted: (marks) =>
+        call('markTradesExecuted', () => {
+          const results = database.markTradesExecuted(marks);
+          for (const result of results) if (result.kind === 'marked') onMarked(process, result.trade);
+          return results;
+        }),
       settleTrades: (reports) => call('settleTrades', () => database.settleTrades(reports)),
       readTrades: (ids) => call('readTrades', () => database.readTrades(ids)),
       raiseEpochs: (takeovers) => call('raiseEpochs', () => database.raiseEpochs(takeovers)),

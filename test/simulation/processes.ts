@@ -12,7 +12,7 @@ import {
 import type { OrderReport, Trade, TradeOrder } from '@stockbroker/trading';
 import { LedPartitions } from '../../apps/worker/src/leadPartitions.ts';
 import { startSweeping } from '../../apps/worker/src/sweeping.ts';
-import { busOf, exchangeOf, leasesOf, type Servers, storeOf } from './ports.ts';
+import { busOf, exchangeOf, leasesOf, type OnMarked, type Servers, storeOf } from './ports.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 
 export const PARTITIONS = 6;
@@ -26,6 +26,7 @@ export interface Witness {
   event(process: SimulatedProcess, event: FlowEvent): void;
   log(process: SimulatedProcess, message: string): void;
   elected(process: SimulatedProcess, term: Term): void;
+  marked: OnMarked;
 }
 
 export interface Gateway {
@@ -75,7 +76,7 @@ const ALWAYS: MarketHours = { isOpen: () => true };
 
 /** The worker's wiring of apps/worker/src/app.ts, over ports in memory. */
 export function startWorker(process: SimulatedProcess, servers: Servers, witness: Witness): Worker {
-  const store = storeOf(process, servers);
+  const store = storeOf(process, servers, witness.marked);
   const bus = busOf(process, servers);
   const say = (_fields: object, message: string) => witness.log(process, message);
   const log: FlowLog = { debug: () => {}, info: say, warn: say, error: say };

@@ -57,7 +57,7 @@ async function run(simulation: Simulation): Promise<string | undefined> {
       await world.step();
       simulation.invariants.afterStep();
     }
-    simulation.invariants.atEnd();
+    simulation.invariants.atEnd(simulation.clients.reduce((sum, { ordered }) => sum + ordered, 0));
     return undefined;
   } catch (error) {
     // A bug may also show as an error that nobody expected: it counts as well.

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { type Action, makePlan } from './plan.ts';
 import type { Servers } from './ports.ts';
 import { shrink, simulate, without } from './simulate.ts';
 
@@ -116,6 +117,15 @@ const BREAKAGES: [string, (servers: Servers) => void, RegExp][] = [
     /was settled twice/,
   ],
   [
+    'a retry that becomes another trade',
+    ({ database }) => {
+      const insert = database.insertTrades.bind(database);
+      database.insertTrades = (trades) =>
+        insert(trades.map((trade) => ({ ...trade, clientOrderId: `${trade.clientOrderId} as ${trade.id}` })));
+    },
+    /trades are stored, .* were ordered/,
+  ],
+  [
     'a lease that everybody gets',
     ({ leases }) => {
       leases.create = (key, holder) => leases.put(key, holder);
@@ -173,6 +183,30 @@ test.each(BREAKAGES)('the simulation notices %s', async (_what, breakServers, me
   for (let seed = 1; seed <= 200 && violation === undefined; seed += 1)
     ({ violation } = await simulate(seed, { prepare: ({ servers }) => breakServers(servers) }));
   expect(violation).toMatch(message);
+});
+
+test('a leader that is paused before its mark leaves is fenced off; without the fence the simulation notices it', async () => {
+  const pauseAll = (['worker-1', 'worker-2', 'worker-3'] as const).map(
+    (role): Action => ({
+      kind: 'trap',
+      atMs: 0,
+      role,
+      operation: 'markTradesExecuted',
+      moment: 'before',
+      what: 'pause',
+      ms: 4_000,
+    }),
+  );
+  const place: Action = { kind: 'place', atMs: 1_000, customer: 0, ticker: 'AAPL', type: 'sell', quantity: 1 };
+  const plan = { ...makePlan(1), actions: [...pauseAll, place] };
+  expect((await simulate(1, { plan })).violation).toBeUndefined();
+  const withoutFence = ({ servers: { database } }: { servers: Servers }) => {
+    const mark = database.markTradesExecuted.bind(database);
+    database.markTradesExecuted = (marks) =>
+      mark(marks.map((each) => ({ ...each, epoch: database.epochs[each.trade.partition]?.epoch ?? 0n })));
+  };
+  const { violation } = await simulate(1, { plan, prepare: withoutFence });
+  expect(violation).toMatch(/was marked by .*, after .* had taken over/);
 });
 
 test('a failing seed shrinks to the few actions that it needs, and fails with these alone', async () => {

@@ -1,6 +1,6 @@
 import type { Term } from '@stockbroker/lease';
 import type { FlowEvent } from '@stockbroker/trade-flow';
-import type { OrderReport } from '@stockbroker/trading';
+import type { OrderReport, Trade } from '@stockbroker/trading';
 import { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
 import { Client } from './client.ts';
 import { Invariants } from './invariants.ts';
@@ -166,6 +166,11 @@ export class Simulation implements Witness {
   log(process: SimulatedProcess, message: string): void {
     this.tell(() => `${process.name} ${message}`);
   }
+
+  readonly marked = (process: SimulatedProcess, trade: Trade): void => {
+    this.tell(() => `${process.name} has marked ${trade.seq} of ${trade.customerId} ${trade.status}`);
+    this.invariants.onMarked(process, trade);
+  };
 
   elected(process: SimulatedProcess, term: Term): void {
     this.tell(() => `${process.name} elected leader of partition ${term.partition}`);
