@@ -109,6 +109,8 @@ async function run({ json, keep, ...wanted }: Wanted): Promise<number> {
     process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : `${chaosReport(result)}\n`);
     return result.violations.length === 0 ? 0 : 1;
   } finally {
+    // Whatever an orderly stop has left, or a start that failed: nothing of it may live on.
+    await Promise.all(running.map((each) => each.kill()));
     if (keeps) progress.line(`The data and logs are kept in ${dataDir}`);
     else remove();
   }

@@ -2,13 +2,22 @@ import type { Make, Scene } from './action.ts';
 import { behave, forge, jump, overfill, requote } from './exchangeFaults.ts';
 import type { KindName } from './kinds.ts';
 import { balancer, joinAndLeave, kill, partition, pause, restart } from './processFaults.ts';
-import { killNatsNode, loseNats, pauseNatsNode, restartNats, wipeNatsNode } from './serverFaults.ts';
+import {
+  failOver,
+  killNatsNode,
+  killPrimary,
+  loseNats,
+  loseStandby,
+  pauseNatsNode,
+  pausePrimary,
+  restartNats,
+  wipeNatsNode,
+} from './serverFaults.ts';
 
 const workers = ({ world }: Scene) => world.workers;
 const gateways = ({ world }: Scene) => world.system.gateways;
 const callbacks = ({ world }: Scene) => world.system.callbacks;
 const exchange = ({ world }: Scene) => [world.system.exchange];
-const never: Make = () => undefined;
 
 /** How each kind of fault is made. */
 export const ACTIONS: Record<KindName, Make> = {
@@ -52,8 +61,8 @@ export const ACTIONS: Record<KindName, Make> = {
   'nats.wipe': wipeNatsNode,
   'nats.restart-all': restartNats,
   'nats.lose-all': loseNats,
-  'postgres.kill': never,
-  'postgres.pause': never,
-  'postgres.fail-over': never,
-  'postgres.lose-standby': never,
+  'postgres.kill': killPrimary,
+  'postgres.pause': pausePrimary,
+  'postgres.fail-over': failOver,
+  'postgres.lose-standby': loseStandby,
 };

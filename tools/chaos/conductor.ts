@@ -5,7 +5,7 @@ import { KINDS, type KindName } from './kinds.ts';
 import type { PlannedFault } from './plan.ts';
 
 /** A fault that cannot be made now may be possible a little later. */
-const POSTPONE_MS = 4_000;
+const POSTPONE_MS = 8_000;
 const LOOK_MS = 100;
 
 /** What became of a planned fault. Times are performance.now(). */

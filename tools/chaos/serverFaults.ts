@@ -1,4 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Action, ifFree, type Make, nothing, type Scene } from './action.ts';
+
+/** How long commits wait for a lost standby until the operator lets them go on without it. */
+const OPERATOR_MS = 1_000;
 
 type Node = Scene['world']['servers']['nats']['nodes'][number];
 
@@ -42,4 +46,37 @@ export const loseNats = natsFault(({ world: { servers } }) => ({
   target: 'all of nats',
   begin: () => servers.nats.wipeAll(),
   end: nothing,
+}));
+
+/** One PostgreSQL fault at a time, and each leaves a pair behind that may fail over: that is what is promised to be survived. */
+function postgresFault(make: (pair: Scene['world']['servers']['postgres']) => Omit<Action, 'locks'>): Make {
+  return (scene) => ifFree(scene, { ...make(scene.world.servers.postgres), locks: ['postgres'] });
+}
+
+export const killPrimary = postgresFault((pair) => ({
+  target: 'the primary',
+  begin: () => pair.killPrimary(),
+  end: () => pair.restartPrimary(),
+}));
+
+export const pausePrimary = postgresFault((pair) => ({
+  target: 'the primary',
+  begin: async () => pair.pausePrimary(),
+  end: async () => pair.resumePrimary(),
+}));
+
+export const failOver = postgresFault((pair) => ({
+  target: 'the primary',
+  begin: () => pair.failOver(),
+  end: () => pair.rebuildStandby(),
+}));
+
+export const loseStandby = postgresFault((pair) => ({
+  target: 'the standby',
+  begin: async () => {
+    await pair.killStandby();
+    await delay(OPERATOR_MS);
+    await pair.standbyLost();
+  },
+  end: () => pair.startStandby(),
 }));

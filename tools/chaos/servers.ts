@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { type Gate, type NatsCluster, openGate, startNatsCluster, startPostgres } from '@stockbroker/testkit/processes';
+import { type NatsCluster, type PostgresPair, startNatsCluster, startPostgresPair } from '@stockbroker/testkit/processes';
 
 /** PostgreSQL and NATS as in production. */
 export interface Servers {
@@ -11,7 +11,7 @@ export interface Servers {
   /** What the apps must know of them. */
   env: Record<string, string>;
   nats: NatsCluster;
-  databaseGate: Gate;
+  postgres: PostgresPair;
   /** Everything runs and is whole. */
   heal(): Promise<void>;
   stop(): Promise<void>;
@@ -21,21 +21,18 @@ export interface Servers {
 /** @param started told of what must be killed if the start does not end */
 export async function startServers(dataDir: string, started: (server: { kill(): Promise<void> }) => void): Promise<Servers> {
   const starts = [
-    startPostgres({ dataDir: join(dataDir, 'postgres'), log: logTo(dataDir, 'postgres') }),
+    startPostgresPair({ dataDir: join(dataDir, 'postgres'), log: logTo(dataDir, 'postgres') }),
     startNatsCluster({ dir: join(dataDir, 'nats'), log: logTo(dataDir, 'nats') }),
   ] as const;
   for (const start of starts) start.then(started, () => {}); // Told below.
   const [postgres, nats] = await Promise.all(starts);
-  const databaseGate = await openGate({ targets: [`127.0.0.1:${postgres.port}`] });
-  const url = new URL(postgres.url);
-  url.host = databaseGate.address;
   return {
-    databaseUrl: url.href,
+    databaseUrl: postgres.url,
     natsUrl: nats.urls,
     natsAddresses: nats.nodes.map(({ port }) => `127.0.0.1:${port}`),
     env: { NATS_REPLICAS: String(nats.nodes.length) },
     nats,
-    databaseGate,
+    postgres,
     heal: async () => {
       for (const node of nats.nodes) {
         node.resume();
@@ -45,10 +42,9 @@ export async function startServers(dataDir: string, started: (server: { kill(): 
     },
     stop: async () => {
       await Promise.all([postgres.stop(), nats.stop()]);
-      await databaseGate.close();
     },
     kill: async () => {
-      await Promise.all([postgres.kill(), nats.kill(), databaseGate.close()]);
+      await Promise.all([postgres.kill(), nats.kill()]);
     },
   };
 }
