@@ -23,6 +23,9 @@ export function act(simulation: Simulation, action: Action): void {
     case 'leave':
       void simulation.leave(action.role).then(() => world.after(action.backAfterMs, () => revive(simulation, action.role)));
       break;
+    case 'drain':
+      simulation.drain(action.role);
+      break;
     case 'trap': {
       const { role, operation, moment, what, ms } = action;
       const spring = () => {
@@ -88,6 +91,7 @@ export function heal(simulation: Simulation): void {
   for (const service of SERVICES) network.start(serviceOf(simulation, service));
   exchange.behaviour = HONEST;
   for (const role of ROLES) simulation.processOf(role).resume();
+  simulation.restartDrained();
   simulation.startMissing();
 }
 

@@ -28,6 +28,7 @@ export type Action = { atMs: number } & (
   | { kind: 'kill'; role: Role; backAfterMs: number }
   | { kind: 'pause'; role: Role; ms: number }
   | { kind: 'leave'; role: Role; backAfterMs: number }
+  | { kind: 'drain'; role: Role }
   | { kind: 'trap'; role: Role; operation: string; moment: 'before' | 'after'; what: 'kill' | 'pause'; ms: number }
   | { kind: 'cut'; role: Role; service: ServiceName; ms: number }
   | { kind: 'stop'; service: ServiceName; ms: number }
@@ -85,6 +86,7 @@ const FAULTS: ((random: SeededRandom) => FaultOf)[] = [
   (random) => ({ kind: 'pause', role: random.pick(ROLES), ms: random.skewed(10, 12_000) }),
   (random) => ({ kind: 'pause', role: random.pick(WORKERS), ms: random.between(2_000, 8_000) }),
   (random) => ({ kind: 'leave', role: random.pick(WORKERS), backAfterMs: random.skewed(10, 5_000) }),
+  (random) => ({ kind: 'drain', role: random.pick(WORKERS) }),
   trap,
   trap,
   trap,

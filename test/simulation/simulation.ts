@@ -1,6 +1,7 @@
 import type { Term } from '@stockbroker/lease';
 import type { FlowEvent } from '@stockbroker/trade-flow';
 import type { OrderReport, Trade } from '@stockbroker/trading';
+import { drainKey } from '../../libs/lease/src/keys.ts';
 import { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
 import { Client } from './client.ts';
 import { Invariants } from './invariants.ts';
@@ -43,6 +44,7 @@ export class Simulation implements Witness {
   readonly #gateways = new Map<Role, Gateway>();
   readonly #callbacks = new Map<Role, Callback>();
   readonly #workers = new Map<Role, Worker>();
+  readonly #drained = new Set<string>();
   #births = 0;
 
   constructor(seed: number, { plan = makePlan(seed), tells = false }: { plan?: Plan; tells?: boolean } = {}) {
@@ -127,6 +129,19 @@ export class Simulation implements Witness {
     const worker = this.#workers.get(role);
     await worker?.stop();
     worker?.process.kill();
+  }
+
+  /** An operator wants the worker to lead nothing any more. */
+  drain(role: Role): void {
+    const { name } = this.processOf(role);
+    this.tell(() => `${name} is to drain`);
+    this.#drained.add(name);
+    this.servers.leases.put(drainKey(name), 'operator');
+  }
+
+  /** A drained worker competes again when it was restarted. */
+  restartDrained(): void {
+    for (const { process } of this.#workers.values()) if (this.#drained.has(process.name)) process.kill();
   }
 
   get gateways(): Gateway[] {
