@@ -10,8 +10,7 @@ import type { GatewayConfig } from './config.ts';
 import { toRpcError } from './errors.ts';
 import { followInstruments } from './instruments.ts';
 import { tradingService } from './tradingService.ts';
-
-const OPEN_TRADES_MS = 5_000;
+import { watchDatabase } from './watchDatabase.ts';
 
 /** Takes customers' calls. Any number of gateways run side by side, and none keeps anything that another would miss. */
 export async function startGateway({ config, log, metrics }: AppContext<GatewayConfig>): Promise<RunningApp> {
@@ -65,12 +64,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   metrics.gauge('server_connections', 'Open connections', () => server.load.connections);
   const port = await server.listen();
   const database = startProbe(() => store.ping());
-  let oldestOpenMs = 0;
-  const openTrades = startProbe(async () => {
-    oldestOpenMs = await store.readOldestOpenAge();
-  }, OPEN_TRADES_MS);
-  // Told by the process that is there whenever trades are accepted, so that it is seen also when no worker runs.
-  metrics.gauge('trades_oldest_open_seconds', 'Age of the trade that has been open for longest', () => oldestOpenMs / 1_000);
+  const health = watchDatabase(store, metrics);
   server.setServing(true);
   return {
     endpoints: { grpc: `${config.GATEWAY_HOST}:${port}` },
@@ -82,7 +76,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
       await exchange.close();
       await bus.close();
       database.stop();
-      openTrades.stop();
+      health.stop();
       await store.close();
     },
   };

@@ -45,7 +45,11 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   const client = channel.client(ExchangeServiceDefinition);
   const quotes = new Quotes(client, options.log);
   const breaker = new Breaker();
+  const isReachable = () => quotes.isLive() && breaker.isClosed(performance.now());
   const calls = options.metrics.histogram('exchange_call_seconds', 'Duration of calls to the exchange', ['method', 'outcome']);
+  options.metrics.gauge('exchange_reachable', 'Whether calls to the exchange are answered and its quotes come: 1 or 0', () =>
+    Number(isReachable()),
+  );
   const sizes = options.metrics.histogram('exchange_batch_orders', 'Orders in one call', ['method'], SIZE_BUCKETS);
 
   const inDoubtOnFailure = async <T>(method: string, call: () => Promise<T>): Promise<T> => {
@@ -83,7 +87,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   });
   return {
     quotes,
-    isReachable: () => quotes.isLive() && breaker.isClosed(performance.now()),
+    isReachable,
     freshQuote: (stockTicker) => quotes.fresh(stockTicker, options.quoteWaitMs),
     submitOrder: async (trade) => {
       if (options.callbackUrl === undefined) throw new TypeError('orders are submitted without a callback URL');

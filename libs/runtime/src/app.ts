@@ -2,6 +2,7 @@ import { type AdminServer, type Readiness, startAdmin } from './admin.ts';
 import { ConfigError, type ConfigOf, describeVariables, integer, oneOf, readConfig, text, type Variables } from './config.ts';
 import { createLog, LOG_LEVELS, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { measureReadiness } from './readinessMetric.ts';
 
 /** What every app can be told. */
 export const commonVariables = {
@@ -82,11 +83,13 @@ export async function runApp<V extends Variables>(
 
   try {
     app = await start({ config, log, metrics, fail });
+    const readiness = () => (stopping ? { process: 'stopping' } : (app?.readiness() ?? { process: 'starting' }));
+    measureReadiness(metrics.registry, readiness);
     admin = await startAdmin({
       host: config.ADMIN_HOST,
       port: config.ADMIN_PORT,
       registry: metrics.registry,
-      readiness: () => (stopping ? { process: 'stopping' } : (app?.readiness() ?? { process: 'starting' })),
+      readiness,
     });
     const endpoints = { ...app.endpoints, admin: `http://${config.ADMIN_HOST}:${admin.port}` };
     log.info({ endpoints, pid: process.pid }, 'started');

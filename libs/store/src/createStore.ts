@@ -9,7 +9,7 @@ import { markTradesExecuted } from './markTradesExecuted.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { type AccountRecord, readAccount } from './readAccount.ts';
-import { readOldestOpenAge } from './readOldestOpenAge.ts';
+import { type DatabaseHealth, readHealth } from './readHealth.ts';
 import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
 import { readOpenCustomers } from './readOpenCustomers.ts';
 import { readTrades } from './readTrades.ts';
@@ -25,8 +25,8 @@ const PAGES_IN_A_BATCH = 32;
 export interface Store extends TradeStore {
   listTrades(page: TradePage): Promise<Trade[]>;
   readAccount(customerId: string): Promise<AccountRecord | null>;
-  /** For how long the trade placed first among the open ones has been open, milliseconds; 0 when none is open. */
-  readOldestOpenAge(): Promise<number>;
+  /** For dashboards and alerts. */
+  readHealth(): Promise<DatabaseHealth>;
   /** Does one round trip. @throws StoreUnavailableError */
   ping(): Promise<void>;
   /** @throws Error when the database was created with another number of partitions, or not migrated */
@@ -67,7 +67,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       concurrency: 2,
     }),
     readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
-    readOldestOpenAge: () => readOldestOpenAge(db),
+    readHealth: () => readHealth(db),
     ping: async () => {
       await attempt(() => db.$queryRaw`SELECT 1`);
     },

@@ -2,5 +2,6 @@ export { createStore, openStore, type Store, type StoreOptions } from './createS
 export { type Database, openDatabase } from './database.ts';
 export { type OpeningAccount, openAccounts } from './openAccounts.ts';
 export { type AccountRecord, readAccount } from './readAccount.ts';
+export type { DatabaseHealth } from './readHealth.ts';
 export { type QuarantineRow, readAllTrades, readTables, type Tables } from './readTables.ts';
 export { storeVariables } from './variables.ts';
