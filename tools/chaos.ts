@@ -15,6 +15,7 @@ const HELP = `npm run chaos: breaks a throw-away system under load in every way 
     --customers N  default 60
     --rate N       trades placed a second, whatever becomes of them; default 15
     --only KINDS   only these faults, e.g. worker,nats.kill
+    --drain S      how long the last trades may take to end, once all is well again; default 90
     --keep         keeps the data and logs also when nothing is wrong
     --json         the result as one JSON document on standard output
     --help         this text
@@ -35,6 +36,7 @@ interface Wanted {
   customers: number;
   rate: number;
   kinds: KindName[];
+  drainMs: number;
   json: boolean;
   keep: boolean;
 }
@@ -61,6 +63,7 @@ function readWanted(): Wanted {
       customers: { type: 'string', default: '60' },
       rate: { type: 'string', default: '15' },
       only: { type: 'string' },
+      drain: { type: 'string', default: '90' },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     });
@@ -74,6 +77,7 @@ function readWanted(): Wanted {
       customers: wholeNumber('--customers', values.customers, { min: 1, max: 10_000 }),
       rate: wholeNumber('--rate', values.rate, { min: 1, max: 1_000 }),
       kinds,
+      drainMs: 1_000 * wholeNumber('--drain', values.drain, { min: 1, max: 3_600 }),
       json: values.json,
       keep: values.keep,
     };

@@ -12,8 +12,6 @@ import { Takeovers } from './takeovers.ts';
 import { Traffic } from './traffic.ts';
 import { World } from './world.ts';
 
-/** After the healing; a trade that is open for longer is stuck. The longest pause before an order is asked for again is half of it. */
-const DRAIN_DEADLINE_MS = 90_000;
 const PLAIN_STATUS_MS = 5_000;
 
 export interface RunOptions {
@@ -23,6 +21,8 @@ export interface RunOptions {
   customers: number;
   rate: number;
   kinds: readonly KindName[];
+  /** How long after the healing a trade may be open; for longer it is stuck. */
+  drainMs: number;
   progress: Progress;
   stopping: StopSignal;
   /** Told of what must be killed when the user will not wait. */
@@ -82,7 +82,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
     await Promise.race([world.heal(), stopping.requested]);
     const drainingMs = performance.now();
     tell('draining');
-    await Promise.race([traffic.drain(DRAIN_DEADLINE_MS), stopping.requested]);
+    await Promise.race([traffic.drain(options.drainMs), stopping.requested]);
     if (stopping.isRequested()) return undefined;
     const drainedMs = performance.now();
     await traffic.lookAgain();

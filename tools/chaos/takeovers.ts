@@ -1,6 +1,6 @@
 import { openDatabase, type Tables } from '@stockbroker/store';
 
-const STATEMENT_TIMEOUT_MS = 1_000;
+const STATEMENT_TIMEOUT_MS = 3_000;
 
 interface Kill {
   worker: string;

@@ -1,0 +1,291 @@
+import type { Patch } from './sourceCopy.ts';
+
+/** A rule broken on purpose, in a copy of the sources, and the check that must see it under the faults named. */
+export interface Breakage {
+  name: string;
+  what: string;
+  patches: Patch[];
+  /** For --only. */
+  faults: string;
+  /** Which check must see it; null: none can, because another guard keeps the promise. */
+  seenBy: string | null;
+}
+
+const SETTLE = 'libs/store/src/settleTrades.ts';
+const MARK = 'libs/store/src/markTradesExecuted.ts';
+const LANE = 'libs/trade-flow/src/lane.ts';
+const OLDEST = 'libs/store/src/readOldestOpenTrades.ts';
+const MIGRATION = 'prisma/migrations/20261122000000_trading_core/migration.sql';
+
+const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
+
+/** The database refuses what the statement would do wrong; to see what the checks see, it must be broken as well. */
+const withoutGuards = [
+  patch(MIGRATION, `WHEN (OLD."status" IN ('filled', 'rejected')) EXECUTE`, 'WHEN (false) EXECUTE'),
+  patch(
+    MIGRATION,
+    `AND NOT (OLD."status" = 'executed' AND NEW`,
+    `AND OLD."status" = 'placed' AND NOT (OLD."status" = 'executed' AND NEW`,
+  ),
+  patch(MIGRATION, 'CHECK ("held" >= 0)', 'CHECK (true)'),
+  patch(MIGRATION, 'CHECK ("held" BETWEEN 0 AND "quantity")', 'CHECK (true)'),
+];
+const olderMayBeOpen = patch(
+  MARK,
+  "WHERE t.status = 'placed' AND NOT EXISTS (",
+  "WHERE t.status = 'placed' AND NOT EXISTS (SELECT WHERE false) AND ((true) OR EXISTS (",
+);
+const olderMayBeOpenEnd = patch(MARK, 'AND older.seq < t.seq)\n', 'AND older.seq < t.seq))\n');
+
+export const BREAKAGES: Breakage[] = [
+  {
+    name: 'settle-twice',
+    what: 'settling is not guarded by the status; the database refuses',
+    patches: [patch(SETTLE, "WHERE t.id = a.trade_id AND t.status = 'executed'", 'WHERE t.id = a.trade_id')],
+    faults: 'exchange.duplicate,callback.kill',
+    seenBy: 'quarantine',
+  },
+  {
+    name: 'settle-twice-unguarded',
+    what: 'settling is not guarded by the status, nor is the database',
+    patches: [patch(SETTLE, "WHERE t.id = a.trade_id AND t.status = 'executed'", 'WHERE t.id = a.trade_id'), ...withoutGuards],
+    faults: 'exchange.duplicate,callback.kill',
+    seenBy: 'cash',
+  },
+  {
+    name: 'no-fence',
+    what: 'the epoch is not checked when a trade is marked',
+    patches: [patch(MARK, 'ON f.partition = i.partition AND f.epoch = i.epoch', 'ON f.partition = i.partition')],
+    faults: 'worker.pause-long,worker.stall-nats,worker.cut-nats',
+    seenBy: null,
+  },
+  {
+    name: 'send-before-mark',
+    what: 'an order is sent before it is checked and marked',
+    patches: [
+      patch(
+        LANE,
+        'const result = await this.#ports.store.markExecuted(',
+        "if ('limitPrice' in decision) await this.#ports.exchange.submitOrder({ ...trade, ...decision });\n    const result = await this.#ports.store.markExecuted(",
+      ),
+    ],
+    faults: 'exchange.duplicate',
+    seenBy: 'fills',
+  },
+  {
+    name: 'timeout-is-rejection',
+    what: 'an order that was not answered counts as rejected',
+    patches: [
+      patch(
+        LANE,
+        `        await this.#awaitSettlement(trade);
+      }
+    } catch (error) {
+      if (!(error instanceof ExchangeInDoubtError)) throw error;`,
+        `        await this.#awaitSettlement(trade);
+      }
+    } catch (error) {
+      if (!(error instanceof ExchangeInDoubtError)) throw error;
+      return this.#settle(neverAnOrder(trade, 'no answer', this.#ports.clock.now()));`,
+      ),
+    ],
+    faults: 'exchange.swallow,exchange.kill',
+    seenBy: 'fills',
+  },
+  {
+    name: 'new-id',
+    what: 'an order that was not answered is sent again under another id',
+    patches: [
+      patch(
+        LANE,
+        `        await this.#awaitSettlement(trade);
+      }
+    } catch (error) {
+      if (!(error instanceof ExchangeInDoubtError)) throw error;`,
+        `        await this.#awaitSettlement(trade);
+      }
+    } catch (error) {
+      if (!(error instanceof ExchangeInDoubtError)) throw error;
+      return void this.#ports.exchange.submitOrder({ ...trade, id: crypto.randomUUID() }).catch(() => {});`,
+      ),
+    ],
+    faults: 'exchange.swallow,exchange.kill',
+    seenBy: 'fills',
+  },
+  {
+    name: 'newest-first',
+    what: 'a lane takes the newest trade, and the statement does not mind',
+    patches: [patch(OLDEST, 'ORDER BY o.seq LIMIT 1', 'ORDER BY o.seq DESC LIMIT 1'), olderMayBeOpen, olderMayBeOpenEnd],
+    faults: 'exchange.slow,worker.kill',
+    seenBy: 'order',
+  },
+  {
+    name: 'two-at-a-time',
+    what: 'a lane goes on to the next trade without waiting for the settlement',
+    patches: [
+      patch(
+        OLDEST,
+        'SELECT o.trade_id FROM open_trades o\n',
+        "SELECT o.trade_id FROM open_trades o JOIN trades x ON x.id = o.trade_id AND x.status = 'placed'\n",
+      ),
+      patch(LANE, 'if (this.#settledTradeId === trade.id) return;', 'if (this.#settledTradeId !== null) return;'),
+      olderMayBeOpen,
+      olderMayBeOpenEnd,
+    ],
+    faults: 'exchange.slow',
+    seenBy: 'one at a time',
+  },
+  {
+    name: 'early-200',
+    what: 'a callback is answered with success before it is stored',
+    patches: [
+      patch(
+        'apps/callback/src/callbacks.ts',
+        '      await takeReports(ports, request.reports);\n    }',
+        '      void takeReports(ports, request.reports).catch(() => {});\n    }',
+      ),
+    ],
+    faults: 'exchange.conflict,postgres.pause,callback.kill,postgres.kill',
+    seenBy: 'fills',
+  },
+  {
+    name: 'hold-kept',
+    what: 'the hold of a rejected buy is not released',
+    patches: [
+      patch(
+        SETTLE,
+        "WHERE status = 'filled' OR type = 'buy' GROUP BY customer_id",
+        "WHERE status = 'filled' GROUP BY customer_id",
+      ),
+    ],
+    faults: 'exchange.reject',
+    seenBy: 'holds',
+  },
+  {
+    name: 'hold-taken',
+    what: 'a fill takes its hold instead of its cost',
+    patches: [patch(SETTLE, "WHEN type = 'buy' THEN -quantity * price", "WHEN type = 'buy' THEN -hold")],
+    faults: 'worker.kill',
+    seenBy: 'cash',
+  },
+  {
+    name: 'shares-replaced',
+    what: 'bought shares replace those that were there',
+    patches: [patch(SETTLE, 'SET quantity = p.quantity + EXCLUDED.quantity', 'SET quantity = EXCLUDED.quantity + p.held')],
+    faults: 'worker.kill',
+    seenBy: 'shares',
+  },
+  {
+    name: 'dear-fill-ignored',
+    what: 'a fill that cost more than its hold is not booked',
+    patches: [
+      patch(
+        SETTLE,
+        "WHERE t.id = a.trade_id AND t.status = 'executed'",
+        "WHERE t.id = a.trade_id AND t.status = 'executed' AND (a.price IS NULL OR t.type = 'sell' OR t.quantity * a.price <= t.hold)",
+      ),
+    ],
+    faults: 'exchange.overfill',
+    seenBy: 'ended',
+  },
+  {
+    name: 'no-block',
+    what: 'a fill that cost more than its hold does not block the account',
+    patches: [patch(SETTLE, 'buys_blocked = b.buys_blocked OR s.overdrawn', 'buys_blocked = b.buys_blocked')],
+    faults: 'exchange.overfill',
+    seenBy: 'negative',
+  },
+  {
+    name: 'wake-ups-only',
+    what: 'a new leader reads no open trades, and nobody sweeps: only wake-ups start lanes',
+    patches: [
+      patch(
+        'libs/trade-flow/src/leader.ts',
+        'if (this.#stopping || room <= 0) return;',
+        'if (this.#stopping || room > 0) return;',
+      ),
+    ],
+    faults: 'nats.lose-all,worker.kill',
+    seenBy: 'ended',
+  },
+  {
+    name: 'retry-is-new',
+    what: 'a repeated client order id makes another trade',
+    patches: [
+      patch('libs/store/src/insertTrades.ts', '      ON CONFLICT (customer_id, client_order_id) DO NOTHING\n', ''),
+      patch(
+        MIGRATION,
+        'CREATE UNIQUE INDEX "trades_customer_id_client_order_id_key"',
+        'CREATE INDEX "trades_customer_id_client_order_id_key"',
+      ),
+    ],
+    faults: 'gateway.kill,gateway.pause',
+    seenBy: 'one trade per request',
+  },
+  {
+    name: 'quarantine-dropped',
+    what: 'a report that changes nothing is not kept',
+    patches: [patch('libs/trade-flow/src/settleReport.ts', 'await ports.store.quarantineCallback({ tradeId, why, raw });', '')],
+    faults: 'exchange.forge',
+    seenBy: 'quarantine',
+  },
+  {
+    name: 'false-acknowledgement',
+    what: 'a trade is acknowledged although the database did not answer',
+    patches: [
+      patch(
+        'libs/trade-flow/src/placeTrade.ts',
+        'partitionOf(order.customerId, partitions) }, signal);',
+        `partitionOf(order.customerId, partitions) }, signal).catch((error) => {
+    if (error.name !== 'StoreUnavailableError') throw error;
+    const nothing = { reason: null, rejectCode: null, rejectNeeded: null, rejectAvailable: null, limitPrice: null, hold: null, price: null };
+    return { kind: 'existing', trade: { ...order, ...nothing, id, status: 'placed', createdAt: new Date() } };
+  });`,
+      ),
+    ],
+    faults: 'postgres.kill,postgres.fail-over',
+    seenBy: 'acknowledged',
+  },
+  {
+    name: 'stale-answers',
+    what: 'a gateway answers GetTrade from a cache of two seconds',
+    patches: [
+      patch(
+        'apps/gateway/src/tradingService.ts',
+        'const trade = await ports.store.readTrade(orderId);',
+        `const cache = (globalThis.cache ??= new Map());
+      const cached = cache.get(orderId);
+      const trade = cached?.untilMs > Date.now() ? cached.trade : await ports.store.readTrade(orderId);
+      if (trade !== cached?.trade) cache.set(orderId, { trade, untilMs: Date.now() + 2_000 });`,
+      ),
+    ],
+    faults: 'exchange.slow,gateway.pause',
+    seenBy: 'answers',
+  },
+  {
+    name: 'spendable-shown',
+    what: 'an account is shown with its spendable cash in place of all of it',
+    patches: [
+      patch(
+        'libs/store/src/readAccount.ts',
+        'b.amount, b.held, b.buys_blocked',
+        'b.amount - b.held AS amount, b.held, b.buys_blocked',
+      ),
+    ],
+    faults: 'exchange.slow',
+    seenBy: 'account reads',
+  },
+  {
+    name: 'unexpected-error',
+    what: 'a gateway does not know what to answer while the database is away',
+    patches: [
+      patch(
+        'apps/gateway/src/errors.ts',
+        'if (error instanceof StoreUnavailableError) {',
+        'if (error instanceof StoreUnavailableError && false) {',
+      ),
+    ],
+    faults: 'postgres.kill,postgres.fail-over',
+    seenBy: 'errors',
+  },
+];
