@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Action, Scene } from './action.ts';
-import { ACTIONS } from './actions.ts';
+import type { Action, Make, Scene } from './action.ts';
 import { KINDS, type KindName } from './kinds.ts';
 import type { PlannedFault } from './plan.ts';
 
@@ -22,6 +21,8 @@ export interface MadeFault {
 
 export interface ConductorOptions {
   scene: Omit<Scene, 'choice' | 'isFree'>;
+  /** How each kind is made. */
+  actions: Record<KindName, Make>;
   /** Told of each fault as it begins. */
   onFault: (line: string) => void;
 }
@@ -83,7 +84,7 @@ export class Conductor {
     const giveUpAt = performance.now() + POSTPONE_MS;
     const scene = { ...this.#options.scene, choice, isFree: (lock: string) => !this.#locks.has(lock) };
     for (;;) {
-      const action = ACTIONS[kind](scene);
+      const action = this.#options.actions[kind](scene);
       if (action !== undefined || performance.now() > giveUpAt || signal.aborted) return action;
       await wait(LOOK_MS, signal);
     }

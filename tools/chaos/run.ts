@@ -4,6 +4,7 @@ import { grouped } from '../cli.ts';
 import { makeAccounts } from '../demoPlan.ts';
 import type { Progress } from '../progress.ts';
 import { seededDice } from '../seededRandom.ts';
+import { ACTIONS } from './actions.ts';
 import { Conductor } from './conductor.ts';
 import type { KindName } from './kinds.ts';
 import { drawPlan } from './plan.ts';
@@ -64,7 +65,7 @@ interface Stage {
 async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosResult | undefined> {
   const { seed, minutes, kinds, stopping, progress } = options;
   const { world, traffic, takeovers, accounts, tell } = stage;
-  const conductor = new Conductor({ scene: { world, traffic, takeovers }, onFault: tell });
+  const conductor = new Conductor({ actions: ACTIONS, scene: { world, traffic, takeovers }, onFault: tell });
   const plan = drawPlan(seed, minutes * 60_000, kinds);
   const status = () => statusLine(traffic, conductor);
   progress.live(status);
