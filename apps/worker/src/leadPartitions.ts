@@ -16,6 +16,12 @@ export interface LeadPorts {
   resign: (term: Term) => void;
 }
 
+/**
+ * Work in hand usually takes milliseconds. When it takes longer, e.g. because the exchange does not answer, the partition does not
+ * wait: the next leader's epoch fences what is left, and an order that both send is one order.
+ */
+const HAND_OVER_MS = 50;
+
 interface Led {
   term: Term;
   /** Resolves when the partition is led, or will not be. */
@@ -58,7 +64,14 @@ export class LedPartitions implements ElectorEvents {
   }
 
   async handOver(term: Term): Promise<void> {
-    await this.#end(term);
+    this.#ports.log.debug({ partition: term.partition }, 'hands over');
+    const ended = new AbortController();
+    const ending = this.#end(term).finally(() => {
+      this.#ending.delete(ending);
+      ended.abort();
+    });
+    this.#ending.add(ending);
+    await this.#ports.lanePorts.clock.sleep(HAND_OVER_MS, ended.signal);
     this.#ports.log.debug({ partition: term.partition }, 'handed over');
   }
 
@@ -71,7 +84,7 @@ export class LedPartitions implements ElectorEvents {
     await Promise.all([...this.#led.values()].map(({ leader }) => leader?.sweep()));
   }
 
-  /** Resolves when nothing that was begun under a lost lease is still running. */
+  /** Resolves when nothing that was begun under a lease given up or lost is still running. */
   async ended(): Promise<void> {
     await Promise.all(this.#ending);
   }

@@ -1,21 +1,7 @@
-import { DRAINING, drainKey, leaseKey, partitionIn, presenceKey } from './keys.ts';
+import { DRAINING, drainKey, JOINING, leaseKey, partitionIn, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
-import type { ElectorEvents, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
 import { Held, type Term } from './term.ts';
-
-export interface ElectorOptions {
-  /** Unique among all workers, also among restarts of one. */
-  workerId: string;
-  partitions: number;
-  /** Workers responsible for a partition: 3 or 5. */
-  clusterSize: number;
-  /** Lifetime of a lease that is not renewed; the store's keys must have the same. */
-  ttlMs: number;
-  /** How often a lease is renewed. */
-  renewMs: number;
-  /** A lease is not trusted for this long before it could end, for clocks that run at different speeds. */
-  marginMs: number;
-}
 
 const TICK_MS = 50;
 /** A partition without a leader is the first one's to take; each further one of its cluster waits this much longer. */
@@ -40,6 +26,7 @@ export class Elector {
   readonly #refusedUntilMs = new Map<number, number>();
   readonly #stopped = new AbortController();
   #ownPresenceSeenMs = 0;
+  #hears = false;
   #presenceAttemptedMs = Number.NEGATIVE_INFINITY;
   #leaving = false;
   #draining = false;
@@ -217,7 +204,8 @@ export class Elector {
   async #announce(nowMs: number): Promise<void> {
     this.#presenceAttemptedMs = nowMs;
     const { workerId } = this.#options;
-    await this.#tolerate('announce', () => this.#store.put(presenceKey(workerId), this.#draining ? DRAINING : workerId));
+    const as = this.#draining ? DRAINING : this.#hears ? workerId : JOINING;
+    await this.#tolerate('announce', () => this.#store.put(presenceKey(workerId), as));
   }
 
   #markVacant(partition: number, nowMs: number): number {
@@ -253,10 +241,18 @@ export class Elector {
   }
 
   #observeWorker(worker: string, holder: string | null, nowMs: number): void {
-    if (worker === this.#options.workerId) this.#ownPresenceSeenMs = nowMs;
-    if (holder === null || holder === DRAINING) this.#membership.left(worker);
+    if (worker === this.#options.workerId) this.#hearOwn(nowMs);
+    if (holder === null || holder === DRAINING || holder === JOINING) this.#membership.left(worker);
     else this.#membership.saw(worker, nowMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
+  }
+
+  /** From now on partitions may be handed over to this worker: it takes them at once. */
+  #hearOwn(nowMs: number): void {
+    this.#ownPresenceSeenMs = nowMs;
+    if (this.#hears) return;
+    this.#hears = true;
+    void this.#announce(nowMs);
   }
 
   #observeLease(partition: number, holder: string | null, revision: number, nowMs: number): void {

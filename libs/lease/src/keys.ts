@@ -13,3 +13,5 @@ export const drainKey = (workerId: string) => `drain.${workerId}`;
 
 /** The presence of a worker that takes no part in elections any more. The ids of workers end in a random part: none is this. */
 export const DRAINING = 'draining';
+/** The presence of a worker that has just begun and does not hear of changes yet: nobody hands anything over to it. */
+export const JOINING = 'joining';

@@ -38,3 +38,17 @@ export interface ElectorEvents {
   handOver(term: Term): Promise<void>;
   problem(message: string, error: unknown): void;
 }
+
+export interface ElectorOptions {
+  /** Unique among all workers, also among restarts of one. */
+  workerId: string;
+  partitions: number;
+  /** Workers responsible for a partition: 3 or 5. */
+  clusterSize: number;
+  /** Lifetime of a lease that is not renewed; the store's keys must have the same. */
+  ttlMs: number;
+  /** How often a lease is renewed. */
+  renewMs: number;
+  /** A lease is not trusted for this long before it could end, for clocks that run at different speeds. */
+  marginMs: number;
+}

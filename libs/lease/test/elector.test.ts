@@ -95,6 +95,26 @@ test('election: workers lead equally many; when one joins, each partition moves 
   expect(log.filter((line) => line.includes('handed over'))).toHaveLength(elections(log).length);
 });
 
+test('election: nothing is handed over to a worker that does not hear of changes yet', async () => {
+  const { clock, worker, trusted, leases } = createElection();
+  worker('a');
+  await clock.advance(500);
+  const hears = Promise.withResolvers<void>();
+  const link = { reachable: true };
+  const store = leases.connect(link);
+  worker('b', link, {
+    async *watch(signal) {
+      await hears.promise;
+      yield* store.watch(signal);
+    },
+  });
+  await clock.advance(1_500);
+  expect(counts(trusted())).toEqual([20]);
+  hears.resolve();
+  await clock.advance(1_500);
+  expect(counts(trusted())).toEqual([10, 10]);
+});
+
 test('election: when a worker vanishes the others lead equally many at once, and each partition moves once at most', async () => {
   const { clock, worker, trusted, terms, log } = createElection();
   const { link } = worker('a');

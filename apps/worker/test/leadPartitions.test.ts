@@ -1,0 +1,53 @@
+import type { Term } from '@stockbroker/lease';
+import type { FlowLog, LanePorts } from '@stockbroker/trade-flow';
+import { expect, test } from 'vitest';
+import { LedPartitions } from '../src/leadPartitions.ts';
+
+const CUSTOMER = '6e3d9ed4-6a37-4c1e-9d6e-0d5b7a3f2c11';
+const silent: FlowLog = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A partition of one customer, whose store never answers any more once it was asked for the customer's trades. */
+function stuckPartition() {
+  const asked = Promise.withResolvers<void>();
+  const slept: number[] = [];
+  let answer = (_trade: null) => {};
+  const lanePorts = {
+    clock: { now: () => 0, sleep: async (ms: number) => void slept.push(ms) },
+    random: { number: () => 0 },
+    store: {
+      readOpenCustomers: async () => [CUSTOMER],
+      readOldestOpenTrade: () =>
+        new Promise<null>((resolve) => {
+          answer = resolve;
+          asked.resolve();
+        }),
+    },
+  } as unknown as LanePorts;
+  const subscribed = { stop: async () => {} };
+  const led = new LedPartitions({
+    workerId: 'worker',
+    store: { raiseEpoch: async () => 1n },
+    bus: { onSettled: () => subscribed, onWakeup: () => subscribed },
+    lanePorts,
+    options: { maxLanes: 1, maxPlacedAgeMs: 1, askAfterMs: 1, maxRetryMs: 1 },
+    log: silent,
+    resign: () => {},
+  });
+  return { led, asked: asked.promise, slept, answer: () => answer(null) };
+}
+
+test('worker: a hand-over does not wait for work that hangs; stopping the process does', async () => {
+  const { led, asked, slept, answer } = stuckPartition();
+  const term: Term = { partition: 7, isTrusted: () => true };
+  led.elected(term);
+  await asked;
+  await led.handOver(term);
+  expect([led.count, slept]).toEqual([0, [50]]);
+  let ended = false;
+  const ending = led.ended().then(() => {
+    ended = true;
+  });
+  expect(ended).toBe(false);
+  answer();
+  await ending;
+});
