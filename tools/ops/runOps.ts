@@ -39,6 +39,8 @@ const COMMANDS: Record<string, () => Promise<OpsCommand>> = {
   actions: async () => (await import('./actions.ts')).actions,
 };
 
+export const COMMAND_NAMES = Object.keys(COMMANDS);
+
 /** How the tool meets the world: a process, or a test. */
 export interface Invocation {
   args: readonly string[];
@@ -90,5 +92,5 @@ function explain(error: unknown, servers: Servers | undefined): string {
 
 function noCommand(given: string | undefined): UserError {
   const problem = given === undefined ? 'Say what to do' : `There is no command ${JSON.stringify(given)}`;
-  return new UserError(`${problem}: ${Object.keys(COMMANDS).join(', ')}. More with --help.`);
+  return new UserError(`${problem}: ${COMMAND_NAMES.join(', ')}. More with --help.`);
 }

@@ -1,0 +1,68 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Broker } from '@stockbroker/testkit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { COMMAND_NAMES } from '../../tools/ops/runOps.ts';
+import { closeBroker, openBroker } from '../support/broker.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const pages = globSync('docs/alerts/*.md', { cwd: root }).sort();
+const expressionsOf = (page: string) => /```promql\n(.*?)\n```/s.exec(read(page))?.[1] ?? '';
+
+let broker: Broker;
+/** Names of all that the processes serve on /metrics, with the parts of histograms. */
+const served = new Set<string>();
+beforeAll(async () => {
+  broker = await openBroker();
+  const { gateways, workers, callbacks } = broker.system;
+  for (const { endpoints } of [...gateways, ...workers, ...callbacks]) {
+    const metrics = await (await fetch(`${endpoints.admin}/metrics`)).text();
+    for (const [, name, type] of metrics.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
+      served.add(name ?? '');
+      if (type === 'histogram') for (const part of ['count', 'sum', 'bucket']) served.add(`${name}_${part}`);
+    }
+  }
+});
+afterAll(() => closeBroker(broker));
+
+test.each(pages)('%s begins with expressions over metrics that are served', (page) => {
+  const expressions = expressionsOf(page);
+  const metrics = expressions.replaceAll(/\{[^}]*\}/g, '').match(/\b[A-Za-z]+(?:_[A-Za-z]+)+\b/g) ?? [];
+  expect(metrics.length + (expressions.includes('up ==') ? 1 : 0)).toBeGreaterThan(0);
+  expect(metrics.filter((name) => !served.has(name))).toEqual([]);
+});
+
+test.each(pages)('%s says what it means, what to do and how it is tested, and stands in the index', (page) => {
+  const text = read(page);
+  expect(text.match(/^#+ .*$/gm)).toEqual([
+    expect.stringMatching(/^# /),
+    '## What it means',
+    '## What to do',
+    '## How it is tested',
+  ]);
+  expect(text.slice(text.indexOf('## What to do'))).toContain('npm run ops -- ');
+  expect(text.slice(text.indexOf('## How it is tested'))).toMatch(/\.test\.ts\)/);
+  expect(read('docs/alerts.md')).toContain(`](alerts/${page.split('/').at(-1)})`);
+});
+
+test('kinds of events, queues, commands, causes and variables that the pages name exist', () => {
+  const all = ['docs/alerts.md', ...pages].map(read).join('\n');
+  const named = (pattern: RegExp) => [...new Set([...all.matchAll(pattern)].map((match) => match[1] ?? ''))];
+  const kinds = read('libs/trade-flow/src/ports.ts');
+  expect(named(/kind="([^"]+)"/g).filter((kind) => !kinds.includes(`'${kind}'`))).toEqual([]);
+  expect(named(/npm run ops -- (\w+)/g).filter((command) => !COMMAND_NAMES.includes(command))).toEqual([]);
+  const variables = read('README.md');
+  expect(named(/`([A-Z]+(?:_[A-Z]+)+)`/g).filter((name) => !variables.includes(`\`${name}\``))).toEqual([]);
+  const causes = read('tools/ops/whyStuck.ts');
+  const table = named(/^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|/gm).flatMap((cell) => cell.split(', '));
+  expect(table.length).toBeGreaterThan(8);
+  expect(table.filter((cause) => !causes.includes(cause.replaceAll('`', "'")))).toEqual([]);
+});
+
+test('every kind of event that is logged as an error has a page', () => {
+  const levels = read('libs/trade-flow/src/report.ts');
+  const errors = [...(/((?:case '[a-z-]+':\s+)+)return 'error'/.exec(levels)?.[1]?.matchAll(/'([a-z-]+)'/g) ?? [])];
+  expect(errors.length).toBeGreaterThan(0);
+  for (const [, kind] of errors) expect(pages).toContain(`docs/alerts/${kind}.md`);
+});
