@@ -50,8 +50,8 @@ export class Lane {
   /** The last trade heard to be settled, in case the news is faster than the answer to the submission. */
   #settledTradeId: string | undefined;
   #sleeping: AbortController | undefined;
-  /** The trade that the lane is at, and how often it has been retried or asked for. */
-  #current: { tradeId: string; attempts: number } | undefined;
+  /** The trade that the lane is at, how often in a row it could not go on, and how often it has waited for news in vain. */
+  #current: { tradeId: string; attempts: number; waits: number } | undefined;
 
   /** @param onFinished called in the very moment in which the lane stops to take wake-ups */
   constructor(customerId: string, ports: LanePorts, options: LaneOptions, leadership: Leadership, onFinished: () => void) {
@@ -115,7 +115,7 @@ export class Lane {
   #arriveAt(trade: Trade | null): void {
     if (this.#current?.tradeId === trade?.id) return;
     if (this.#current !== undefined) this.#wakeupAcks.shift()?.();
-    this.#current = trade === null ? undefined : { tradeId: trade.id, attempts: 0 };
+    this.#current = trade === null ? undefined : { tradeId: trade.id, attempts: 0, waits: 0 };
   }
 
   #ackAll(): void {
@@ -208,22 +208,20 @@ export class Lane {
     if ((await settleReport(this.#ports, report, Buffer.from(json))) === 'quarantined') await this.#backOff();
   }
 
+  /** The exchange has the order and answers: what failed before says nothing about how long the news will take. */
   async #awaitSettlement(trade: Trade): Promise<void> {
+    const current = this.#current;
+    const waits = current?.waits ?? 0;
+    if (current !== undefined) Object.assign(current, { attempts: 0, waits: waits + 1 });
     if (this.#settledTradeId === trade.id) return;
-    const asked = this.#current?.attempts ?? 0;
-    this.#countAttempt();
-    await this.#sleep(this.#options.askAfterMs * 2 ** Math.min(asked, 5));
+    await this.#sleep(this.#options.askAfterMs * 2 ** Math.min(waits, 5));
   }
 
   async #backOff(): Promise<void> {
     const attempts = this.#current?.attempts ?? 0;
-    this.#countAttempt();
+    if (this.#current !== undefined) this.#current.attempts += 1;
     const ceiling = Math.min(this.#options.maxRetryMs, RETRY_BASE_MS * 2 ** Math.min(attempts, 20));
     await this.#sleep(RETRY_BASE_MS / 2 + this.#ports.random.number() * ceiling);
-  }
-
-  #countAttempt(): void {
-    if (this.#current !== undefined) this.#current.attempts += 1;
   }
 
   async #sleep(ms: number): Promise<void> {

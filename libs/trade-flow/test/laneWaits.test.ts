@@ -1,0 +1,75 @@
+import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
+import type { OrderReport, Trade } from '@stockbroker/trading';
+import { expect, test } from 'vitest';
+import { Lane, type LanePorts } from '../src/lane.ts';
+
+const TRADE: Trade = {
+  id: '00000000-0000-7000-8000-000000000001',
+  seq: 1n,
+  customerId: 'a11ce000-0000-4000-8000-000000000001',
+  partition: 0,
+  clientOrderId: 'a-1',
+  stockTicker: 'AAPL',
+  type: 'buy',
+  quantity: 1,
+  status: 'executed',
+  rejectCode: null,
+  reason: null,
+  rejectNeeded: null,
+  rejectAvailable: null,
+  limitPrice: 100_000n,
+  hold: 100_000n,
+  price: null,
+  executionId: null,
+  createdAt: new Date(0),
+  submittedAt: new Date(0),
+  executedAt: null,
+};
+const FILL: OrderReport = {
+  tradeId: TRADE.id,
+  stockTicker: 'AAPL',
+  type: 'buy',
+  quantity: 1,
+  outcome: { kind: 'filled', price: 90_000n, executionId: 'x-1', executedAt: new Date(1) },
+};
+
+/** An executed trade whose callback never comes. The exchange gives these answers, one after the other. @returns how long was waited */
+async function waitsWith(answers: (OrderReport | 'open' | 'away')[]): Promise<number[]> {
+  const waits: number[] = [];
+  let open: Trade | null = TRADE;
+  const ports = {
+    store: {
+      readOldestOpenTrade: async () => open,
+      settleTrade: async () => {
+        open = null;
+        return { trade: TRADE, overdrawn: false };
+      },
+    },
+    exchange: {
+      findOrder: async () => {
+        const answer = answers.shift();
+        if (answer === undefined || answer === 'away') throw new ExchangeInDoubtError(new Error('away'));
+        return answer;
+      },
+    },
+    clock: { now: () => 0, sleep: async (ms: number) => void waits.push(ms) },
+    random: { number: () => 0.5 },
+    wakeups: { tradeSettled: () => {} },
+    observe: () => {},
+  } as unknown as LanePorts;
+  const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+  const leadership = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
+  await new Lane(TRADE.customerId, ports, options, leadership, () => {}).finished;
+  return waits;
+}
+
+test('a long outage of the exchange does not make the lane ask more rarely for an order afterwards', async () => {
+  const waits = await waitsWith([...Array(10).fill('away'), 'open', FILL]);
+  expect(Math.max(...waits.slice(0, 10))).toBeLessThanOrEqual(2_025);
+  expect(waits.slice(10)).toEqual([5_000]);
+});
+
+test('an order that stays open is asked for ever more rarely, and an outage in between is waited for as briefly as the first', async () => {
+  const waits = await waitsWith(['open', 'open', 'away', 'open', FILL]);
+  expect(waits).toEqual([5_000, 10_000, 50, 20_000]);
+});
