@@ -85,23 +85,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       );
     },
   );
-  const connections = new Connections({
-    host: options.host,
-    port: options.port,
+  const connections = new Connections(server, {
     maxConnections: options.maxConnections,
     handshakeTimeoutMs: options.requestTimeoutMs,
-    serve: (socket) => server.emit('connection', socket),
     onRefused: options.onRefused,
   });
   return {
-    port: await connections.listen(),
+    port: await connections.listen(options.host, options.port),
     load: () => ({ connections: connections.count, calls: inFlight, arriving: bodies.count }),
-    close: async () => {
+    close: () => {
       closing = true;
       const closed = connections.close();
       server.closeIdleConnections();
-      await closed;
-      server.close(); // It never listened; this ends its search for slow connections.
+      return closed;
     },
   };
 }

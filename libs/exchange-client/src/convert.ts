@@ -67,9 +67,14 @@ export function readReport(message: OrderReportMessage): OrderReport | 'open' | 
   }
 }
 
+/** What a protobuf Timestamp may say: JavaScript and PostgreSQL take more, which no client could be told. */
+const EARLIEST = new Date('0001-01-01T00:00:00Z');
+const LATEST = new Date('9999-12-31T23:59:59.999Z');
+
 function outcomeOf(message: OrderReportMessage): OrderReport['outcome'] {
   const { executedAt, executionId } = message;
   if (executedAt === undefined || Number.isNaN(executedAt.getTime())) throw new MalformedReportError('executed_at is not set');
+  if (executedAt < EARLIEST || executedAt > LATEST) throw new MalformedReportError('executed_at is not in the years 1 to 9999');
   switch (message.state) {
     case OrderState.ORDER_STATE_FILLED:
       if (executionId === '' || executionId.length > 64)

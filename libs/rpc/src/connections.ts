@@ -1,19 +1,13 @@
-import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 
 /** Why a connection was closed without being asked to. */
 export type Refused = 'too many connections' | 'no handshake' | 'slow request';
 
 export interface ConnectionsOptions {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
   /** At once. One more takes the place of the oldest stranger; when there are none, it is closed. */
   maxConnections: number;
   /** A connection on which fewer bytes have come by then than any request has is closed. */
   handshakeTimeoutMs: number;
-  /** Serves a connection. */
-  serve: (socket: Socket) => void;
   onRefused?: (why: Refused) => void;
 }
 
@@ -33,18 +27,18 @@ export class Connections {
   readonly #known = new Set<string>();
   readonly #open = new Set<Socket>();
 
-  constructor(options: ConnectionsOptions) {
+  /** @param server listeners of its `connection` that come later see refused sockets destroyed */
+  constructor(server: Server, options: ConnectionsOptions) {
     this.#options = options;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = server.on('connection', (socket) => this.#accept(socket));
   }
 
   get count(): number {
     return this.#open.size;
   }
 
-  /** @returns the port */
-  async listen(): Promise<number> {
-    const { host, port } = this.#options;
+  /** @param port 0 takes a free one. @returns the port */
+  async listen(host: string, port: number): Promise<number> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, resolve);
@@ -70,7 +64,7 @@ export class Connections {
   }
 
   #accept(socket: Socket): void {
-    const { maxConnections, handshakeTimeoutMs, serve } = this.#options;
+    const { maxConnections, handshakeTimeoutMs } = this.#options;
     if (this.#open.size >= maxConnections && !this.#makeRoom()) {
       this.#refuse(socket, 'too many connections');
       return;
@@ -86,7 +80,6 @@ export class Connections {
       clearTimeout(patience);
       this.#forget(peer, socket);
     });
-    serve(socket);
   }
 
   #makeRoom(): boolean {

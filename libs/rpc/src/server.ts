@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import {
   type handleServerStreamingCall,
@@ -82,14 +83,16 @@ export class GrpcServer {
       ...toServerOptions(limits, options.maxRequestBytes),
       interceptors: [this.#arrivals.interceptor],
     });
-    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#connections = new Connections({
-      host: options.host,
-      port: options.port,
+    // A listener of our own, because grpc-js gives no hold of its connections.
+    const listener = createServer({ noDelay: true });
+    this.#connections = new Connections(listener, {
       maxConnections: limits.maxConnections,
       handshakeTimeoutMs: limits.requestTimeoutMs,
-      serve: (socket) => injector.injectConnection(socket),
       ...(onRefused === undefined ? {} : { onRefused }),
+    });
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    listener.on('connection', (socket) => {
+      if (!socket.destroyed) injector.injectConnection(socket);
     });
     this.#health = createHealth();
     this.add(HealthDefinition, this.#health.handlers);
@@ -133,7 +136,7 @@ export class GrpcServer {
 
   /** Starts to listen. Health says NOT_SERVING until `setServing(true)`. @returns the port */
   listen(): Promise<number> {
-    return this.#connections.listen();
+    return this.#connections.listen(this.#options.host, this.#options.port);
   }
 
   setServing(serving: boolean): void {
