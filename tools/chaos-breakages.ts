@@ -12,7 +12,7 @@ const HELP = `npm run chaos:breakages: breaks each rule on purpose, in a copy of
 
   npm run chaos:breakages -- [options]
     --only NAMES   only these, separated by commas
-    --minutes N    how long each is run; default 0.3
+    --minutes N    how long each is run; default 0.4
     --seed N       default 1
     --help         this text
 
@@ -27,7 +27,7 @@ const DRAIN_SECONDS = '20';
 await runTool(async () => {
   const { values } = readArguments(HELP, {
     only: { type: 'string' },
-    minutes: { type: 'string', default: '0.3' },
+    minutes: { type: 'string', default: '0.4' },
     seed: { type: 'string', default: '1' },
   });
   const names = values.only?.split(',');
@@ -53,12 +53,15 @@ async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env
     for (const patch of patches) applyPatch(copy, patch);
     const { code, stdout } = await runChaos(copy, [...args, '--only', faults], { ...env, TMPDIR: copy });
     if (code !== 0 && code !== 1) return { isAsExpected: false, line: `chaos ended with code ${code}` };
-    const { violations, trades } = JSON.parse(stdout) as ChaosResult;
+    const { violations, trades, faults: made } = JSON.parse(stdout) as ChaosResult;
     const counts = new Map<string, number>();
     for (const { check } of violations) counts.set(check, (counts.get(check) ?? 0) + 1);
     const seen = [...counts].map(([check, count]) => `${check} ${count}`).join(', ') || 'nothing';
     const isAsExpected = seenBy === null ? counts.size === 0 : counts.has(seenBy);
-    return { isAsExpected, line: `expected ${seenBy ?? 'nothing'}; seen: ${seen} (of ${trades.stored} trades)` };
+    return {
+      isAsExpected,
+      line: `expected ${seenBy ?? 'nothing'}; seen: ${seen} (${trades.stored} trades, ${made.done} faults)`,
+    };
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }

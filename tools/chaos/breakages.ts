@@ -42,14 +42,14 @@ export const BREAKAGES: Breakage[] = [
     name: 'settle-twice',
     what: 'settling is not guarded by the status; the database refuses',
     patches: [patch(SETTLE, "WHERE t.id = a.trade_id AND t.status = 'executed'", 'WHERE t.id = a.trade_id')],
-    faults: 'exchange.duplicate,callback.kill',
+    faults: 'exchange.duplicate',
     seenBy: 'quarantine',
   },
   {
     name: 'settle-twice-unguarded',
     what: 'settling is not guarded by the status, nor is the database',
     patches: [patch(SETTLE, "WHERE t.id = a.trade_id AND t.status = 'executed'", 'WHERE t.id = a.trade_id'), ...withoutGuards],
-    faults: 'exchange.duplicate,callback.kill',
+    faults: 'exchange.duplicate',
     seenBy: 'cash',
   },
   {
@@ -89,7 +89,7 @@ export const BREAKAGES: Breakage[] = [
       return this.#settle(neverAnOrder(trade, 'no answer', this.#ports.clock.now()));`,
       ),
     ],
-    faults: 'exchange.swallow,exchange.kill',
+    faults: 'exchange.swallow',
     seenBy: 'fills',
   },
   {
@@ -109,7 +109,7 @@ export const BREAKAGES: Breakage[] = [
       return void this.#ports.exchange.submitOrder({ ...trade, id: crypto.randomUUID() }).catch(() => {});`,
       ),
     ],
-    faults: 'exchange.swallow,exchange.kill',
+    faults: 'exchange.swallow',
     seenBy: 'fills',
   },
   {
@@ -145,7 +145,7 @@ export const BREAKAGES: Breakage[] = [
         '      void takeReports(ports, request.reports).catch(() => {});\n    }',
       ),
     ],
-    faults: 'exchange.conflict,postgres.pause,callback.kill,postgres.kill',
+    faults: 'exchange.conflict,postgres.pause',
     seenBy: 'fills',
   },
   {

@@ -46,6 +46,8 @@ export interface RunFacts {
   minutes: number;
   planned: number;
   made: MadeFault[];
+  /** What was not well when everything was healed. */
+  trouble: string[];
   evidence: Evidence;
   takeovers: Takeover[];
   repeated: number;
@@ -58,7 +60,8 @@ export interface RunFacts {
 export function resultOf(facts: RunFacts): ChaosResult {
   const { seed, minutes, made, evidence, takeovers, healMs, drainMs } = facts;
   const { trades, quarantine } = evidence.tables;
-  const violations = [...harnessTrouble(made), ...checkEvidence(evidence)];
+  const unwell = facts.trouble.map((message) => ({ check: 'healed', message }));
+  const violations = [...harnessTrouble(made), ...unwell, ...checkEvidence(evidence)];
   return {
     seed,
     minutes,

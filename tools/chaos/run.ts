@@ -80,7 +80,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
 
     const healingMs = performance.now();
     tell('healing');
-    await Promise.race([world.heal(), stopping.requested]);
+    const trouble = await Promise.race([world.heal().then(() => [], describeTrouble), stopping.requested]);
     const drainingMs = performance.now();
     tell('draining');
     await Promise.race([traffic.drain(options.drainMs), stopping.requested]);
@@ -96,6 +96,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
       minutes,
       planned: plan.length,
       made: conductor.made,
+      trouble: trouble ?? [],
       evidence: { openings: accounts, clientLog: [...clientLog], journal, tables, lies: world.simulator.lies },
       takeovers: takeovers.measured(tables),
       repeated,
@@ -115,4 +116,9 @@ function statusLine(traffic: Traffic, conductor: Conductor): string {
   const broken = conductor.now.length === 0 ? 'nothing broken' : conductor.now.join(', ');
   const oldest = (traffic.oldestMs() / 1_000).toFixed(1);
   return `placed ${grouped(placed)}, ended ${grouped(ended)}, open ${grouped(traffic.unfinished)} (oldest ${oldest} s), faults ${conductor.done}; ${broken}`;
+}
+
+/** What does not come back when nothing is broken any more is a violation like any other. */
+function describeTrouble(error: unknown): string[] {
+  return [error instanceof Error ? error.message : String(error)];
 }

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-const COPIED = ['apps', 'libs', 'tools', 'prisma', 'proto', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
+const COPIED = ['apps', 'libs', 'tools', 'test', 'prisma', 'proto', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const LEFT_OUT = ['node_modules', 'dist', '.nx'];
 /** Where npm puts our own packages, as links to the folders that are copied. */
 const OURS = '@stockbroker';
@@ -28,14 +28,15 @@ export function copySources(root: string, to: string): void {
   }
 }
 
+/** Changes one file of a copy. @throws Error see `patched` */
+export function applyPatch(root: string, patch: Patch): void {
+  const path = join(root, patch.file);
+  writeFileSync(path, patched(readFileSync(path, 'utf8'), patch));
+}
+
 /** @throws Error when the text does not stand there exactly once: then the breakage must be written anew */
-export function applyPatch(root: string, { file, find, replace }: Patch): void {
-  const path = join(root, file);
-  const text = readFileSync(path, 'utf8');
+export function patched(text: string, { file, find, replace }: Patch): string {
   const times = text.split(find).length - 1;
   if (times !== 1) throw new Error(`${file} has this text ${times} times instead of once:\n${find}`);
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
+  return text.replace(find, () => replace);
 }
