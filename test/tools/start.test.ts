@@ -29,6 +29,13 @@ test('start, trade, kill, stop, start again: nothing is lost and no process is l
     stderr: expect.stringContaining(`npm start is already running on ${env.STOCKBROKER_DATA_DIR} (process `),
   });
 
+  expect(await runTool('ops', ['books'], env)).toMatchObject({
+    code: 0,
+    stdout: 'The books are exact: 4 customers and 0 open trades.\n',
+  });
+  expect(await runTool('ops', ['reconcile'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 order,') });
+  expect(await runTool('ops', ['leases', '--patience', '20s'], env)).toMatchObject({ code: 0 });
+
   const worker = processesBelow(first.pid).find(({ command }) => command.includes('apps/worker'));
   process.kill(worker?.pid ?? 0, 'SIGKILL');
   await vi.waitUntil(() => /worker-\d runs again/.test(first.stdout()), eventually);
