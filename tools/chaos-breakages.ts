@@ -6,7 +6,7 @@ import { findNatsServer } from '@stockbroker/testkit/processes';
 import { BREAKAGES, type Breakage } from './chaos/breakages.ts';
 import type { ChaosResult } from './chaos/result.ts';
 import { applyPatch, copySources } from './chaos/sourceCopy.ts';
-import { readArguments, runTool, table, UserError } from './cli.ts';
+import { readArguments, runTool, type StopSignal, stopSignal, table, UserError } from './cli.ts';
 
 const HELP = `npm run chaos:breakages: breaks each rule on purpose, in a copy of the sources, and shows that chaos sees it.
 
@@ -35,23 +35,27 @@ await runTool(async () => {
   if (unknown !== undefined) throw new UserError(`There is no breakage ${JSON.stringify(unknown)}; --help lists them.`);
   const env = { ...process.env, NATS_SERVER: await findNatsServer() };
   const args = ['--minutes', values.minutes, '--seed', values.seed, '--drain', DRAIN_SECONDS, '--json'];
+  const stopping = stopSignal(() => process.exit(130));
   let failed = 0;
   for (const breakage of BREAKAGES) {
     if (names?.includes(breakage.name) === false) continue;
-    const { isAsExpected, line } = await tryOut(breakage, args, env);
+    const { isAsExpected, line } = await tryOut(breakage, args, env, stopping);
+    if (stopping.isRequested()) return 130;
     failed += isAsExpected ? 0 : 1;
     process.stdout.write(`${isAsExpected ? '✓' : '✗'} ${breakage.name}: ${line}\n`);
   }
   return failed === 0 ? 0 : 1;
 });
 
-async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env: NodeJS.ProcessEnv) {
+async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env: NodeJS.ProcessEnv, stopping: StopSignal) {
   const copy = mkdtempSync(join(tmpdir(), 'stockbroker-breakage-'));
   chmodSync(copy, 0o755); // PostgreSQL may run under another account.
   try {
     copySources(ROOT, copy);
     for (const patch of patches) applyPatch(copy, patch);
-    const { code, stdout } = await runChaos(copy, [...args, '--only', faults], { ...env, TMPDIR: copy });
+    const run = startChaos(copy, [...args, '--only', faults], { ...env, TMPDIR: copy });
+    void stopping.requested.then(run.stop);
+    const { code, stdout } = await run.ended;
     if (code !== 0 && code !== 1) return { isAsExpected: false, line: `chaos ended with code ${code}` };
     const { violations, trades, faults: made } = JSON.parse(stdout) as ChaosResult;
     const counts = new Map<string, number>();
@@ -67,15 +71,15 @@ async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env
   }
 }
 
-function runChaos(root: string, args: string[], env: NodeJS.ProcessEnv): Promise<{ code: number | null; stdout: string }> {
+function startChaos(root: string, args: string[], env: NodeJS.ProcessEnv) {
   const child = spawn(process.execPath, ['tools/chaos.ts', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'ignore'] });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill(signal));
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<{ code: number | null; stdout: string }>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout }));
   });
+  return { ended, stop: () => void child.kill('SIGTERM') };
 }

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { openDatabase } from '@stockbroker/store';
 import { readEvidence } from '@stockbroker/testkit';
 import type { StopSignal } from '../cli.ts';
 import { grouped } from '../cli.ts';
@@ -83,7 +85,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
     const trouble = await Promise.race([world.heal().then(() => [], describeTrouble), stopping.requested]);
     const drainingMs = performance.now();
     tell('draining');
-    await Promise.race([traffic.drain(options.drainMs), stopping.requested]);
+    await Promise.race([drain(world, traffic, options.drainMs), stopping.requested]);
     if (stopping.isRequested()) return undefined;
     const drainedMs = performance.now();
     await traffic.lookAgain();
@@ -108,6 +110,23 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
   } finally {
     clearInterval(plainly);
     progress.end();
+  }
+}
+
+/** Until no trade is open: as clients see it, and in the tables, for those that their clients have given up. */
+async function drain(world: World, traffic: Traffic, deadlineMs: number): Promise<void> {
+  const giveUpAt = performance.now() + deadlineMs;
+  await traffic.drain(deadlineMs);
+  const db = openDatabase({
+    url: world.servers.databaseUrl,
+    poolSize: 1,
+    statementTimeoutMs: 10_000,
+    onConnectionError: () => {},
+  });
+  try {
+    while ((await db.openTrade.count()) > 0 && performance.now() < giveUpAt) await delay(200);
+  } finally {
+    await db.$disconnect();
   }
 }
 
