@@ -13,6 +13,7 @@ const HELP = `npm run simulate: the flow, lanes, leases and batching in a simula
     --jobs N         threads; default 1
     --seed N         one seed alone, with its history
     --without LIST   with --seed: leaves actions of its plan out, by their numbers, e.g. 3,4,7
+    --no-shrink      says only which seed fails, and why
     --json           the result as one JSON document on standard output
     --help           this text
 
@@ -34,6 +35,7 @@ await runTool(async () => {
     jobs: { type: 'string', default: '1' },
     seed: { type: 'string' },
     without: { type: 'string', default: '' },
+    'no-shrink': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   });
   if (values.seed !== undefined) {
@@ -44,7 +46,7 @@ await runTool(async () => {
   const seeds = wholeNumber('--seeds', values.seeds, { min: 1, max: 100_000_000 });
   const from = wholeNumber('--from', values.from, { min: 0, max: MAX_SEED - seeds });
   const jobs = wholeNumber('--jobs', values.jobs, { min: 1, max: 64 });
-  return runMany({ seeds, from, jobs, json: values.json });
+  return runMany({ seeds, from, jobs, shrinks: !values['no-shrink'], json: values.json });
 });
 
 function readList(text: string): Set<number> {
@@ -63,10 +65,11 @@ interface Run {
   seeds: number;
   from: number;
   jobs: number;
+  shrinks: boolean;
   json: boolean;
 }
 
-async function runMany({ seeds, from, jobs, json }: Run): Promise<number> {
+async function runMany({ seeds, from, jobs, shrinks, json }: Run): Promise<number> {
   const progress = new Progress(process.stderr);
   const startedMs = performance.now();
   const sum: RangeResult = { seeds: 0, steps: 0, trades: 0, filled: 0, longestDrainMs: 0, failed: undefined };
@@ -86,9 +89,11 @@ async function runMany({ seeds, from, jobs, json }: Run): Promise<number> {
   clearInterval(plainly);
   progress.end();
   const rate = perMinute();
-  if (sum.failed !== undefined) return explain(sum.failed.seed, json, progress);
-  if (json) process.stdout.write(`${JSON.stringify({ ...sum, from, seedsPerMinute: rate, failed: null }, null, 2)}\n`);
-  else process.stdout.write(summary(sum, rate));
+  const { failed } = sum;
+  if (failed !== undefined && shrinks) return explain(failed.seed, json, progress);
+  if (json) process.stdout.write(`${JSON.stringify({ ...sum, from, seedsPerMinute: rate, failed: failed ?? null }, null, 2)}\n`);
+  else process.stdout.write(failed === undefined ? summary(sum, rate) : `Seed ${failed.seed} failed: ${failed.violation}\n`);
+  if (failed !== undefined) return 1;
   return stopping.isRequested() ? 130 : 0;
 }
 

@@ -1,0 +1,145 @@
+import type { Patch } from '../chaos/sourceCopy.ts';
+
+/** A rule broken on purpose in a copy of the sources, and what the simulation must say of it. */
+export interface Breakage {
+  name: string;
+  what: string;
+  patch: Patch;
+  /** Part of the violation; null: the simulation does not see it, because another guard keeps every promise. */
+  seenAs: RegExp | null;
+}
+
+const LANE = 'libs/trade-flow/src/lane.ts';
+const SETTLE = 'libs/trade-flow/src/settleReport.ts';
+const ELECTOR = 'libs/lease/src/elector.ts';
+const BATCHER = 'libs/runtime/src/batcher.ts';
+
+const breakage = (name: string, what: string, seenAs: RegExp | null, file: string, find: string, replace: string): Breakage => ({
+  name,
+  what,
+  seenAs,
+  patch: { file, find, replace },
+});
+
+export const BREAKAGES: Breakage[] = [
+  breakage(
+    'send-before-mark',
+    'an order is sent before it is marked',
+    /was sent while it was placed/,
+    LANE,
+    '    const result = await this.#ports.store.markExecuted({',
+    "    if ('limitPrice' in decision) await this.#submit({ ...trade, ...decision });\n    const result = await this.#ports.store.markExecuted({",
+  ),
+  breakage(
+    'timeout-is-rejection',
+    'an order that was not answered counts as rejected',
+    /is rejected, and the exchange has|the broker has it rejected/,
+    LANE,
+    "      this.#ports.observe({ kind: 'in-doubt', trade, error });\n      await this.#backOff();\n    }\n  }\n\n  /** An executed",
+    "      await this.#settle(neverAnOrder(trade, 'no answer', this.#ports.clock.now()));\n    }\n  }\n\n  /** An executed",
+  ),
+  breakage(
+    'unknown-is-rejection',
+    'an order that the exchange does not know is not sent again, but rejected',
+    /is rejected, and the exchange has|the broker has it rejected/,
+    LANE,
+    "        await this.#submit(trade);\n      } else if (found === 'open')",
+    "        await this.#settle(neverAnOrder(trade, 'unknown', this.#ports.clock.now()));\n      } else if (found === 'open')",
+  ),
+  breakage(
+    'never-asks',
+    'the exchange is never asked for an order',
+    /is still executed/,
+    LANE,
+    '      const found = await this.#ports.exchange.findOrder(trade.id);',
+    "      const found = 'open' as Awaited<ReturnType<LanePorts['exchange']['findOrder']>>;",
+  ),
+  breakage(
+    'age-rejects-sent',
+    'a trade that may have been sent is rejected for its age',
+    /the broker has it rejected|is rejected, and the exchange has/,
+    LANE,
+    '      await this.#resolve(trade);\n    }\n  }',
+    "      const isOld = this.#ports.clock.now() - trade.createdAt.getTime() > this.#options.maxPlacedAgeMs;\n      if (isOld) await this.#settle(neverAnOrder(trade, 'old', this.#ports.clock.now()));\n      else await this.#resolve(trade);\n    }\n  }",
+  ),
+  breakage(
+    'no-sweep',
+    'only wake-ups start lanes',
+    /is still (placed|executed)/,
+    'libs/trade-flow/src/leader.ts',
+    '    if (this.#stopping || room <= 0) return;',
+    '    if (this.#stopping || room <= 0 || room > 0) return;',
+  ),
+  breakage(
+    'duplicate-is-conflict',
+    'a repeated report is quarantined',
+    /callbacks are in quarantine/,
+    SETTLE,
+    'isFinal(trade.status) && isSameOutcome(report, trade)',
+    'isFinal(trade.status) && isSameOutcome(report, trade) && report.quantity < 0',
+  ),
+  breakage(
+    'conflict-is-duplicate',
+    'a contradicting report is taken for a repeated one',
+    /callbacks are in quarantine/,
+    SETTLE,
+    'isFinal(trade.status) && isSameOutcome(report, trade)',
+    'isFinal(trade.status)',
+  ),
+  breakage(
+    'retry-is-new',
+    'a repeated client order id makes another trade',
+    /trades are stored, .* were ordered/,
+    'libs/trade-flow/src/placeTrade.ts',
+    "      ports.observe({ kind: 'retried', trade: result.trade });",
+    '      return placeTrade(ports, partitions, { ...order, clientOrderId: ["again", order.clientOrderId].join() }, signal);',
+  ),
+  breakage(
+    'trust-from-answer',
+    'a renewed lease is trusted from the answer on, not from the attempt',
+    /has two trusted leaders/,
+    ELECTOR,
+    '      held.renewed(revision, attemptedAtMs);',
+    '      held.renewed(revision, this.#clock.monotonicMs());',
+  ),
+  breakage(
+    'trust-never-ends',
+    'a lease is trusted until somebody says that it is lost',
+    /has two trusted leaders/,
+    'libs/lease/src/term.ts',
+    '    return this.#clock.monotonicMs() < this.#trustedUntilMs;',
+    '    return this.#trustedUntilMs > 0;',
+  ),
+  breakage(
+    'failed-batch-silent',
+    'whoever waits for a failed batch is not told',
+    /is still (placed|executed)/,
+    BATCHER,
+    '        for (const entry of batch) entry.reject(error);',
+    '        void error;',
+  ),
+  breakage(
+    'answers-swapped',
+    'the answers of a batch reach the wrong callers',
+    /./,
+    BATCHER,
+    '        entry.resolve(results[i] as Result);',
+    '        entry.resolve(results[results.length - 1 - i] as Result);',
+  ),
+  breakage(
+    'lease-ignored',
+    'a lane does not care whether its lease is trusted',
+    null,
+    'apps/worker/src/leadPartitions.ts',
+    '          isTrusted: () => term.isTrusted(),',
+    '          isTrusted: () => true,',
+  ),
+  breakage(
+    'early-release',
+    'a lease is given up before the work in hand is done',
+    null,
+    ELECTOR,
+    '      await this.#events.handOver(held);',
+    '      void this.#events.handOver(held);',
+  ),
+];
