@@ -1,14 +1,12 @@
 import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { TradeStatus } from '@stockbroker/rpc/stockbroker';
-import { createMetrics } from '@stockbroker/runtime';
-import { createStore } from '@stockbroker/store';
 import type { Broker, Customer } from '@stockbroker/testkit';
 import { partitionOf, parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
 import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
-import { unusedTradeId } from '../support/reports.ts';
+import { placeUntold } from '../support/untold.ts';
 
 let broker: Broker;
 let customers: Customer[];
@@ -56,20 +54,7 @@ test('NATS silent, its connections open: PlaceTrade succeeds, and the trades end
 
 test('a trade that no wake-up tells of is found by the sweep', async () => {
   const alice = await broker.customer({ cash: usd('1000.00') });
-  const options = {
-    url: broker.databaseUrl,
-    poolSize: 2,
-    statementTimeoutMs: 5_000,
-    maxBatch: 1,
-    maxQueue: 1,
-    onConnectionError: () => {},
-  };
-  const store = createStore(options, createMetrics('test'));
-  const clientOrderId = 'untold';
-  const order = { customerId: alice.id, clientOrderId, stockTicker: 'AAPL', type: 'buy', quantity: 1 } as const;
-  await store.insertTrade({ ...order, id: unusedTradeId(), partition: partitionOf(alice.id, 100) });
-  await store.close();
-  const trade = await alice.buys(1, 'AAPL', { clientOrderId });
+  const trade = await placeUntold(broker, alice);
   await broker.exchange.fills(trade, { price: usd('10.00') });
 });
 

@@ -29,6 +29,8 @@ export interface BrokerOptions {
   quotes?: Record<string, FixedQuote>;
   /** Environment of an app, over the defaults below. */
   env?: Partial<Environment>;
+  /** NATS that the caller runs, e.g. a cluster; default: a server of the broker's own. */
+  natsUrl?: string;
 }
 
 type Environment = Record<AppName, Record<string, string>>;
@@ -54,13 +56,13 @@ const DEFAULT_ENV: Environment = {
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const folder = mkdtempSync(join(tmpdir(), 'stockbroker-broker-'));
-  const nats = await startNats({ storeDir: join(folder, 'nats') });
+  const nats = options.natsUrl === undefined ? await startNats({ storeDir: join(folder, 'nats') }) : undefined;
   let system: System | undefined;
   try {
     system = await startSystem({
       dataDir: join(folder, 'system'),
       databaseUrl: options.databaseUrl,
-      natsUrl: nats.url,
+      natsUrl: nats?.url ?? options.natsUrl ?? '',
       gateways: options.gateways ?? 1,
       workers: 0,
       callbacks: options.callbacks ?? 1,
@@ -72,7 +74,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     return broker;
   } catch (error) {
     await system?.stop();
-    await nats.stop();
+    await nats?.stop();
     throw error;
   }
 }
@@ -90,7 +92,7 @@ async function environment({ env, callbacksOver }: BrokerOptions): Promise<Envir
 interface BrokerParts {
   folder: string;
   databaseUrl: string;
-  nats: NatsServer;
+  nats: NatsServer | undefined;
   system: System;
 }
 
@@ -102,7 +104,7 @@ export class Broker {
   readonly databaseUrl: string;
   /** Logs of all processes, and what the exchange keeps. */
   readonly folder: string;
-  nats: NatsServer;
+  #nats: NatsServer | undefined;
   readonly #channels = new Map<number, RpcChannel>();
   readonly #openings: OpeningAccount[] = [];
   readonly #acknowledged = new Set<string>();
@@ -112,7 +114,7 @@ export class Broker {
   constructor({ folder, databaseUrl, nats, system }: BrokerParts) {
     this.folder = folder;
     this.databaseUrl = databaseUrl;
-    this.nats = nats;
+    this.#nats = nats;
     this.system = system;
     this.db = openDatabase({ url: databaseUrl, poolSize: 2, statementTimeoutMs: 30_000, onConnectionError: () => {} });
     this.exchange = new ExchangeActor({
@@ -136,6 +138,12 @@ export class Broker {
 
   customers(count: number, opening: { cash?: UsdE4; shares?: Record<string, number> }): Promise<Customer[]> {
     return Promise.all(Array.from({ length: count }, () => this.customer(opening)));
+  }
+
+  /** The broker's own server. */
+  get nats(): NatsServer {
+    if (this.#nats === undefined) throw new Error('this broker has no NATS of its own');
+    return this.#nats;
   }
 
   gateway(number: number): AppProcess {
@@ -173,7 +181,7 @@ export class Broker {
 
   /** Starts nats-server again after `nats.kill()`, on the same port. */
   async restartNats(): Promise<void> {
-    this.nats = await startNats({ storeDir: join(this.folder, 'nats'), port: this.nats.port });
+    this.#nats = await startNats({ storeDir: join(this.folder, 'nats'), port: this.nats.port });
   }
 
   /** Waits until no trade is placed or executed. */
@@ -213,7 +221,7 @@ export class Broker {
     this.exchange.close();
     await this.db.$disconnect();
     await this.system.stop();
-    await this.nats.stop();
+    await this.#nats?.stop();
     const problems = [
       ...pids.filter((pid) => processStart(pid) !== undefined).map((pid) => `process ${pid} is left`),
       ...readFatalLines(join(this.folder, 'system', 'logs')),
