@@ -98,6 +98,11 @@ export class ChaosCustomer {
     }
   }
 
+  async lookAtOldest(): Promise<void> {
+    const [oldest] = this.open.keys();
+    if (oldest !== undefined) await this.#hasEnded(oldest);
+  }
+
   async readAccount(): Promise<void> {
     const call = this.#callOf('GetAccount');
     await this.#options.log.note(

@@ -110,7 +110,8 @@ export const overfill: Make = (scene) => {
   const { simulator } = scene.world;
   let stop = () => {};
   let filled = 0;
-  const fillOne = repeatedly('a buy above its limit', OVERFILL_EVERY_MS, async ({ traffic }) => {
+  const fillOne = repeatedly('a buy above its limit', OVERFILL_EVERY_MS, async ({ traffic, choice }, round) => {
+    await traffic.lookAtOpen((choice + round * 0.61) % 1); // The limit is known only of trades that were seen executed.
     const buy = traffic.openTrades().find(({ trade }) => trade.type === 'buy' && trade.status === 'executed')?.trade;
     if (buy?.limitPrice == null || filled >= MOST_OVERFILLS) return;
     filled += 1;

@@ -72,6 +72,12 @@ export class Traffic {
     return ended[Math.floor(choice * ended.length)];
   }
 
+  /** One of the customers with open trades looks at the oldest of them. */
+  async lookAtOpen(choice: number): Promise<void> {
+    const waiting = this.customers.filter(({ open }) => open.size > 0);
+    await waiting[Math.floor(choice * waiting.length)]?.lookAtOldest();
+  }
+
   /** How long the oldest open trade has been open, milliseconds. */
   oldestMs(): number {
     const now = performance.now();
