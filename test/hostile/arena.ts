@@ -4,6 +4,7 @@ import type { AppProcess, Broker, BrokerOptions, Customer } from '@stockbroker/t
 import { parseUsd as usd } from '@stockbroker/trading';
 import { expect } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
+import type { Sign } from './callees.ts';
 
 /** A server that strangers can reach, and what a good client of it does. */
 export interface Target {
@@ -25,7 +26,7 @@ export interface Arena {
   exchange: Target;
   /** The path of the HTTP callback. */
   path: string;
-  sign: (body: Uint8Array | string, nowMs?: number) => Record<string, string>;
+  sign: Sign;
   /** Every server still is the process that it was, and serves; nothing was stored that nobody asked for. */
   expectUnharmed: (options?: { quarantined?: number }) => Promise<void>;
   close: (context: Parameters<typeof expectExactBooks>[1]) => Promise<void>;
@@ -34,7 +35,7 @@ export interface Arena {
 export async function openArena(options: Omit<BrokerOptions, 'databaseUrl'> = {}): Promise<Arena> {
   const broker = await openBroker({ quotes: { AAPL: { bid: '9.90', ask: '10.00' } }, ...options });
   const alice = await broker.customer({ cash: usd('1000000.00') });
-  const sign: Arena['sign'] = (body, nowMs = Date.now()) => ({
+  const sign: Sign = (body, nowMs = Date.now()) => ({
     ...signWebhook(parseWebhookSecret(broker.system.callbackSecret), Buffer.from(body), nowMs),
   });
   const url = new URL(broker.callback(0).endpoints.http ?? '');
@@ -75,7 +76,7 @@ function target(name: Target['name'], process: AppProcess, address: string, good
   return { name, process, address, port: Number(address.split(':')[1]), good };
 }
 
-function grpcCallback(broker: Broker, sign: Arena['sign']): Target {
+function grpcCallback(broker: Broker, sign: Sign): Target {
   const address = (broker.callback(0).endpoints.grpc ?? '').replace('grpc://', '');
   const body = ReportOrdersRequest.encode({ reports: [] }).finish();
   return target('callback', broker.callback(0), address, () =>

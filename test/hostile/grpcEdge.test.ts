@@ -1,7 +1,7 @@
 import { Status } from '@stockbroker/rpc';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Arena, openArena } from './arena.ts';
+import { type Arena, openArena, type Target } from './arena.ts';
 import { type CallAttack, FRAMING_ATTACKS, MESSAGE_ATTACKS, NO_PROTOBUF } from './callAttacks.ts';
 import { type Callee, openCallees } from './callees.ts';
 import { anyFrames, FRAME_ATTACKS } from './frameAttacks.ts';
@@ -11,10 +11,10 @@ import { mutated } from './mutate.ts';
 import { seeded } from './random.ts';
 
 let arena: Arena;
-let callees: Callee[];
+let callees: Callee<Target>[];
 beforeAll(async () => {
   arena = await openArena();
-  callees = await openCallees(arena);
+  callees = await openCallees(arena.broker.system, arena.sign, arena);
 });
 afterAll(() => arena.close({}));
 
@@ -51,7 +51,7 @@ const GOOD: Record<string, Partial<GrpcAnswer>> = {
   exchange: { code: Status.INVALID_ARGUMENT, message: 'orders must have 1 to 1000 entries, but has 0' },
 };
 
-async function attack(which: CallAttack, expected: (callee: Callee) => Partial<GrpcAnswer>): Promise<void> {
+async function attack(which: CallAttack, expected: (callee: Callee<Target>) => Partial<GrpcAnswer>): Promise<void> {
   for (const callee of callees) {
     const caller = new GrpcCaller(callee.target.address);
     expect(await caller.call(which.call(callee)), callee.target.name).toMatchObject(expected(callee));
@@ -87,7 +87,7 @@ test('protobuf: the same unsigned is UNAUTHENTICATED, and nothing is kept', asyn
 const CLEAR = [Status.NOT_FOUND, Status.INVALID_ARGUMENT, Status.PERMISSION_DENIED, Status.RESOURCE_EXHAUSTED];
 
 test('protobuf: a good trade with bytes changed, cut, doubled or put in has a clear answer, each time', async () => {
-  const callee = callees[0] as Callee;
+  const callee = callees[0] as Callee<Target>;
   const caller = new GrpcCaller(callee.target.address);
   await fc.assert(
     fc.asyncProperty(mutated(callee.message), async (bytes) => {
