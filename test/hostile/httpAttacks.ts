@@ -39,7 +39,7 @@ export const HTTP_ATTACKS: HttpAttack[] = [
     post(path, ['content-length: 2000000', 'expect: 100-continue']),
   ),
   attack('chunks above the limit', 413, (path) =>
-    post(path, ['transfer-encoding: chunked'], `${`4000\r\n${'x'.repeat(0x4000)}\r\n`.repeat(20)}0\r\n\r\n`),
+    post(path, ['transfer-encoding: chunked'], `${`4000\r\n${'x'.repeat(0x4000)}\r\n`.repeat(80)}0\r\n\r\n`),
   ),
   attack('no body', 401, (path) => post(path, [])),
   attack('another content type', 401, (path) => post(path, ['content-type: text/xml', LENGTH], '{}')),

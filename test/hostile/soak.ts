@@ -5,7 +5,7 @@ import { parseWebhookSecret, signWebhook } from '@stockbroker/rpc';
 import { TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 import { type AppProcess, eventually, type System, tradingClient } from '@stockbroker/testkit';
 import { BrokerProcesses } from '../../tools/brokerProcesses.ts';
-import { readArguments, runTool, table, wholeNumber } from '../../tools/cli.ts';
+import { readArguments, runTool, stopSignal, table, wholeNumber } from '../../tools/cli.ts';
 import { type Attack, type Attacked, openAttacks } from './attackers.ts';
 import { seeded } from './random.ts';
 import { growth, least, readVitals, type Vitals } from './vitals.ts';
@@ -69,6 +69,18 @@ async function run(seconds: number, seed: number, attackers: number): Promise<Re
     settings: {},
     onEvent: (line) => events.push(line),
   });
+  const remove = () => {
+    for (const folder of [...processes.dataFolders(), dataDir]) rmSync(folder, { recursive: true, force: true });
+  };
+  const end = () => {
+    void processes.kill().finally(() => {
+      remove();
+      process.exit(130);
+    });
+  };
+  // Nothing here is worth an orderly end.
+  const stopping = stopSignal(end);
+  void stopping.requested.then(end);
   let result: Result | undefined;
   try {
     const { system } = await processes.start();
@@ -77,8 +89,7 @@ async function run(seconds: number, seed: number, attackers: number): Promise<Re
     return result;
   } finally {
     await processes.stop();
-    if (result?.problems.length === 0)
-      for (const folder of [...processes.dataFolders(), dataDir]) rmSync(folder, { recursive: true, force: true });
+    if (result?.problems.length === 0) remove();
     else process.stderr.write(`The data and logs are kept in ${dataDir}\n`);
   }
 }
