@@ -23,6 +23,8 @@ ${table(BREAKAGES.map(({ name, what, seenBy }) => [`  ${name}`, what, seenBy ?? 
 const ROOT = join(import.meta.dirname, '..');
 /** What is still open then is stuck: nothing is broken but the rule. */
 const DRAIN_SECONDS = '20';
+/** Characters of what a run that failed has written. */
+const MOST_TOLD = 1_000;
 
 await runTool(async () => {
   const { values } = readArguments(HELP, {
@@ -55,8 +57,9 @@ async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env
     for (const patch of patches) applyPatch(copy, patch);
     const run = startChaos(copy, [...args, '--only', faults], { ...env, TMPDIR: copy });
     void stopping.requested.then(run.stop);
-    const { code, stdout } = await run.ended;
-    if (code !== 0 && code !== 1) return { isAsExpected: false, line: `chaos ended with code ${code}` };
+    const { code, stdout, stderr } = await run.ended;
+    if (stdout === '')
+      return { isAsExpected: false, line: `chaos ended with code ${code} before it had a result:\n${stderr.slice(-MOST_TOLD)}` };
     const { violations, trades, faults: made } = JSON.parse(stdout) as ChaosResult;
     const counts = new Map<string, number>();
     for (const { check } of violations) counts.set(check, (counts.get(check) ?? 0) + 1);
@@ -72,14 +75,16 @@ async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env
 }
 
 function startChaos(root: string, args: string[], env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, ['tools/chaos.ts', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'ignore'] });
-  let stdout = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  const ended = new Promise<{ code: number | null; stdout: string }>((resolve, reject) => {
+  const child = spawn(process.execPath, ['tools/chaos.ts', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const written = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      written[name] += text;
+    });
+  }
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout }));
+    child.once('close', (code) => resolve({ code, ...written }));
   });
   return { ended, stop: () => void child.kill('SIGTERM') };
 }
