@@ -1,13 +1,14 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RpcError, Status } from '@stockbroker/rpc';
-import type { Trade } from '@stockbroker/rpc/stockbroker';
+import { Status } from '@stockbroker/rpc';
+import { type Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 import { migrate } from '@stockbroker/store/migrate';
 import { type Broker, type Customer, eventually, type PostgresServer, startBroker, startPostgres } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks } from '../support/broker.ts';
+import { placeSurely } from '../support/placeSurely.ts';
 import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
 import { madeUpFill, unusedTradeId } from '../support/reports.ts';
 
@@ -24,7 +25,7 @@ beforeAll(async () => {
   broker = await startBroker({
     databaseUrl: postgres.url,
     quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
-    env: { worker: { SWEEP_MS: '500', ASK_AFTER_MS: '1000' } },
+    env: { worker: { SWEEP_MS: '500', ASK_AFTER_MS: '1000' }, gateway: { GATEWAY_PATIENCE_MS: '9000' } },
   });
   customers = await broker.customers(8, { cash: usd('10000.00') });
 });
@@ -39,36 +40,33 @@ async function restartPostgres(): Promise<void> {
   postgres = await startPostgres({ dataDir: join(folder, 'data'), port: postgres.port });
 }
 
-/** Tries again for as long as the gateway says that it is not known to be done. */
-async function placeSurely(customer: Customer, clientOrderId: string): Promise<Trade> {
-  const attempt = async (): Promise<Trade | RpcError> => {
-    try {
-      return await customer.buys(1, 'AAPL', { clientOrderId });
-    } catch (error) {
-      if (error instanceof RpcError && error.code === Status.UNAVAILABLE) return error;
-      throw error;
-    }
-  };
-  const placed = await eventually(attempt, (answer) => !(answer instanceof RpcError), { what: `trade ${clientOrderId}` });
-  if (placed instanceof RpcError) throw placed;
-  return placed;
-}
-
 test('PostgreSQL down: calls answer UNAVAILABLE with RetryInfo; the retry with the same client_order_id succeeds once it is back', async () => {
   const queues = await placeQueues(broker, customers);
   await postgres.kill();
   const [alice] = customers;
   if (alice === undefined) throw new Error('there are no customers');
-  await expect(alice.buys(1, 'AAPL', { clientOrderId: 'patience' })).rejects.toMatchObject({
+  const order = { type: TradeType.TRADE_TYPE_BUY, quantity: 1, stockTicker: 'AAPL', clientOrderId: 'patience' };
+  await expect(alice.calls().placeTrade(order, { timeoutMs: 5_000 })).rejects.toMatchObject({
     code: Status.UNAVAILABLE,
     message: 'not known to be done: try again with the same client_order_id',
     details: { info: { reason: 'DATABASE_UNAVAILABLE' }, retryAfterMs: 500 },
   });
-  await expect(alice.account()).rejects.toMatchObject({ code: Status.UNAVAILABLE });
+  const reads = [alice.calls().getAccount({}, { timeoutMs: 5_000 }), alice.calls().listTrades({}, { timeoutMs: 5_000 })];
+  for (const read of await Promise.allSettled(reads)) expect(read).toMatchObject({ reason: { code: Status.UNAVAILABLE } });
   await restartPostgres();
   const trade = await placeSurely(alice, 'patience');
   expect(await placeSurely(alice, 'patience')).toMatchObject({ orderId: trade.orderId });
   await expectAllFilledInOrder(broker, queues);
+});
+
+test('calls made while PostgreSQL restarts wait for it, and succeed within their deadline', async () => {
+  const [alice] = customers;
+  if (alice === undefined) throw new Error('there are no customers');
+  await postgres.kill();
+  const waiting = [alice.buys(1, 'AAPL', {}), alice.account()];
+  await restartPostgres();
+  const [placed] = await Promise.all(waiting);
+  expect(placed).toMatchObject({ status: TradeStatus.TRADE_STATUS_PLACED });
 });
 
 test('PostgreSQL killed in the middle of many trades: nothing acknowledged is lost, nothing is done twice', async () => {

@@ -1,0 +1,113 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RpcError, Status } from '@stockbroker/rpc';
+import { migrate } from '@stockbroker/store/migrate';
+import { type Broker, type Customer, eventually, type PostgresPair, startBroker, startPostgresPair } from '@stockbroker/testkit';
+import { parseUsd as usd } from '@stockbroker/trading';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { closeBroker, expectExactBooks } from '../support/broker.ts';
+import { placeSurely } from '../support/placeSurely.ts';
+import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
+
+let folder: string;
+let pair: PostgresPair;
+let broker: Broker;
+let customers: Customer[];
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'stockbroker-pair-'));
+  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  pair = await startPostgresPair({ dataDir: folder });
+  await migrate(pair.url, 100);
+  const impatient = { STATEMENT_TIMEOUT_MS: '2000' };
+  broker = await startBroker({
+    databaseUrl: pair.url,
+    quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
+    env: { worker: { ...impatient, SWEEP_MS: '500', ASK_AFTER_MS: '1000' }, gateway: impatient, callback: impatient },
+  });
+  customers = await broker.customers(6, { cash: usd('100000.00') });
+});
+afterEach((context) => expectExactBooks(broker, context));
+afterAll(async () => {
+  await closeBroker(broker);
+  await pair.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Each customer goes on placing trades, and repeats what is in doubt. */
+function trading(name: string) {
+  const placed: string[] = [];
+  let over = false;
+  const all = customers.map(async (customer) => {
+    for (let i = 0; !over; i += 1) placed.push((await placeSurely(customer, `${name}-${i}`)).orderId);
+  });
+  const more = (count: number) => {
+    const wanted = placed.length + count;
+    return eventually(
+      () => placed.length,
+      (length) => length >= wanted,
+      { what: `${count} more trades` },
+    );
+  };
+  const stop = async () => {
+    over = true;
+    await Promise.all(all);
+    return placed;
+  };
+  return { more, stop };
+}
+
+test('the standby takes over under load, is replaced, and takes over again: no acknowledged trade is lost', async () => {
+  await broker.exchange.whileBehaving({ manual: false }, async () => {
+    const load = trading('failover');
+    for (const prepare of [() => pair.pausePrimary(), () => pair.killPrimary()]) {
+      await load.more(20);
+      await prepare();
+      await pair.failOver();
+      await load.more(20);
+      await pair.rebuildStandby();
+    }
+    const acknowledged = await load.stop();
+    await broker.allEnded();
+    const stored = await broker.db.trade.findMany({ where: { clientOrderId: { startsWith: 'failover-' } } });
+    expect(stored.map(({ id }) => id).toSorted()).toEqual(acknowledged.toSorted());
+  });
+});
+
+test('PostgreSQL silent, its connections open: calls answer UNAVAILABLE with RetryInfo, none hangs, and trades end when it speaks again', async () => {
+  const queues = await placeQueues(broker, customers);
+  const [alice] = customers;
+  if (alice === undefined) throw new Error('there are no customers');
+  pair.gate.stall();
+  const calls = [alice.buys(1, 'AAPL', { clientOrderId: 'silence' }), alice.account(), alice.calls().listTrades({})];
+  const answers = await Promise.allSettled(calls);
+  for (const answer of answers) {
+    const error = answer.status === 'rejected' ? answer.reason : undefined;
+    expect(error).toBeInstanceOf(RpcError);
+    expect(error).toMatchObject({ code: Status.UNAVAILABLE, details: { retryAfterMs: expect.any(Number) } });
+  }
+  pair.gate.restore();
+  await placeSurely(alice, 'silence');
+  await expectAllFilledInOrder(broker, queues);
+});
+
+test('connections to PostgreSQL that break again and again leave none behind', async () => {
+  const pools = 2 + 3 * 5; // of the broker's three processes, and of the test itself
+  for (let i = 0; i < 5; i += 1) {
+    const [first] = await placeQueues(broker, customers.slice(0, 2), { sent: false });
+    if (i % 2 === 0) pair.gate.stall();
+    pair.gate.cut();
+    pair.gate.restore();
+    await eventually(
+      () => broker.db.trade.count({ where: { id: first?.[0].orderId ?? '' } }).catch(() => 0),
+      (count) => count === 1,
+    );
+  }
+  const open = async () => {
+    const [{ count } = { count: 0 }] = await broker.db.$queryRaw<{ count: number }[]>`
+      SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'`;
+    return count;
+  };
+  await eventually(open, (count) => count <= pools, { what: 'no more connections than the pools have' });
+  expect(pair.gate.connections).toBeLessThanOrEqual(pools);
+});
