@@ -52,6 +52,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
       exchange,
       instruments,
       partitions: config.PARTITIONS,
+      patienceMs: config.GATEWAY_PATIENCE_MS,
       place: {
         store,
         wakeups: bus,

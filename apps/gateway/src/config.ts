@@ -15,6 +15,11 @@ export const variables = {
     { min: 1, max: 100_000 },
     { default: '10000' },
   ),
+  GATEWAY_PATIENCE_MS: integer(
+    'While the database is away a call waits for it this long, or until shortly before its deadline; then it is answered UNAVAILABLE.',
+    { min: 0, max: 60_000 },
+    { default: '5000' },
+  ),
   ...serverVariables('GATEWAY'),
   GATEWAY_MAX_CONNECTION_AGE_MS: connectionAgeVariable('1800000'),
   AUTH_JWKS: text('Public keys of the token issuer: an https:// URL, or the path of a JWKS file.'),

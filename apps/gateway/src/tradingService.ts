@@ -10,6 +10,7 @@ import { fromTradeStatus, fromTradeType, toAccountMessage, toTradeMessage } from
 import { invalidArgument, invalidField } from './errors.ts';
 import type { Instruments } from './instruments.ts';
 import { pageSize, readPageToken, writePageToken } from './pages.ts';
+import { withPatience } from './patience.ts';
 
 export interface TradingPorts {
   authenticate: Authenticate;
@@ -18,6 +19,8 @@ export interface TradingPorts {
   exchange: ExchangeClient;
   instruments: Instruments;
   partitions: number;
+  /** How long a call waits for a database that is away. */
+  patienceMs: number;
 }
 
 type TradingHandlers = Handlers<typeof TradingServiceDefinition>;
@@ -25,6 +28,7 @@ type TradingHandlers = Handlers<typeof TradingServiceDefinition>;
 /** The methods of stockbroker.v1.TradingService, for whatever transport carries them. */
 export function tradingService(ports: TradingPorts): TradingHandlers {
   const customerOf = (context: CallContext) => ports.authenticate(context.header('authorization'));
+  const patiently = <T>(context: CallContext, run: () => Promise<T>) => withPatience(context, ports.patienceMs, run);
   return {
     placeTrade: async (request, context) => {
       const customerId = await customerOf(context);
@@ -39,13 +43,14 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       const violations = validateOrder(order, (ticker) => ports.exchange.quotes.isListed(ticker));
       const { type } = order;
       if (violations.length > 0 || type === undefined) throw invalidArgument(violations);
-      return toTradeMessage(await placeTrade(ports.place, ports.partitions, { ...order, type }, context.signal));
+      const place = () => placeTrade(ports.place, ports.partitions, { ...order, type }, context.signal);
+      return toTradeMessage(await patiently(context, place));
     },
 
     getTrade: async ({ orderId }, context) => {
       const customerId = await customerOf(context);
       if (!isUuid(orderId)) throw invalidField('order_id', 'must be a lower-case UUID');
-      const trade = await ports.store.readTrade(orderId);
+      const trade = await patiently(context, () => ports.store.readTrade(orderId));
       // Another customer's trade is as good as none: ids must tell nothing.
       if (trade === null || trade.customerId !== customerId) throw new RpcError(Status.NOT_FOUND, `there is no trade ${orderId}`);
       return toTradeMessage(trade);
@@ -58,7 +63,8 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       const limit = pageSize(request.pageSize, { standard: 50, most: 500 });
       const position = readPageToken(request.pageToken, filter, /^\d{1,18}$/);
       const before = position === null ? null : BigInt(position);
-      const trades = await ports.store.listTrades({ customerId, before, statuses, limit: limit + 1 });
+      const read = () => ports.store.listTrades({ customerId, before, statuses, limit: limit + 1 });
+      const trades = await patiently(context, read);
       const page = trades.slice(0, limit);
       const last = page.at(-1);
       const nextPageToken = trades.length > limit && last !== undefined ? writePageToken(String(last.seq), filter) : '';
@@ -67,7 +73,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
 
     getAccount: async (_request, context) => {
       const customerId = await customerOf(context);
-      const account = await ports.store.readAccount(customerId);
+      const account = await patiently(context, () => ports.store.readAccount(customerId));
       if (account === null) throw new NoAccountError(customerId);
       return toAccountMessage(account);
     },

@@ -46,6 +46,8 @@ export async function placeTrade(ports: PlacePorts, partitions: number, order: T
     case 'existing':
       if (!isSameOrder(order, result.trade)) throw new ClientOrderIdUsedError(result.trade);
       ports.observe({ kind: 'retried', trade: result.trade });
+      // Whoever placed it may have died before the wake-up.
+      if (result.trade.status === 'placed') ports.wakeups.tradePlaced(result.trade);
       return result.trade;
     case 'no-account':
       throw new NoAccountError(order.customerId);
