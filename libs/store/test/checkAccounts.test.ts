@@ -70,51 +70,40 @@ test.each([
   },
 ])('books: $wrong is found', async ({ sql, what, actual, expected }) => {
   const customerId = await trader();
-  await bank.db
-    .$transaction(async (tx) => {
-      await tx.$executeRawUnsafe(`${sql} WHERE customer_id = '${customerId}'`);
-      const found = await findingsOf(tx as unknown as Bank['db'], 3);
-      expect(found).toContainEqual(expect.objectContaining({ customerId, what, actual, expected }));
-      expect(new Set(found.map((finding) => finding.what))).toEqual(new Set([what]));
-      throw new Undo();
-    })
-    .catch(undone);
+  await undoing(async (tx) => {
+    await tx.$executeRawUnsafe(`${sql} WHERE customer_id = '${customerId}'`);
+    const found = await findingsOf(tx, 3);
+    expect(found).toContainEqual(expect.objectContaining({ customerId, what, actual, expected }));
+    expect(new Set(found.map((finding) => finding.what))).toEqual(new Set([what]));
+  });
 });
 
 test('books: a balance below zero is found, unless the buys are blocked', async () => {
   const customerId = await opened();
-  await bank.db
-    .$transaction(async (tx) => {
-      await tx.$executeRawUnsafe(`UPDATE balances SET amount = -1 WHERE customer_id = '${customerId}'`);
-      await tx.$executeRawUnsafe(
-        `INSERT INTO account_entries (customer_id, amount, why) VALUES ('${customerId}', ${-usd('1000.00') - 1n}, 'test')`,
-      );
-      expect(await findingsOf(tx as unknown as Bank['db'])).toEqual([
-        { customerId, what: 'negative', subject: null, actual: '-1', expected: '0' },
-      ]);
-      await tx.$executeRawUnsafe(`UPDATE balances SET buys_blocked = true WHERE customer_id = '${customerId}'`);
-      expect(await findingsOf(tx as unknown as Bank['db'])).toEqual([]);
-      throw new Undo();
-    })
-    .catch(undone);
+  await undoing(async (tx) => {
+    await tx.$executeRawUnsafe(`UPDATE balances SET amount = -1 WHERE customer_id = '${customerId}'`);
+    await tx.$executeRawUnsafe(
+      `INSERT INTO account_entries (customer_id, amount, why) VALUES ('${customerId}', ${-usd('1000.00') - 1n}, 'test')`,
+    );
+    expect(await findingsOf(tx)).toEqual([{ customerId, what: 'negative', subject: null, actual: '-1', expected: '0' }]);
+    await tx.$executeRawUnsafe(`UPDATE balances SET buys_blocked = true WHERE customer_id = '${customerId}'`);
+    expect(await findingsOf(tx)).toEqual([]);
+  });
 });
 
 test('books: a row of an ended trade among the open ones is found; so is an account nobody opened', async () => {
   const customerId = await trader();
-  await bank.db
-    .$transaction(async (tx) => {
-      const ended = await tx.trade.findFirstOrThrow({ where: { customerId, status: 'filled' } });
-      const { partition, seq, id: tradeId } = ended;
-      await tx.openTrade.create({ data: { partition, customerId, seq, tradeId } });
-      const stranger = randomUUID();
-      await tx.balance.create({ data: { customerId: stranger, amount: 7n } });
-      expect(await findingsOf(tx as unknown as Bank['db'])).toEqual([
-        { customerId: stranger, what: 'cash', subject: null, actual: '7', expected: '0' },
-        { customerId, what: 'stray', subject: tradeId, actual: 'filled', expected: 'placed or executed' },
-      ]);
-      throw new Undo();
-    })
-    .catch(undone);
+  await undoing(async (tx) => {
+    const ended = await tx.trade.findFirstOrThrow({ where: { customerId, status: 'filled' } });
+    const { partition, seq, id: tradeId } = ended;
+    await tx.openTrade.create({ data: { partition, customerId, seq, tradeId } });
+    const stranger = randomUUID();
+    await tx.balance.create({ data: { customerId: stranger, amount: 7n } });
+    expect(await findingsOf(tx)).toEqual([
+      { customerId: stranger, what: 'cash', subject: null, actual: '7', expected: '0' },
+      { customerId, what: 'stray', subject: tradeId, actual: 'filled', expected: 'placed or executed' },
+    ]);
+  });
 });
 
 test('account entries are added to, never changed', async () => {
@@ -126,8 +115,16 @@ test('account entries are added to, never changed', async () => {
 
 class Undo extends Error {}
 
-function undone(error: unknown): void {
-  if (!(error instanceof Undo)) throw error;
+/** What is done to the books in it is undone. The deadlines are for a busy machine. */
+async function undoing(act: (tx: Bank['db']) => Promise<void>): Promise<void> {
+  const run = bank.db.$transaction(
+    async (tx) => {
+      await act(tx as unknown as Bank['db']);
+      throw new Undo();
+    },
+    { timeout: 60_000, maxWait: 60_000 },
+  );
+  await expect(run).rejects.toThrow(Undo);
 }
 
 async function findingsOf(db: Bank['db'], pageSize = 500) {
