@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { cloneDatabase } from '../support/database.ts';
 import { newDataFolder, runTool } from './tool.ts';
 
-test.each(['start', 'trade', 'demo', 'db-migrate', 'db-reset'])('%s --help says what it does', async (tool) => {
+test.each(['start', 'trade', 'demo', 'takeover', 'db-migrate', 'db-reset'])('%s --help says what it does', async (tool) => {
   const { code, stdout, stderr } = await runTool(tool, ['--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^npm (run )?[a-z:]+: .*--help/s);

@@ -1,0 +1,102 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { grouped, readArguments, runTool, stopSignal, table, wholeNumber } from './cli.ts';
+import { type Percentiles, percentiles } from './percentiles.ts';
+import { Progress } from './progress.ts';
+import { type Measured, measure } from './takeover/measure.ts';
+
+/** The default of LEASE_TTL_MS: apps/worker/src/config.ts. */
+const DEFAULT_TTL_MS = 3_000;
+/** Goals: docs/takeover.md. */
+const OVER_TTL_MS = 500;
+const PAUSE_MS = 100;
+
+const HELP = `npm run takeover: how long partitions wait for a new leader, measured on a throw-away system under load.
+
+  npm run takeover -- [options]
+    --kills N    workers killed one after the other; default 30
+    --moves N    workers stopped in order and started again, in turns; default 10
+    --ttl-ms N   lifetime of leases; default ${DEFAULT_TTL_MS}, as the workers have it
+    --json       the result as one JSON document on standard output
+    --help       this text
+
+Three workers share 100 partitions, each with a customer who goes on trading.
+
+takeover  From just before the kill -9 of a worker until the next order of a partition that it led is sent: for each such partition
+          one figure. The end is trades.submitted_at, written by the statement that marks the order executed right before it leaves,
+          and only under the epoch that the new leader has raised. In each partition a trade is placed right after the kill, so that
+          there always is one to be sent. Goal: p99 at most the leases' lifetime + ${OVER_TTL_MS} ms.
+pause     Of each partition that is handed over because a worker joins or is stopped: from the moment in which its leader begins
+          nothing new any more ("hands over" in the worker's log) until the next one has raised the epoch, has read the open trades
+          and works on them ("leads"). Goal: the worst at most ${PAUSE_MS} ms.
+
+At the end the books are checked. Exit code: 0 when the goals are met and the books exact, else 1.
+`;
+
+interface Result {
+  leaseTtlMs: number;
+  takeoverMs: Percentiles;
+  pauseMs: Percentiles;
+  trades: number;
+  violations: string[];
+  /** What is not as it should be, in words. */
+  problems: string[];
+}
+
+await runTool(async () => {
+  const { values } = readArguments(HELP, {
+    kills: { type: 'string', default: '30' },
+    moves: { type: 'string', default: '10' },
+    'ttl-ms': { type: 'string' },
+    json: { type: 'boolean', default: false },
+  });
+  const ttl = values['ttl-ms'];
+  const plan = {
+    kills: wholeNumber('--kills', values.kills, { min: 0, max: 10_000 }),
+    moves: wholeNumber('--moves', values.moves, { min: 0, max: 10_000 }),
+    ttlMs: ttl === undefined ? undefined : wholeNumber('--ttl-ms', ttl, { min: 1_000, max: 60_000 }),
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-takeover-'));
+  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  const progress = new Progress(process.stderr);
+  const stopping = stopSignal(() => process.exit(130));
+  try {
+    const onEvent = (line: string) => progress.line(`${progress.elapsed().padStart(9)}  ${line}`);
+    const measured = await measure({ ...plan, folder, onEvent, isStopped: stopping.isRequested });
+    const result = resultOf(measured, plan.ttlMs ?? DEFAULT_TTL_MS);
+    process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : report(result));
+    if (stopping.isRequested()) return 130;
+    return result.problems.length === 0 ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+function resultOf({ takeoverMs, pauseMs, trades, violations }: Measured, leaseTtlMs: number): Result {
+  const result = { leaseTtlMs, takeoverMs: percentiles(takeoverMs), pauseMs: percentiles(pauseMs), trades, violations };
+  const problems = [...violations];
+  if (result.takeoverMs.p99 > leaseTtlMs + OVER_TTL_MS) problems.push(`p99 of takeovers is above ${leaseTtlMs + OVER_TTL_MS} ms`);
+  if (result.pauseMs.worst > PAUSE_MS) problems.push(`the worst pause is above ${PAUSE_MS} ms`);
+  return { ...result, problems };
+}
+
+function report({ leaseTtlMs, takeoverMs, pauseMs, trades, problems }: Result): string {
+  const row = (what: string, { count, p50, p99, worst }: Percentiles, goal: string) => [
+    what,
+    grouped(count),
+    ...[p50, p99, worst].map((ms) => `${grouped(ms)} ms`),
+    goal,
+  ];
+  const rows = [
+    ['', 'partitions', 'p50', 'p99', 'worst', 'goal'],
+    row(
+      'takeover after kill -9',
+      takeoverMs,
+      `p99 ${grouped(leaseTtlMs + OVER_TTL_MS)} ms (leases live ${grouped(leaseTtlMs)} ms)`,
+    ),
+    row('pause of a planned move', pauseMs, `worst ${PAUSE_MS} ms`),
+  ];
+  const verdict = problems.length === 0 ? 'The goals are met.' : problems.join('\n');
+  return `${table(rows, [1, 2, 3, 4])}\n${grouped(trades)} trades, the books ${problems.length === 0 ? 'exact. ' : 'checked.\n'}${verdict}\n`;
+}
