@@ -26,6 +26,8 @@ interface Led {
   term: Term;
   /** Resolves when the partition is led, or will not be. */
   started: Promise<void>;
+  /** The epoch as it is being raised; never rejects. */
+  raising: Promise<unknown>;
   stopping: boolean;
   leader: PartitionLeader | undefined;
   subscriptions: Subscribed[];
@@ -52,7 +54,8 @@ export class LedPartitions implements ElectorEvents {
   }
 
   elected(term: Term): void {
-    const led: Led = { term, started: Promise.resolve(), stopping: false, leader: undefined, subscriptions: [] };
+    const nothing = Promise.resolve();
+    const led: Led = { term, started: nothing, raising: nothing, stopping: false, leader: undefined, subscriptions: [] };
     this.#led.set(term.partition, led);
     led.started = this.#start(led);
   }
@@ -65,12 +68,15 @@ export class LedPartitions implements ElectorEvents {
 
   async handOver(term: Term): Promise<void> {
     this.#ports.log.debug({ partition: term.partition }, 'hands over');
+    const raising = this.#led.get(term.partition)?.raising;
     const ended = new AbortController();
     const ending = this.#end(term).finally(() => {
       this.#ending.delete(ending);
       ended.abort();
     });
     this.#ending.add(ending);
+    // Raised after the next leader's, the epoch would fence that one off.
+    await raising;
     await this.#ports.lanePorts.clock.sleep(HAND_OVER_MS, ended.signal);
     this.#ports.log.debug({ partition: term.partition }, 'handed over');
   }
@@ -96,7 +102,9 @@ export class LedPartitions implements ElectorEvents {
     const { clock, random } = lanePorts;
     for (let failures = 0; !led.stopping && term.isTrusted(); failures += 1) {
       try {
-        const epoch = await store.raiseEpoch(partition, workerId);
+        const raised = store.raiseEpoch(partition, workerId);
+        led.raising = raised.catch(() => {});
+        const epoch = await raised;
         if (led.stopping) return;
         const leader = new PartitionLeader(lanePorts, this.#ports.options, {
           partition,
@@ -113,6 +121,7 @@ export class LedPartitions implements ElectorEvents {
         return;
       } catch (error) {
         log.warn({ err: error, partition }, 'cannot lead yet');
+        if (led.stopping) return;
         await clock.sleep(backoffMs(failures, random.number(), { maxMs: 1_000 }));
       }
     }

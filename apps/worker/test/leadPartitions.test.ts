@@ -7,7 +7,7 @@ const CUSTOMER = '6e3d9ed4-6a37-4c1e-9d6e-0d5b7a3f2c11';
 const silent: FlowLog = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A partition of one customer, whose store never answers any more once it was asked for the customer's trades. */
-function stuckPartition() {
+function stuckPartition(raiseEpoch: () => Promise<bigint> = async () => 1n) {
   const asked = Promise.withResolvers<void>();
   const slept: number[] = [];
   let answer = (_trade: null) => {};
@@ -26,7 +26,7 @@ function stuckPartition() {
   const subscribed = { stop: async () => {} };
   const led = new LedPartitions({
     workerId: 'worker',
-    store: { raiseEpoch: async () => 1n },
+    store: { raiseEpoch },
     bus: { onSettled: () => subscribed, onWakeup: () => subscribed },
     lanePorts,
     options: { maxLanes: 1, maxPlacedAgeMs: 1, askAfterMs: 1, maxRetryMs: 1 },
@@ -50,4 +50,20 @@ test('worker: a hand-over does not wait for work that hangs; stopping the proces
   expect(ended).toBe(false);
   answer();
   await ending;
+});
+
+test('worker: a hand-over waits for an epoch that is being raised, which would fence the next leader off', async () => {
+  const raised = Promise.withResolvers<bigint>();
+  const { led } = stuckPartition(() => raised.promise);
+  const term: Term = { partition: 7, isTrusted: () => true };
+  led.elected(term);
+  let handedOver = false;
+  const handingOver = led.handOver(term).then(() => {
+    handedOver = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(handedOver).toBe(false);
+  raised.resolve(1n);
+  await handingOver;
+  expect(led.count).toBe(0);
 });
