@@ -86,6 +86,23 @@ test('election: when a worker vanishes the others lead equally many at once, and
   expect(elections(log).every((times) => times === 1)).toBe(true);
 });
 
+test('election: a lease that ends without being given up is taken at once, although its holder’s presence was renewed later', async () => {
+  const { clock, worker, trusted, terms } = createElection();
+  const { link } = worker('a');
+  for (const other of ['b', 'c']) worker(other);
+  const leaving = worker('d');
+  await clock.advance(2_400);
+  const before = new Set(terms.get('a')?.keys());
+  await Promise.all([leaving.elector.stop(), clock.advance(100)]);
+  const taken = [...(terms.get('a')?.keys() ?? [])].filter((partition) => !before.has(partition));
+  expect(taken.length).toBeGreaterThan(0);
+  await clock.advance(700); // Its presence is renewed meanwhile, and what it has just taken is not.
+  link.reachable = false;
+  terms.delete('a');
+  await clock.advance(TTL_MS - 500);
+  expect(taken.map((partition) => trusted()[partition]?.length)).toEqual(taken.map(() => 1));
+});
+
 test('election: the lease is kept until the work in hand is done, and only then passes on', async () => {
   const { clock, worker, trusted, handOvers } = createElection();
   const a = worker('a');
