@@ -67,6 +67,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
     systemClock,
     led,
   );
+  await store.warmUp();
   elector.start();
   const sweeping = startSweeping(led, config.SWEEP_MS, systemClock, (error) => log.warn({ err: error }, 'sweep failed'));
   const database = startProbe(() => store.ping());

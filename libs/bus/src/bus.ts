@@ -1,15 +1,8 @@
-import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { type ConsumerInfo, type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Log, Metrics } from '@stockbroker/runtime';
 import { backoffMs, sleep } from '@stockbroker/runtime';
-import {
-  ensureWakeupConsumer,
-  ensureWakeupStream,
-  settledSubject,
-  WAKEUP_STREAM,
-  wakeupConsumer,
-  wakeupSubject,
-} from './streams.ts';
+import { ensureWakeupConsumer, ensureWakeupStream, settledSubject, wakeupSubject } from './streams.ts';
 
 export interface BusOptions {
   connection: Promise<NatsConnection>;
@@ -153,14 +146,18 @@ export class Bus {
 
   async #consume(partition: number) {
     const { manager, client } = await this.#jetStream();
+    const info = await this.#ensureConsumer(manager, partition);
+    const consumer = client.consumers.getConsumerFromInfo(info);
+    return consumer.consume({ max_messages: PREFETCH, abort_on_missing_resource: true });
+  }
+
+  async #ensureConsumer(manager: JetStreamManager, partition: number): Promise<ConsumerInfo> {
     try {
-      await ensureWakeupConsumer(manager, partition);
+      return await ensureWakeupConsumer(manager, partition);
     } catch {
       await ensureWakeupStream(manager, this.#options.replicas);
-      await ensureWakeupConsumer(manager, partition);
+      return ensureWakeupConsumer(manager, partition);
     }
-    const consumer = await client.consumers.get(WAKEUP_STREAM, wakeupConsumer(partition));
-    return consumer.consume({ max_messages: PREFETCH, abort_on_missing_resource: true });
   }
 
   async #jetStream(): Promise<{ manager: JetStreamManager; client: JetStreamClient }> {

@@ -1,10 +1,10 @@
-import { AckPolicy, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { AckPolicy, type ConsumerInfo, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 
 export const WAKEUP_STREAM = 'TRADES';
 
 export const wakeupSubject = (partition: number): string => `trades.${partition}`;
 export const settledSubject = (partition: number): string => `settled.${partition}`;
-export const wakeupConsumer = (partition: number): string => `partition-${partition}`;
+const wakeupConsumer = (partition: number): string => `partition-${partition}`;
 
 /** How long a wake-up may be worked on before it is delivered again. Repeated wake-ups do nothing. */
 const ACK_WAIT_MS = 60_000;
@@ -26,9 +26,9 @@ export async function ensureWakeupStream(manager: JetStreamManager, replicas: nu
   });
 }
 
-/** Makes a partition's durable consumer unless it is there. */
-export async function ensureWakeupConsumer(manager: JetStreamManager, partition: number): Promise<void> {
-  await manager.consumers.add(WAKEUP_STREAM, {
+/** Makes a partition's durable consumer unless it is there. @returns what is known of it, so that it need not be asked for */
+export function ensureWakeupConsumer(manager: JetStreamManager, partition: number): Promise<ConsumerInfo> {
+  return manager.consumers.add(WAKEUP_STREAM, {
     durable_name: wakeupConsumer(partition),
     filter_subject: wakeupSubject(partition),
     ack_policy: AckPolicy.Explicit,

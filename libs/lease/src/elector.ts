@@ -20,7 +20,7 @@ export class Elector {
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
   /** Leases of others as seen, and since when a partition has been without one. */
-  readonly #others = new Map<number, { holder: string; seenAtMs: number }>();
+  readonly #others = new Map<number, { holder: string; writtenAtMs: number }>();
   readonly #vacantSinceMs = new Map<number, number>();
   readonly #acquiring = new Set<number>();
   readonly #refusedUntilMs = new Map<number, number>();
@@ -88,8 +88,8 @@ export class Elector {
   #tick(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#membership.expire(nowMs);
-    for (const [partition, { holder, seenAtMs }] of this.#others) {
-      if (nowMs - seenAtMs <= this.#options.ttlMs) continue;
+    for (const [partition, { holder, writtenAtMs }] of this.#others) {
+      if (nowMs - writtenAtMs <= this.#options.ttlMs) continue;
       // A lease that ends without being given up shows that its holder is gone: its presence may outlive it by a renewal's time.
       this.#membership.left(holder);
       this.#markVacant(partition, nowMs);
@@ -220,6 +220,7 @@ export class Elector {
   }
 
   async #watchLoop(): Promise<void> {
+    await this.#announce(this.#clock.monotonicMs()); // First, so that the watch shows by it how old all the rest is.
     while (!this.#stopped.signal.aborted) {
       this.#watch = new AbortController();
       try {
@@ -231,19 +232,22 @@ export class Elector {
     }
   }
 
-  #observe({ key, holder, revision }: LeaseChange): void {
+  #observe({ key, holder, revision, ageMs }: LeaseChange): void {
+    // A worker that begins must not give the lease of a dead one its whole lifetime again.
     const nowMs = this.#clock.monotonicMs();
+    const writtenAtMs = nowMs - ageMs;
     const [kind, name = ''] = key.split('.');
     if (key === drainKey(this.#options.workerId) && holder !== null) void this.#drain();
     const partition = partitionIn(key, this.#options.partitions);
-    if (kind === 'worker') this.#observeWorker(name, holder, nowMs);
-    else if (partition !== undefined) this.#observeLease(partition, holder, revision, nowMs);
+    if (kind === 'worker') this.#observeWorker(name, holder, writtenAtMs);
+    else if (partition !== undefined) this.#observeLease(partition, holder, revision, writtenAtMs);
   }
 
-  #observeWorker(worker: string, holder: string | null, nowMs: number): void {
+  #observeWorker(worker: string, holder: string | null, writtenAtMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
     if (worker === this.#options.workerId) this.#hearOwn(nowMs);
     if (holder === null || holder === DRAINING || holder === JOINING) this.#membership.left(worker);
-    else this.#membership.saw(worker, nowMs);
+    else this.#membership.saw(worker, writtenAtMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
   }
 
@@ -255,7 +259,8 @@ export class Elector {
     void this.#announce(nowMs);
   }
 
-  #observeLease(partition: number, holder: string | null, revision: number, nowMs: number): void {
+  #observeLease(partition: number, holder: string | null, revision: number, writtenAtMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
     const held = this.#held.get(partition);
     if (holder === this.#options.workerId) {
       if (held !== undefined) held.saw(revision);
@@ -266,7 +271,7 @@ export class Elector {
         this.#consider(partition, nowMs);
       }
     } else {
-      this.#others.set(partition, { holder, seenAtMs: nowMs });
+      this.#others.set(partition, { holder, writtenAtMs });
       this.#vacantSinceMs.delete(partition);
     }
   }

@@ -20,6 +20,8 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
   const { connection, bucket, ttlMs, replicas } = options;
   const open = () => new Kvm(connection).create(bucket, { ttl: ttlMs, history: 1, replicas, timeout: TIMEOUT_MS });
   let kv: KV = await open();
+  /** Revisions of the marks that keys given up have left, as the watch has told: with it a key is taken in one call instead of three. */
+  const givenUp = new Map<string, number>();
 
   /** A failed call may mean that the bucket is gone: it is opened again for the next one. */
   const guarded = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -33,8 +35,10 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
   return {
     create: (key, holder) =>
       guarded(async () => {
+        const mark = givenUp.get(key);
         try {
-          return await kv.create(key, holder);
+          if (mark === undefined) return await kv.create(key, holder);
+          return await kv.update(key, holder, mark, TIMEOUT_MS);
         } catch (error) {
           if (isWrongRevision(error)) return 'taken';
           throw error;
@@ -59,8 +63,14 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
       const stop = () => entries.stop();
       signal.addEventListener('abort', stop, { once: true });
       try {
-        if (!signal.aborted) for await (const entry of entries) yield toChange(entry);
+        if (signal.aborted) return;
+        for await (const change of changesOf(entries)) {
+          if (change.holder === null) givenUp.set(change.key, change.revision);
+          else givenUp.delete(change.key);
+          yield change;
+        }
       } finally {
+        givenUp.clear();
         signal.removeEventListener('abort', stop);
         entries.stop();
       }
@@ -68,8 +78,23 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
   };
 }
 
-function toChange(entry: KvWatchEntry): LeaseChange {
-  return { key: entry.key, revision: entry.revision, holder: entry.operation === 'PUT' ? entry.string() : null };
+/** What there is comes first, oldest first, and its last entry counts as an update already; only then the ages are known. */
+async function* changesOf(entries: AsyncIterable<KvWatchEntry>): AsyncGenerator<LeaseChange> {
+  let initial: KvWatchEntry[] | undefined = [];
+  for await (const entry of entries) {
+    if (initial === undefined) {
+      yield toChange(entry, 0);
+    } else {
+      initial.push(entry);
+      if (!entry.isUpdate) continue;
+      for (const early of initial) yield toChange(early, Math.max(0, entry.created.getTime() - early.created.getTime()));
+      initial = undefined;
+    }
+  }
+}
+
+function toChange(entry: KvWatchEntry, ageMs: number): LeaseChange {
+  return { key: entry.key, revision: entry.revision, holder: entry.operation === 'PUT' ? entry.string() : null, ageMs };
 }
 
 function isWrongRevision(error: unknown): boolean {

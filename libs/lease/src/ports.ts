@@ -19,6 +19,8 @@ export interface LeaseChange {
   revision: number;
   /** Null when the key was given up. */
   holder: string | null;
+  /** How much older it is than the newest of what there was when the watch began; 0 for what has changed since. */
+  ageMs: number;
 }
 
 export interface LeaseClock {

@@ -183,3 +183,17 @@ test.each(['partition.x', 'partition.', 'partition.-1', 'partition.07', 'partiti
     expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
   },
 );
+
+test('election: a worker that begins after another was killed knows when that one’s leases end, and takes its share at once', async () => {
+  const { clock, worker, trusted, terms } = createElection();
+  worker('a');
+  const { link } = worker('b');
+  await clock.advance(2_000);
+  link.reachable = false;
+  terms.delete('b');
+  await clock.advance(1_000);
+  worker('c');
+  await clock.advance(TTL_MS - 1_000 + 200);
+  expect(trusted().every((leaders) => leaders.length === 1)).toBe(true);
+  expect(new Set(trusted().flat())).toEqual(new Set(['a', 'c']));
+});

@@ -35,7 +35,7 @@ export class MemoryLeases {
   put(key: string, holder: string): number {
     this.#revision += 1;
     this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs: this.#clock.monotonicMs() });
-    this.#tell({ key, revision: this.#revision, holder });
+    this.#tell({ key, revision: this.#revision, holder, ageMs: 0 });
     return this.#revision;
   }
 
@@ -43,7 +43,7 @@ export class MemoryLeases {
     if (revision !== undefined && this.#live(key)?.revision !== revision) throw new Error('wrong revision');
     this.#entries.delete(key);
     this.#revision += 1;
-    this.#tell({ key, revision: this.#revision, holder: null });
+    this.#tell({ key, revision: this.#revision, holder: null, ageMs: 0 });
   }
 
   /** The store as one client sees it. `reachable` false: every call fails, and the watch is silent. */
@@ -73,9 +73,11 @@ export class MemoryLeases {
 
   /** Tells of every change from now on. @returns what there is now, and how to stop */
   listen(tell: (change: LeaseChange) => void): { current: LeaseChange[]; stop: () => void } {
+    const newestMs = Math.max(...[...this.#entries.values()].map(({ writtenAtMs }) => writtenAtMs));
     const current = [...this.#entries.keys()].flatMap((key) => {
       const entry = this.#live(key);
-      return entry === undefined ? [] : [{ key, revision: entry.revision, holder: entry.holder }];
+      if (entry === undefined) return [];
+      return [{ key, revision: entry.revision, holder: entry.holder, ageMs: newestMs - entry.writtenAtMs }];
     });
     this.#watchers.add(tell);
     return { current, stop: () => this.#watchers.delete(tell) };

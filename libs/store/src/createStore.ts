@@ -29,6 +29,8 @@ export interface Store extends TradeStore {
   readHealth(): Promise<DatabaseHealth>;
   /** Does one round trip. @throws StoreUnavailableError */
   ping(): Promise<void>;
+  /** Runs a leader's statements over nothing, so that none is slow when it first counts. @throws StoreUnavailableError */
+  warmUp(): Promise<void>;
   /** @throws Error when the database was created with another number of partitions, or not migrated */
   checkPartitions(partitions: number): Promise<void>;
   /** Finishes what waits, then closes the connections. */
@@ -59,9 +61,10 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
   const db = openDatabase(options);
+  const statements = openStatements(db);
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
-    ...batchStatements(openStatements(db), batchers),
+    ...batchStatements(statements, batchers),
     listTrades: batchers.of('listTrades', (pages: TradePage[]) => attempt(() => listTrades(db, pages)), {
       maxBatch: PAGES_IN_A_BATCH,
       concurrency: 2,
@@ -70,6 +73,10 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     readHealth: () => readHealth(db),
     ping: async () => {
       await attempt(() => db.$queryRaw`SELECT 1`);
+    },
+    warmUp: async () => {
+      const { raiseEpochs: raise, readOpenCustomers: sweep, readOldestOpenTrades: read, markTradesExecuted: mark } = statements;
+      await Promise.all([raise([]), sweep([]), read([]), mark([]), statements.settleTrades([])]);
     },
     checkPartitions: async (partitions) => {
       const count = await attempt(() => countPartitions(db));
