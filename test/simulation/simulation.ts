@@ -82,7 +82,7 @@ export class Simulation implements Witness {
       exchange,
       exchangeService,
       bus: new MemoryBus(() => world.nowMs),
-      leases: new MemoryLeases(serverClock, LEASE_TTL_MS),
+      leases: new MemoryLeases(serverClock, LEASE_TTL_MS, () => random.between(0, 1_000)),
       natsService: new Service('nats'),
     };
   }

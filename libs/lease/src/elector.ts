@@ -1,6 +1,7 @@
 import { DRAINING, drainKey, JOINING, leaseKey, partitionIn, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
 import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+import { takeLease } from './takeLease.ts';
 import { Held, type Term } from './term.ts';
 
 const TICK_MS = 50;
@@ -19,8 +20,11 @@ export class Elector {
   readonly #lifetimeMs: number;
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
-  /** Leases of others as seen, and since when a partition has been without one. */
-  readonly #others = new Map<number, { holder: string; writtenAtMs: number }>();
+  /** Leases of others as seen. */
+  readonly #others = new Map<number, { holder: string; writtenAtMs: number; revision: number }>();
+  /** Revisions of others' leases that have ended without being given up. */
+  readonly #expired = new Map<number, number>();
+  /** Since when a partition has been without a lease. */
   readonly #vacantSinceMs = new Map<number, number>();
   readonly #acquiring = new Set<number>();
   readonly #refusedUntilMs = new Map<number, number>();
@@ -88,8 +92,9 @@ export class Elector {
   #tick(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#membership.expire(nowMs);
-    for (const [partition, { holder, writtenAtMs }] of this.#others) {
+    for (const [partition, { holder, writtenAtMs, revision }] of this.#others) {
       if (nowMs - writtenAtMs <= this.#options.ttlMs) continue;
+      this.#expired.set(partition, revision);
       // A lease that ends without being given up shows that its holder is gone: its presence may outlive it by a renewal's time.
       this.#membership.left(holder);
       this.#markVacant(partition, nowMs);
@@ -101,7 +106,10 @@ export class Elector {
     if (this.#leaving) return;
     if (nowMs - this.#presenceAttemptedMs >= this.#options.renewMs) void this.#announce(nowMs);
     // Our own announcements come back through the watch; when they do not, the watch is blind and is begun anew.
-    if (nowMs - this.#ownPresenceSeenMs > 2 * this.#options.renewMs) this.#restartWatch(nowMs);
+    if (nowMs - this.#ownPresenceSeenMs > 2 * this.#options.renewMs) {
+      this.#ownPresenceSeenMs = nowMs;
+      this.#watch.abort();
+    }
     for (let partition = 0; partition < this.#options.partitions; partition += 1) this.#consider(partition, nowMs);
   }
 
@@ -126,7 +134,9 @@ export class Elector {
     this.#acquiring.add(partition);
     const attemptedAtMs = this.#clock.monotonicMs();
     try {
-      const revision = await this.#store.create(leaseKey(partition), this.#options.workerId);
+      const expired = this.#expired.get(partition);
+      this.#expired.delete(partition);
+      const revision = await takeLease(this.#store, leaseKey(partition), this.#options.workerId, expired);
       if (revision === 'taken') return;
       if (this.#leaving || this.#draining) return await this.#store.delete(leaseKey(partition), revision);
       const held = new Held(partition, revision, this.#clock, this.#lifetimeMs, attemptedAtMs);
@@ -214,11 +224,6 @@ export class Elector {
     return nowMs;
   }
 
-  #restartWatch(nowMs: number): void {
-    this.#ownPresenceSeenMs = nowMs;
-    this.#watch.abort();
-  }
-
   async #watchLoop(): Promise<void> {
     await this.#announce(this.#clock.monotonicMs()); // First, so that the watch shows by it how old all the rest is.
     while (!this.#stopped.signal.aborted) {
@@ -262,6 +267,7 @@ export class Elector {
   #observeLease(partition: number, holder: string | null, revision: number, writtenAtMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     const held = this.#held.get(partition);
+    if (held !== undefined && revision < held.revision) return; // The watch lags behind the answers to our own calls.
     if (holder === this.#options.workerId) {
       if (held !== undefined) held.saw(revision);
       else if (!this.#acquiring.has(partition)) void this.#dropStray(partition, revision);
@@ -271,7 +277,8 @@ export class Elector {
         this.#consider(partition, nowMs);
       }
     } else {
-      this.#others.set(partition, { holder, writtenAtMs });
+      this.#others.set(partition, { holder, writtenAtMs, revision });
+      this.#expired.delete(partition);
       this.#vacantSinceMs.delete(partition);
     }
   }

@@ -5,10 +5,14 @@ import { SimulatedClock } from './simulatedClock.ts';
 export const TTL_MS = 3_000;
 export const PARTITIONS = 20;
 
-/** Electors on a simulated clock, that share leases in memory. */
-export function createElection() {
+/**
+ * Electors on a simulated clock, that share leases in memory.
+ *
+ * @param lateMs how much later than after its lifetime the store forgets a lease
+ */
+export function createElection(lateMs = 0) {
   const clock = new SimulatedClock();
-  const leases = new MemoryLeases(clock, TTL_MS);
+  const leases = new MemoryLeases(clock, TTL_MS, () => lateMs);
   const terms = new Map<string, Map<number, Term>>();
   const log: string[] = [];
   const handOvers = new Map<string, () => Promise<void>>();

@@ -197,3 +197,24 @@ test('election: a worker that begins after another was killed knows when that on
   expect(trusted().every((leaders) => leaders.length === 1)).toBe(true);
   expect(new Set(trusted().flat())).toEqual(new Set(['a', 'c']));
 });
+
+test('election: a lease that has ended is taken although the store has not forgotten it yet', async () => {
+  const { clock, worker, trusted, terms } = createElection(1_000);
+  const { link } = worker('a');
+  worker('b');
+  await clock.advance(2_000);
+  link.reachable = false;
+  terms.delete('a');
+  await clock.advance(TTL_MS + 200);
+  expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
+});
+
+test('election: a watch that lags behind the answers makes nobody believe that a former leader is gone', async () => {
+  const { clock, worker, log } = createElection();
+  worker('a');
+  for (const other of ['b', 'c', 'd']) worker(other);
+  await clock.advance(1_500);
+  log.length = 0;
+  await clock.advance(20_000);
+  expect(log).toEqual([]);
+});

@@ -4,19 +4,24 @@ interface Entry {
   holder: string;
   revision: number;
   writtenAtMs: number;
+  /** When it is forgotten unless it is written again. */
+  endsAtMs: number;
 }
 
 /** Leases in memory, by the same rules as the bucket of JetStream: the conformance suite holds one against the other. */
 export class MemoryLeases {
   readonly #clock: LeaseClock;
   readonly #ttlMs: number;
+  readonly #lateMs: () => number;
   #entries = new Map<string, Entry>();
   #revision = 0;
   #watchers = new Set<(change: LeaseChange) => void>();
 
-  constructor(clock: LeaseClock, ttlMs: number) {
+  /** @param lateMs how much later than after its lifetime a key is forgotten: nats-server takes up to a second */
+  constructor(clock: LeaseClock, ttlMs: number, lateMs: () => number = () => 0) {
     this.#clock = clock;
     this.#ttlMs = ttlMs;
+    this.#lateMs = lateMs;
   }
 
   /** Who holds a key now. */
@@ -34,7 +39,9 @@ export class MemoryLeases {
 
   put(key: string, holder: string): number {
     this.#revision += 1;
-    this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs: this.#clock.monotonicMs() });
+    const writtenAtMs = this.#clock.monotonicMs();
+    const endsAtMs = writtenAtMs + this.#ttlMs + this.#lateMs();
+    this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs, endsAtMs });
     this.#tell({ key, revision: this.#revision, holder, ageMs: 0 });
     return this.#revision;
   }
@@ -64,7 +71,7 @@ export class MemoryLeases {
 
   #live(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
-    return entry !== undefined && this.#clock.monotonicMs() - entry.writtenAtMs <= this.#ttlMs ? entry : undefined;
+    return entry !== undefined && this.#clock.monotonicMs() <= entry.endsAtMs ? entry : undefined;
   }
 
   #tell(change: LeaseChange): void {
