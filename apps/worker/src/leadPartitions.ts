@@ -98,15 +98,16 @@ export class LedPartitions implements ElectorEvents {
   async #start(led: Led): Promise<void> {
     const { term } = led;
     const { partition } = term;
-    const { workerId, store, bus, log, lanePorts } = this.#ports;
+    const { workerId, store, bus, log, lanePorts, options } = this.#ports;
     const { clock, random } = lanePorts;
     for (let failures = 0; !led.stopping && term.isTrusted(); failures += 1) {
       try {
         const raised = store.raiseEpoch(partition, workerId);
         led.raising = raised.catch(() => {});
-        const epoch = await raised;
+        // Read while the epoch is raised: what is placed after the reading wakes the partition.
+        const [epoch, customers] = await Promise.all([raised, lanePorts.store.readOpenCustomers(partition, options.maxLanes)]);
         if (led.stopping) return;
-        const leader = new PartitionLeader(lanePorts, this.#ports.options, {
+        const leader = new PartitionLeader(lanePorts, options, {
           partition,
           epoch,
           isTrusted: () => term.isTrusted(),
@@ -114,8 +115,7 @@ export class LedPartitions implements ElectorEvents {
         });
         led.leader = leader;
         led.subscriptions.push(bus.onSettled(partition, (customerId, tradeId) => leader.settled(customerId, tradeId)));
-        await leader.sweep();
-        if (led.stopping) return;
+        leader.begin(customers);
         led.subscriptions.push(bus.onWakeup(partition, (customerId, ack) => this.#wake(leader, customerId, ack)));
         log.debug({ partition, epoch: String(epoch) }, 'leads');
         return;

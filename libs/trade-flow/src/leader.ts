@@ -48,7 +48,11 @@ export class PartitionLeader {
   async sweep(): Promise<void> {
     const room = this.#options.maxLanes - this.#lanes.size;
     if (this.#stopping || room <= 0) return;
-    const customers = await this.#ports.store.readOpenCustomers(this.#leadership.partition, this.#options.maxLanes);
+    this.begin(await this.#ports.store.readOpenCustomers(this.#leadership.partition, this.#options.maxLanes));
+  }
+
+  /** Opens lanes for customers who have open trades, as far as there is room. */
+  begin(customers: readonly string[]): void {
     for (const customerId of customers) {
       if (this.#stopping || this.#lanes.size >= this.#options.maxLanes) return;
       if (!this.#lanes.has(customerId)) this.#open(customerId);
