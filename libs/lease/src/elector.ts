@@ -1,5 +1,6 @@
 import { DRAINING, drainKey, JOINING, leaseKey, partitionIn, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
+import { OtherLeases } from './otherLeases.ts';
 import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
 import { takeLease } from './takeLease.ts';
 import { Held, type Term } from './term.ts';
@@ -20,12 +21,7 @@ export class Elector {
   readonly #lifetimeMs: number;
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
-  /** Leases of others as seen. */
-  readonly #others = new Map<number, { holder: string; writtenAtMs: number; revision: number }>();
-  /** Revisions of others' leases that have ended without being given up. */
-  readonly #expired = new Map<number, number>();
-  /** Since when a partition has been without a lease. */
-  readonly #vacantSinceMs = new Map<number, number>();
+  readonly #others: OtherLeases;
   readonly #acquiring = new Set<number>();
   readonly #refusedUntilMs = new Map<number, number>();
   readonly #stopped = new AbortController();
@@ -43,6 +39,7 @@ export class Elector {
     this.#clock = clock;
     this.#events = events;
     this.#lifetimeMs = options.ttlMs - options.marginMs;
+    this.#others = new OtherLeases(options.ttlMs);
     this.#membership = new Membership(options.partitions, options.ttlMs, options.clusterSize);
   }
 
@@ -92,13 +89,8 @@ export class Elector {
   #tick(): void {
     const nowMs = this.#clock.monotonicMs();
     this.#membership.expire(nowMs);
-    for (const [partition, { holder, writtenAtMs, revision }] of this.#others) {
-      if (nowMs - writtenAtMs <= this.#options.ttlMs) continue;
-      this.#expired.set(partition, revision);
-      // A lease that ends without being given up shows that its holder is gone: its presence may outlive it by a renewal's time.
-      this.#membership.left(holder);
-      this.#markVacant(partition, nowMs);
-    }
+    // Whose lease ends without being given up is gone, though the presence may outlive it by a renewal's time.
+    for (const holder of this.#others.expire(nowMs)) this.#membership.left(holder);
     for (const held of this.#held.values()) {
       if (!held.isTrusted()) this.#lose(held);
       else if (!held.busy && nowMs - held.attemptedAtMs >= this.#options.renewMs) void this.#renew(held);
@@ -126,23 +118,21 @@ export class Elector {
       return;
     }
     if (rank < 0 || this.#others.has(partition) || this.#acquiring.has(partition)) return;
-    const vacantSinceMs = this.#vacantSinceMs.get(partition) ?? this.#markVacant(partition, nowMs);
-    if (nowMs - vacantSinceMs >= rank * STANDBY_MS) void this.#acquire(partition, rank);
+    if (nowMs - this.#others.vacantSinceMs(partition, nowMs) >= rank * STANDBY_MS) void this.#acquire(partition, rank);
   }
 
   async #acquire(partition: number, rank: number): Promise<void> {
     this.#acquiring.add(partition);
     const attemptedAtMs = this.#clock.monotonicMs();
     try {
-      const expired = this.#expired.get(partition);
-      this.#expired.delete(partition);
+      const expired = this.#others.takeExpired(partition);
       const revision = await takeLease(this.#store, leaseKey(partition), this.#options.workerId, expired);
       if (revision === 'taken') return;
       if (this.#leaving || this.#draining) return await this.#store.delete(leaseKey(partition), revision);
       const held = new Held(partition, revision, this.#clock, this.#lifetimeMs, attemptedAtMs);
       if (rank > 0) this.#refusedUntilMs.set(partition, attemptedAtMs + REFUSED_MS);
       this.#held.set(partition, held);
-      this.#vacantSinceMs.delete(partition);
+      this.#others.taken(partition);
       this.#events.elected(held);
     } catch (error) {
       this.#events.problem(`partition ${partition} not acquired`, error);
@@ -177,14 +167,11 @@ export class Elector {
     if (this.#held.get(held.partition) !== held) return;
     this.#held.delete(held.partition);
     held.end();
-    this.#markVacant(held.partition, this.#clock.monotonicMs());
+    this.#others.vacant(held.partition, this.#clock.monotonicMs());
     this.#events.lost(held);
   }
 
-  /**
-   * Asked for by an operator: gives everything up as `stop` does and takes nothing more, but runs on. Latched, because the key that
-   * asks for it lives only briefly; undone by a restart alone, so that nobody has to know which worker was drained once.
-   */
+  /** Asked for by an operator: gives everything up as `stop` does, takes nothing more, but runs on. Only a restart undoes it. */
   async #drain(): Promise<void> {
     if (this.#draining || this.#leaving) return;
     this.#draining = true;
@@ -207,7 +194,7 @@ export class Elector {
     if (this.#held.get(held.partition) !== held) return;
     this.#held.delete(held.partition);
     held.end();
-    this.#markVacant(held.partition, this.#clock.monotonicMs());
+    this.#others.vacant(held.partition, this.#clock.monotonicMs());
     await this.#tolerate('hand-over', () => this.#store.delete(leaseKey(held.partition), held.revision));
   }
 
@@ -216,12 +203,6 @@ export class Elector {
     const { workerId } = this.#options;
     const as = this.#draining ? DRAINING : this.#hears ? workerId : JOINING;
     await this.#tolerate('announce', () => this.#store.put(presenceKey(workerId), as));
-  }
-
-  #markVacant(partition: number, nowMs: number): number {
-    this.#others.delete(partition);
-    this.#vacantSinceMs.set(partition, nowMs);
-    return nowMs;
   }
 
   async #watchLoop(): Promise<void> {
@@ -273,13 +254,11 @@ export class Elector {
       else if (!this.#acquiring.has(partition)) void this.#dropStray(partition, revision);
     } else if (holder === null) {
       if (held === undefined) {
-        this.#markVacant(partition, nowMs);
+        this.#others.vacant(partition, nowMs);
         this.#consider(partition, nowMs);
       }
     } else {
-      this.#others.set(partition, { holder, writtenAtMs, revision });
-      this.#expired.delete(partition);
-      this.#vacantSinceMs.delete(partition);
+      this.#others.saw(partition, holder, writtenAtMs, revision);
     }
   }
 
@@ -288,7 +267,7 @@ export class Elector {
     await this.#tolerate('drop a stray lease', () => this.#store.delete(leaseKey(partition), revision));
   }
 
-  /** For calls whose failure costs only time: what is not said or given up now ends with its lifetime. */
+  /** For calls whose failure costs only time. */
   async #tolerate(what: string, call: () => Promise<void>): Promise<void> {
     try {
       await call();

@@ -80,7 +80,7 @@ test('election: a worker that stops waits for a hand-over that is under way alre
   await clock.advance(5_000);
   expect(stopped).toBe(false);
   done.resolve();
-  await clock.advance(100);
+  await clock.advance(500);
   await stopping;
   expect(leases.holder('partition.0')).toBeUndefined();
 });
