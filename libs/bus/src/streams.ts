@@ -1,6 +1,6 @@
 import { AckPolicy, type ConsumerInfo, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 
-export const WAKEUP_STREAM = 'TRADES';
+const WAKEUP_STREAM = 'TRADES';
 
 export const wakeupSubject = (partition: number): string => `trades.${partition}`;
 export const settledSubject = (partition: number): string => `settled.${partition}`;

@@ -25,7 +25,7 @@ export interface NatsOptions {
   log?: (line: string) => void;
 }
 
-export interface NatsClusterPlace {
+interface NatsClusterPlace {
   /** For the other servers. */
   port: number;
   /** Of all of them. */
