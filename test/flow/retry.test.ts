@@ -161,5 +161,5 @@ test('GetQuote: the exchange’s quote; halted; none; unknown', async () => {
     details: { info: { reason: 'NO_QUOTE' }, retryAfterMs: 1_000 },
   });
   await expect(quote('ZZZZZ')).rejects.toMatchObject({ code: Status.NOT_FOUND, details: { info: { reason: 'UNKNOWN_TICKER' } } });
-  await expect(quote('')).rejects.toMatchObject({ code: Status.NOT_FOUND });
+  await expect(quote('')).rejects.toMatchObject({ code: Status.INVALID_ARGUMENT });
 });

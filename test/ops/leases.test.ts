@@ -12,7 +12,7 @@ beforeAll(async () => {
   broker = await openBroker({
     workers: 3,
     quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
-    env: { worker: { LEASE_TTL_MS: '1000', SWEEP_MS: '200' }, exchange: { EXCHANGE_MANUAL: 'off' } },
+    env: { worker: { LEASE_TTL_MS: '3000', SWEEP_MS: '200' }, exchange: { EXCHANGE_MANUAL: 'off' } },
   });
   await broker.exchange.behaves({ manual: false });
   env = environmentOf(broker);

@@ -9,11 +9,11 @@ import { shrink, simulate, without } from './simulate.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 test('npm run simulate: every promise holds under hundreds of seeds', async () => {
-  const args = ['tools/simulate.ts', '--seeds', '400', '--json'];
+  const args = ['tools/simulate.ts', '--seeds', '250', '--json'];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
   const result = JSON.parse(stdout) as { seeds: number; trades: number; filled: number; failed: unknown };
-  expect(result).toMatchObject({ seeds: 400, failed: null });
-  expect(result.trades).toBeGreaterThan(2_000);
+  expect(result).toMatchObject({ seeds: 250, failed: null });
+  expect(result.trades).toBeGreaterThan(1_500);
   expect(result.filled).toBeGreaterThan(1_000);
 });
 
