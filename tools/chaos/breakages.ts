@@ -252,7 +252,7 @@ export const BREAKAGES: Breakage[] = [
     patches: [
       patch(
         'apps/gateway/src/tradingService.ts',
-        'const trade = await ports.store.readTrade(orderId);',
+        'const trade = await patiently(context, () => ports.store.readTrade(orderId));',
         `const cache = (globalThis.cache ??= new Map());
       const cached = cache.get(orderId);
       const trade = cached?.untilMs > Date.now() ? cached.trade : await ports.store.readTrade(orderId);
