@@ -1,12 +1,9 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { findNatsServer } from '@stockbroker/testkit/processes';
-import { BREAKAGES, type Breakage } from './chaos/breakages.ts';
+import { type Tried, tryBreakages } from './breakages/tryBreakages.ts';
+import { BREAKAGES, type ChaosBreakage } from './chaos/breakages.ts';
 import type { ChaosResult } from './chaos/result.ts';
-import { applyPatch, copySources } from './chaos/sourceCopy.ts';
-import { readArguments, runTool, type StopSignal, stopSignal, table, UserError } from './cli.ts';
+import { readArguments, runTool, type StopSignal, table } from './cli.ts';
 
 const HELP = `npm run chaos:breakages: breaks each rule on purpose, in a copy of the sources, and shows that chaos sees it.
 
@@ -20,7 +17,6 @@ A minute each. Exit code: 0 when each was seen by the check that is there for it
 
 ${table(BREAKAGES.map(({ name, what, seenBy }) => [`  ${name}`, what, seenBy ?? '(seen by none)']))}
 `;
-const ROOT = join(import.meta.dirname, '..');
 /** What is still open then is stuck: nothing is broken but the rule. */
 const DRAIN_SECONDS = '20';
 /** Characters of what a run that failed has written. */
@@ -32,46 +28,28 @@ await runTool(async () => {
     minutes: { type: 'string', default: '0.4' },
     seed: { type: 'string', default: '1' },
   });
-  const names = values.only?.split(',');
-  const unknown = names?.find((name) => !BREAKAGES.some((breakage) => breakage.name === name));
-  if (unknown !== undefined) throw new UserError(`There is no breakage ${JSON.stringify(unknown)}; --help lists them.`);
   const env = { ...process.env, NATS_SERVER: await findNatsServer() };
   const args = ['--minutes', values.minutes, '--seed', values.seed, '--drain', DRAIN_SECONDS, '--json'];
-  const stopping = stopSignal(() => process.exit(130));
-  let failed = 0;
-  for (const breakage of BREAKAGES) {
-    if (names?.includes(breakage.name) === false) continue;
-    const { isAsExpected, line } = await tryOut(breakage, args, env, stopping);
-    if (stopping.isRequested()) return 130;
-    failed += isAsExpected ? 0 : 1;
-    process.stdout.write(`${isAsExpected ? '✓' : '✗'} ${breakage.name}: ${line}\n`);
-  }
-  return failed === 0 ? 0 : 1;
+  return await tryBreakages(BREAKAGES, values.only, (breakage, copy, stopping) => {
+    const allArgs = [...args, '--only', breakage.faults];
+    return tryOut(breakage, startChaos(copy, allArgs, { ...env, TMPDIR: copy }), stopping);
+  });
 });
 
-async function tryOut({ patches, faults, seenBy }: Breakage, args: string[], env: NodeJS.ProcessEnv, stopping: StopSignal) {
-  const copy = mkdtempSync(join(tmpdir(), 'stockbroker-breakage-'));
-  chmodSync(copy, 0o755); // PostgreSQL may run under another account.
-  try {
-    copySources(ROOT, copy);
-    for (const patch of patches) applyPatch(copy, patch);
-    const run = startChaos(copy, [...args, '--only', faults], { ...env, TMPDIR: copy });
-    void stopping.requested.then(run.stop);
-    const { code, stdout, stderr } = await run.ended;
-    if (stdout === '')
-      return { isAsExpected: false, line: `chaos ended with code ${code} before it had a result:\n${stderr.slice(-MOST_TOLD)}` };
-    const { violations, trades, faults: made } = JSON.parse(stdout) as ChaosResult;
-    const counts = new Map<string, number>();
-    for (const { check } of violations) counts.set(check, (counts.get(check) ?? 0) + 1);
-    const seen = [...counts].map(([check, count]) => `${check} ${count}`).join(', ') || 'nothing';
-    const isAsExpected = seenBy === null ? counts.size === 0 : counts.has(seenBy);
-    return {
-      isAsExpected,
-      line: `expected ${seenBy ?? 'nothing'}; seen: ${seen} (${trades.stored} trades, ${made.done} faults)`,
-    };
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+async function tryOut({ seenBy }: ChaosBreakage, run: ReturnType<typeof startChaos>, stopping: StopSignal): Promise<Tried> {
+  void stopping.requested.then(run.stop);
+  const { code, stdout, stderr } = await run.ended;
+  if (stdout === '')
+    return { isAsExpected: false, line: `chaos ended with code ${code} before it had a result:\n${stderr.slice(-MOST_TOLD)}` };
+  const { violations, trades, faults: made } = JSON.parse(stdout) as ChaosResult;
+  const counts = new Map<string, number>();
+  for (const { check } of violations) counts.set(check, (counts.get(check) ?? 0) + 1);
+  const seen = [...counts].map(([check, count]) => `${check} ${count}`).join(', ') || 'nothing';
+  const isAsExpected = seenBy === null ? counts.size === 0 : counts.has(seenBy);
+  return {
+    isAsExpected,
+    line: `expected ${seenBy ?? 'nothing'}; seen: ${seen} (${trades.stored} trades, ${made.done} faults)`,
+  };
 }
 
 function startChaos(root: string, args: string[], env: NodeJS.ProcessEnv) {

@@ -1,10 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { applyPatch, copySources } from './chaos/sourceCopy.ts';
-import { readArguments, runTool, table, UserError, wholeNumber } from './cli.ts';
-import { BREAKAGES, type Breakage } from './simulation/breakages.ts';
+import { type Tried, tryBreakages } from './breakages/tryBreakages.ts';
+import { readArguments, runTool, type StopSignal, table, wholeNumber } from './cli.ts';
+import { BREAKAGES, type SimulationBreakage } from './simulation/breakages.ts';
 
 const HELP = `npm run simulate:breakages: breaks each rule on purpose, in a copy of the sources, and shows that the simulation sees it.
 
@@ -17,44 +14,34 @@ Exit code: 0 when each was seen as it should be, and those that another guard ma
 
 ${table(BREAKAGES.map(({ name, what, seenAs }) => [`  ${name}`, seenAs === null ? `${what} (harmless)` : what]))}
 `;
-const ROOT = join(import.meta.dirname, '..');
 
 await runTool(async () => {
   const { values } = readArguments(HELP, { only: { type: 'string' }, seeds: { type: 'string', default: '1500' } });
   const seeds = wholeNumber('--seeds', values.seeds, { min: 1, max: 1_000_000 });
-  const names = values.only?.split(',');
-  const unknown = names?.find((name) => !BREAKAGES.some((breakage) => breakage.name === name));
-  if (unknown !== undefined) throw new UserError(`There is no breakage ${JSON.stringify(unknown)}; --help lists them.`);
-  let failed = 0;
-  for (const breakage of BREAKAGES) {
-    if (names?.includes(breakage.name) === false) continue;
-    const { isAsExpected, line } = await tryOut(breakage, seeds);
-    failed += isAsExpected ? 0 : 1;
-    process.stdout.write(`${isAsExpected ? '✓' : '✗'} ${breakage.name}: ${line}\n`);
-  }
-  return failed === 0 ? 0 : 1;
+  return await tryBreakages(BREAKAGES, values.only, (breakage, copy, stopping) => tryOut(breakage, { copy, seeds, stopping }));
 });
 
-async function tryOut({ patch, seenAs }: Breakage, seeds: number): Promise<{ isAsExpected: boolean; line: string }> {
-  const copy = mkdtempSync(join(tmpdir(), 'stockbroker-breakage-'));
-  try {
-    copySources(ROOT, copy);
-    applyPatch(copy, patch);
-    const failed = await firstFailure(copy, seeds);
-    if (failed === null) return { isAsExpected: seenAs === null, line: `nothing seen in ${seeds} seeds` };
-    return { isAsExpected: seenAs?.test(failed.violation) === true, line: `seed ${failed.seed}: ${failed.violation}` };
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+interface Trial {
+  copy: string;
+  seeds: number;
+  stopping: StopSignal;
+}
+
+async function tryOut({ seenAs }: SimulationBreakage, { copy, seeds, stopping }: Trial): Promise<Tried> {
+  const failed = await firstFailure(copy, seeds, stopping);
+  if (failed === null) return { isAsExpected: seenAs === null, line: `nothing seen in ${seeds} seeds` };
+  return { isAsExpected: seenAs?.test(failed.violation) === true, line: `seed ${failed.seed}: ${failed.violation}` };
 }
 
 /** @throws Error when the simulation could not run */
-function firstFailure(root: string, seeds: number): Promise<{ seed: number; violation: string } | null> {
+function firstFailure(root: string, seeds: number, stopping: StopSignal): Promise<{ seed: number; violation: string } | null> {
   const args = ['tools/simulate.ts', '--seeds', String(seeds), '--no-shrink', '--json'];
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { cwd: root }, (error, stdout) => {
-      if (error !== null && stdout === '') reject(error);
+    const child = execFile(process.execPath, args, { cwd: root }, (error, stdout) => {
+      if (stopping.isRequested()) resolve(null);
+      else if (error !== null && stdout === '') reject(error);
       else resolve((JSON.parse(stdout) as { failed: { seed: number; violation: string } | null }).failed);
     });
+    void stopping.requested.then(() => child.kill('SIGTERM'));
   });
 }

@@ -1,10 +1,8 @@
-import type { Patch } from './sourceCopy.ts';
+import type { Patch } from '../breakages/sourceCopy.ts';
+import type { Breakage } from '../breakages/tryBreakages.ts';
 
-/** A rule broken on purpose, in a copy of the sources, and the check that must see it under the faults named. */
-export interface Breakage {
-  name: string;
-  what: string;
-  patches: Patch[];
+/** A broken rule, and the check that must see it under the faults named. */
+export interface ChaosBreakage extends Breakage {
   /** For --only. */
   faults: string;
   /** Which check must see it; null: none can, because another guard keeps the promise. */
@@ -37,7 +35,7 @@ const olderMayBeOpen = patch(
 );
 const olderMayBeOpenEnd = patch(MARK, 'AND older.seq < t.seq)\n', 'AND older.seq < t.seq))\n');
 
-export const BREAKAGES: Breakage[] = [
+export const BREAKAGES: ChaosBreakage[] = [
   {
     name: 'settle-twice',
     what: 'settling is not guarded by the status; the database refuses',

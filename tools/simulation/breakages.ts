@@ -1,10 +1,7 @@
-import type { Patch } from '../chaos/sourceCopy.ts';
+import type { Breakage } from '../breakages/tryBreakages.ts';
 
-/** A rule broken on purpose in a copy of the sources, and what the simulation must say of it. */
-export interface Breakage {
-  name: string;
-  what: string;
-  patch: Patch;
+/** A broken rule, and what the simulation must say of it. */
+export interface SimulationBreakage extends Breakage {
   /** Part of the violation; null: the simulation does not see it, because another guard keeps every promise. */
   seenAs: RegExp | null;
 }
@@ -14,14 +11,11 @@ const SETTLE = 'libs/trade-flow/src/settleReport.ts';
 const ELECTOR = 'libs/lease/src/elector.ts';
 const BATCHER = 'libs/runtime/src/batcher.ts';
 
-const breakage = (name: string, what: string, seenAs: RegExp | null, file: string, find: string, replace: string): Breakage => ({
-  name,
-  what,
-  seenAs,
-  patch: { file, find, replace },
-});
+const breakage = (
+  ...[name, what, seenAs, file, find, replace]: [string, string, RegExp | null, string, string, string]
+): SimulationBreakage => ({ name, what, seenAs, patches: [{ file, find, replace }] });
 
-export const BREAKAGES: Breakage[] = [
+export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'send-before-mark',
     'an order is sent before it is marked',
