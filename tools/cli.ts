@@ -8,14 +8,13 @@ export class UserError extends Error {
 /** Errors whose messages are written for people, whoever throws them. */
 const FOR_PEOPLE = ['UserError', 'RpcError', 'FolderInUseError', 'NoNatsServerError', 'ServerStartError', 'AppFailedError'];
 
-/** Runs a tool; its exit code is what `main` returns, or 1 with the error on standard error. */
+/** Runs a tool, and ends the process, whatever is still open: with what `main` returns, or 1 and the error on standard error. */
 export async function runTool(main: () => Promise<number>): Promise<void> {
-  try {
-    process.exitCode = await main();
-  } catch (error) {
+  const code = await main().catch((error: unknown) => {
     process.stderr.write(`${describe(error)}\n`);
-    process.exitCode = 1;
-  }
+    return 1;
+  });
+  process.exit(code);
 }
 
 function describe(error: unknown): string {

@@ -1,5 +1,5 @@
+import { SeededRandom } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
-import { type Dice, seededDice } from './seededRandom.ts';
 
 /** What one customer of the demo begins with and wants to trade, in this order. */
 export interface Plan {
@@ -38,32 +38,32 @@ const ABSURD = 0.02;
 
 /** Everything random about the demo: the same seed makes the same customers and orders. */
 export function makePlans(customers: number, trades: number, seed: number): Plan[] {
-  const dice = seededDice(seed);
-  const plans = makeAccounts(customers, seed, dice).map((account): Plan => ({ account, orders: [] }));
+  const random = new SeededRandom(seed);
+  const plans = makeAccounts(customers, seed, random).map((account): Plan => ({ account, orders: [] }));
   for (let i = 0; i < trades; i += 1) {
     const plan = plans[i % customers];
-    plan?.orders.push(makeOrder(plan.account, `demo-${i}`, dice));
+    plan?.orders.push(makeOrder(plan.account, `demo-${i}`, random));
   }
   return plans;
 }
 
 /** Accounts with some cash, and shares of a few stocks each. */
-export function makeAccounts(customers: number, seed: number, dice: Dice): OpeningAccount[] {
+export function makeAccounts(customers: number, seed: number, random: SeededRandom): OpeningAccount[] {
   return Array.from({ length: customers }, (_, index) => {
-    const first = dice.between(0, TICKERS.length - 1);
+    const first = random.between(0, TICKERS.length - 1);
     const tickers = Array.from({ length: TICKERS_EACH }, (_, i) => TICKERS[(first + 3 * i) % TICKERS.length] ?? '');
-    const shares = Object.fromEntries(tickers.map((ticker) => [ticker, dice.between(0, 120)]));
-    return { customerId: customerId(seed, index), cash: BigInt(dice.between(5_000, 150_000)) * 10_000n, shares };
+    const shares = Object.fromEntries(tickers.map((ticker) => [ticker, random.between(0, 120)]));
+    return { customerId: customerId(seed, index), cash: BigInt(random.between(5_000, 150_000)) * 10_000n, shares };
   });
 }
 
 /** An order that the customer may well be able to afford, and now and then an absurd one. */
-export function makeOrder({ shares }: OpeningAccount, clientOrderId: string, dice: Dice): Order {
+export function makeOrder({ shares }: OpeningAccount, clientOrderId: string, random: SeededRandom): Order {
   return {
     clientOrderId,
-    stockTicker: dice.pick(Object.keys(shares)),
-    isBuy: dice.happens(0.55),
-    quantity: dice.happens(ABSURD) ? 100_000 : dice.between(1, 20),
+    stockTicker: random.pick(Object.keys(shares)),
+    isBuy: random.chance(0.55),
+    quantity: random.chance(ABSURD) ? 100_000 : random.between(1, 20),
   };
 }
 

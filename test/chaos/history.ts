@@ -1,5 +1,5 @@
 import type { ClientCall, Evidence, JournalOrder, SeenTrade } from '@stockbroker/testkit';
-import type { Trade } from '@stockbroker/trading';
+import { placedTrade, type Trade } from '@stockbroker/trading';
 
 /** A small history in which everything is as it should be, for the checks to be tried on. */
 export const ALICE = 'a11ce000-0000-4000-8000-000000000001';
@@ -52,26 +52,8 @@ function contradiction(clientOrderId: string): string {
 type Ordered = Pick<Trade, 'seq' | 'clientOrderId' | 'type' | 'quantity'> & { customerId?: string };
 
 function trade({ seq, customerId = ALICE, ...order }: Ordered): Trade {
-  return {
-    id: `00000000-0000-7000-8000-00000000000${seq}`,
-    seq,
-    customerId,
-    partition: 1,
-    stockTicker: 'AAPL',
-    ...order,
-    status: 'placed',
-    rejectCode: null,
-    reason: null,
-    rejectNeeded: null,
-    rejectAvailable: null,
-    limitPrice: null,
-    hold: null,
-    price: null,
-    executionId: null,
-    createdAt: new Date(T0),
-    submittedAt: null,
-    executedAt: null,
-  };
+  const id = `00000000-0000-7000-8000-00000000000${seq}`;
+  return placedTrade({ id, customerId, partition: 1, stockTicker: 'AAPL', ...order }, { seq, createdAt: new Date(T0) });
 }
 
 function filled(placed: Trade, { price, limitPrice, atMs }: { price: bigint; limitPrice: bigint; atMs: number }): Trade {

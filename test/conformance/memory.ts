@@ -1,10 +1,10 @@
+import { SeededRandom } from '@stockbroker/runtime';
 import { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
 import { MemoryBus } from '../simulation/memoryBus.ts';
 import { MemoryDatabase } from '../simulation/memoryDatabase.ts';
 import { MemoryExchange } from '../simulation/memoryExchange.ts';
 import { Network, Service } from '../simulation/network.ts';
 import type { Servers } from '../simulation/ports.ts';
-import { SeededRandom } from '../simulation/seededRandom.ts';
 import { SimulatedProcess } from '../simulation/simulatedProcess.ts';
 import { World } from '../simulation/world.ts';
 
@@ -22,7 +22,7 @@ export function openMemory({ leaseTtlMs = 3_000, quotes = {} }: { leaseTtlMs?: n
   const random = new SeededRandom(1);
   const now = () => Math.floor(Date.UTC(2026, 0, 5) + world.nowMs);
   const clock = { monotonicMs: () => world.nowMs, sleep: () => Promise.reject(new Error('servers do not sleep')) };
-  const exchangeWorld = { now, random: random.number, after: world.after.bind(world), report: () => {} };
+  const exchangeWorld = { now, random: () => random.number(), after: world.after.bind(world), report: () => {} };
   const servers: Servers = {
     world,
     random,

@@ -1,4 +1,5 @@
 import { Status } from '@stockbroker/rpc';
+import type { SeededRandom } from '@stockbroker/runtime';
 import type { System } from '@stockbroker/testkit';
 import fc from 'fast-check';
 import { FRAMING_ATTACKS, MESSAGE_ATTACKS } from './callAttacks.ts';
@@ -8,7 +9,6 @@ import { GrpcCaller } from './grpcCall.ts';
 import { grpcMessage, HELLO, openRaw } from './http2Frames.ts';
 import { HTTP_ATTACKS, statusOf } from './httpAttacks.ts';
 import { mutated } from './mutate.ts';
-import type { Random } from './random.ts';
 
 export interface Attacked {
   system: System;
@@ -22,7 +22,7 @@ export interface Attacked {
 }
 
 /** One attack, made with choices of its own. @returns what is wrong with how the server took it, if anything is */
-export type Attack = (random: Random) => Promise<string | undefined>;
+export type Attack = (random: SeededRandom) => Promise<string | undefined>;
 
 /** Floods are rare among the rest: each costs the server a second or so. */
 const FLOOD = /flood|64 MB/;
@@ -44,9 +44,11 @@ export async function openAttacks(attacked: Attacked): Promise<Record<string, At
   const servers = [attacked.gateway, attacked.callback, attacked.exchange];
   const all = [...servers, callbackHttp];
   const trade = callees[0] as Callee;
-  const rarely = <T extends { name: string }>(random: Random, attacks: readonly T[]) => {
+  const rarely = <T extends { name: string }>(random: SeededRandom, attacks: readonly T[]) => {
     const chosen = random.pick(attacks);
-    return FLOOD.test(chosen.name) && random.next() < 0.9 ? random.pick(attacks.filter(({ name }) => !FLOOD.test(name))) : chosen;
+    return FLOOD.test(chosen.name) && random.number() < 0.9
+      ? random.pick(attacks.filter(({ name }) => !FLOOD.test(name)))
+      : chosen;
   };
   const send = async (server: Server, bytes: Uint8Array, lingerMs: number) => {
     const raw = await openRaw(server.port);

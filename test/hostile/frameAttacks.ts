@@ -1,12 +1,12 @@
+import type { SeededRandom } from '@stockbroker/runtime';
 import { callHeaders, FLAG, frame, grpcMessage, HELLO, hpack, PREFACE, settings, TYPE, uint32 } from './http2Frames.ts';
-import type { Random } from './random.ts';
 
 /** What is sent on a fresh connection to a gRPC server. */
 export interface FrameAttack {
   name: string;
   /** How the server takes it: it ends the connection, or bears with it, having lost nothing. */
   server: 'ends it' | 'bears it';
-  bytes: (random: Random) => Buffer;
+  bytes: (random: SeededRandom) => Buffer;
 }
 
 const PATH = '/grpc.health.v1.Health/Check';
@@ -16,7 +16,7 @@ const after = (...frames: Buffer[]) => Buffer.concat([HELLO, ...frames]);
 const open = (stream: number, flags = 0) => frame(TYPE.headers, FLAG.endHeaders | flags, stream, callHeaders(PATH));
 const repeat = (count: number, make: (i: number) => Buffer) => Array.from({ length: count }, (_, i) => make(i));
 /** Frames of any type, flags and stream, with payloads of any bytes. */
-const anyFrame = (random: Random) =>
+const anyFrame = (random: SeededRandom) =>
   frame(random.below(12), random.below(256), random.pick([0, 1, 1, 2, 3, 2 ** 31 - 1]), random.bytes(random.below(64)));
 
 export const FRAME_ATTACKS: FrameAttack[] = [
@@ -89,4 +89,5 @@ export const FRAME_ATTACKS: FrameAttack[] = [
 ];
 
 /** Frames in no order, of which most are wrong. */
-export const anyFrames = (random: Random) => Buffer.concat([HELLO, ...repeat(1 + random.below(20), () => anyFrame(random))]);
+export const anyFrames = (random: SeededRandom) =>
+  Buffer.concat([HELLO, ...repeat(1 + random.below(20), () => anyFrame(random))]);

@@ -1,4 +1,5 @@
 import { Status } from '@stockbroker/rpc';
+import { SeededRandom } from '@stockbroker/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Arena, openArena, type Target } from './arena.ts';
@@ -8,7 +9,6 @@ import { anyFrames, FRAME_ATTACKS } from './frameAttacks.ts';
 import { type GrpcAnswer, GrpcCaller } from './grpcCall.ts';
 import { grpcMessage, openRaw } from './http2Frames.ts';
 import { mutated } from './mutate.ts';
-import { seeded } from './random.ts';
 
 let arena: Arena;
 let callees: Callee<Target>[];
@@ -24,7 +24,7 @@ test.each(FRAME_ATTACKS.map((attack) => [attack.name, attack.server, attack] as 
     await Promise.all(
       callees.map(async ({ target: { port, good } }) => {
         const raw = await openRaw(port, { reads: !name.includes('not read') });
-        raw.write(attack.bytes(seeded(1)));
+        raw.write(attack.bytes(new SeededRandom(1)));
         if (server === 'ends it') await raw.ended;
         await good();
         raw.destroy();
@@ -37,7 +37,7 @@ test.each(FRAME_ATTACKS.map((attack) => [attack.name, attack.server, attack] as 
 test('HTTP/2: frames in no order, most of them wrong, harm nobody', async () => {
   for (let seed = 1; seed <= 60; seed += 1) {
     const raw = await openRaw(callees[seed % callees.length]?.target.port ?? 0);
-    raw.write(anyFrames(seeded(seed)));
+    raw.write(anyFrames(new SeededRandom(seed)));
     raw.socket.end();
     // The server has read all of it when it has answered the end, whatever it thought of it.
     await raw.ended;

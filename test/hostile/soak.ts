@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseWebhookSecret, signWebhook } from '@stockbroker/rpc';
 import { TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import { SeededRandom } from '@stockbroker/runtime';
 import { type AppProcess, eventually, type System, tradingClient } from '@stockbroker/testkit';
 import { BrokerProcesses } from '../../tools/brokerProcesses.ts';
 import { readArguments, runTool, stopSignal, table, wholeNumber } from '../../tools/cli.ts';
 import { type Attack, type Attacked, openAttacks } from './attackers.ts';
-import { seeded } from './random.ts';
 import { growth, least, readVitals, type Vitals } from './vitals.ts';
 
 const HELP = `npm run hostile: attacks a throw-away system in every way that the tests know, beside good traffic, and watches what it holds.
@@ -142,7 +142,7 @@ function attackedOf(system: System): Attacked {
 }
 
 async function attackUntil(untilMs: number, attacks: Record<string, Attack>, seed: number, result: Result): Promise<void> {
-  const random = seeded(seed);
+  const random = new SeededRandom(seed);
   const names = Object.keys(attacks);
   while (performance.now() < untilMs) {
     const name = random.pick(names);

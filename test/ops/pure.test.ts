@@ -1,6 +1,6 @@
 import { MalformedReportError } from '@stockbroker/exchange-client';
 import type { StuckTrade } from '@stockbroker/store/operate';
-import type { OrderReport, Trade } from '@stockbroker/trading';
+import { type NewTrade, type OrderReport, placedTrade, type Trade } from '@stockbroker/trading';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareOrder } from '../../tools/ops/compareOrder.ts';
@@ -11,7 +11,7 @@ import { type Facts, type Found, whyStuck } from '../../tools/ops/whyStuck.ts';
 
 const ID = '01933333-0000-7000-8000-000000000001';
 const AT = new Date('2026-11-20T15:00:00.000Z');
-const trade: Trade = {
+const order: NewTrade = {
   id: ID,
   customerId: '00000000-0000-4000-8000-000000000001',
   clientOrderId: 'mine',
@@ -19,20 +19,8 @@ const trade: Trade = {
   type: 'buy',
   quantity: 10,
   partition: 7,
-  seq: 1n,
-  status: 'placed',
-  rejectCode: null,
-  reason: null,
-  rejectNeeded: null,
-  rejectAvailable: null,
-  limitPrice: null,
-  hold: null,
-  price: null,
-  executionId: null,
-  createdAt: AT,
-  submittedAt: null,
-  executedAt: null,
 };
+const trade = placedTrade(order, { seq: 1n, createdAt: AT });
 const executed: Trade = { ...trade, status: 'executed', limitPrice: 110_000n, hold: 1_100_000n, submittedAt: AT };
 const filled: Trade = { ...executed, status: 'filled', price: 100_000n, executionId: 'e1', executedAt: AT };
 const refused: Trade = { ...trade, status: 'rejected', rejectCode: 'INSUFFICIENT_FUNDS', reason: 'too little' };

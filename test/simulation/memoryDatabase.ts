@@ -10,6 +10,7 @@ import {
   type NewTrade,
   nextStatus,
   type OrderReport,
+  placedTrade,
   type Refusal,
   type Trade,
 } from '@stockbroker/trading';
@@ -65,7 +66,7 @@ export class MemoryDatabase {
     const existing = own.find(({ clientOrderId }) => clientOrderId === trade.clientOrderId);
     if (existing !== undefined) return { kind: 'existing', trade: { ...existing } };
     this.#seq += 1n;
-    const placed: Trade = { ...trade, ...NOTHING_YET, seq: this.#seq, status: 'placed', createdAt: new Date(this.#now()) };
+    const placed = placedTrade(trade, { seq: this.#seq, createdAt: new Date(this.#now()) });
     this.version += 1;
     this.trades.set(placed.id, placed);
     this.#byCustomer.set(placed.customerId, [...own, placed]);
@@ -234,19 +235,6 @@ export function directly(database: MemoryDatabase): Statements {
 }
 
 const NO_SHARES: Position = { quantity: 0n, held: 0n };
-
-const NOTHING_YET = {
-  rejectCode: null,
-  reason: null,
-  rejectNeeded: null,
-  rejectAvailable: null,
-  limitPrice: null,
-  hold: null,
-  price: null,
-  executionId: null,
-  submittedAt: null,
-  executedAt: null,
-} as const;
 
 function isSame(a: QuarantinedCallback, b: QuarantinedCallback): boolean {
   return a.tradeId === b.tradeId && a.why === b.why && Buffer.compare(a.raw, b.raw) === 0;

@@ -1,4 +1,4 @@
-import type { SeededRandom } from './seededRandom.ts';
+import type { SeededRandom } from '@stockbroker/runtime';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 import type { World } from './world.ts';
 

@@ -1,6 +1,6 @@
+import { SeededRandom } from '@stockbroker/runtime';
 import type { TradeType } from '@stockbroker/trading';
 import type { Behaviour } from './memoryExchange.ts';
-import { SeededRandom } from './seededRandom.ts';
 
 export interface Opening {
   customerId: string;

@@ -1,15 +1,14 @@
 import type { LeaseChange, LeaseStore } from '@stockbroker/lease';
-import type { Metrics } from '@stockbroker/runtime';
+import type { Metrics, SeededRandom } from '@stockbroker/runtime';
 import { Batchers, batchStatements, type TradeStore } from '@stockbroker/store/batching';
 import { type Exchange, ExchangeInDoubtError, StoreUnavailableError, type Wakeups } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
 import { Breaker } from '../../libs/exchange-client/src/breaker.ts';
-import type { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
+import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
 import type { MemoryBus } from './memoryBus.ts';
 import type { MemoryDatabase } from './memoryDatabase.ts';
 import type { MemoryExchange } from './memoryExchange.ts';
 import type { CallOptions, Network, Service } from './network.ts';
-import type { SeededRandom } from './seededRandom.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 import type { World } from './world.ts';
 
@@ -144,36 +143,19 @@ export function leasesOf(process: SimulatedProcess, servers: Servers): LeaseStor
 async function* watchFrom(process: SimulatedProcess, servers: Servers, signal: AbortSignal): AsyncIterable<LeaseChange> {
   const { world, network, leases, natsService } = servers;
   const reaches = () => natsService.isUp && !network.isCut(process, natsService);
-  const queue: LeaseChange[] = [];
-  let wake = () => {};
-  let lastArrivalMs = 0;
-  const arrive = (change: LeaseChange) => {
-    if (!reaches()) return;
-    lastArrivalMs = Math.max(lastArrivalMs, world.nowMs + network.delayMs()); // One connection: nothing overtakes.
-    world.at(lastArrivalMs, () =>
-      process.deliver(() => {
-        queue.push(change);
-        wake();
-      }),
-    );
-  };
   if (!reaches()) throw new Error('not connected');
-  const { current, stop } = leases.listen(arrive);
-  process.onKilled(stop);
-  for (const change of current) arrive(change);
-  signal.addEventListener('abort', () => wake(), { once: true });
-  try {
-    while (!signal.aborted) {
-      for (const change of queue.splice(0)) yield change;
-      if (queue.length === 0 && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  } finally {
-    stop();
-  }
+  let lastArrivalMs = 0;
+  yield* changesFrom((tell) => {
+    const arrive = (change: LeaseChange) => {
+      if (!reaches()) return;
+      lastArrivalMs = Math.max(lastArrivalMs, world.nowMs + network.delayMs()); // One connection: nothing overtakes.
+      world.at(lastArrivalMs, () => process.deliver(() => tell(change)));
+    };
+    const { current, stop } = leases.listen(arrive);
+    process.onKilled(stop);
+    for (const change of current) arrive(change);
+    return stop;
+  }, signal);
 }
 
 const UNMEASURED = {

@@ -1,4 +1,5 @@
 import type { Term } from '@stockbroker/lease';
+import { SeededRandom } from '@stockbroker/runtime';
 import type { FlowEvent } from '@stockbroker/trade-flow';
 import type { OrderReport, Trade } from '@stockbroker/trading';
 import { drainKey } from '../../libs/lease/src/keys.ts';
@@ -22,7 +23,6 @@ import {
   type Witness,
   type Worker,
 } from './processes.ts';
-import { SeededRandom } from './seededRandom.ts';
 import { SimulatedProcess } from './simulatedProcess.ts';
 import { World } from './world.ts';
 
@@ -66,7 +66,7 @@ export class Simulation implements Witness {
     const exchange = new MemoryExchange(
       {
         now,
-        random: random.number,
+        random: () => random.number(),
         after: (ms, run) => world.after(ms, () => this.#whenUp(exchangeService, run)),
         report: (report, when, onTaken) =>
           world.after(when === 'late' ? random.between(100, LATE_MS) : 0, () => this.report(report, onTaken)),

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TradeType } from '@stockbroker/rpc/stockbroker';
+import type { SeededRandom } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
 import type { ClientAnswer, ClientRequest, SeenTrade } from '@stockbroker/testkit';
 import { makeOrder } from '../demoPlan.ts';
-import type { Dice } from '../seededRandom.ts';
 import type { TradingClient } from '../tradeClient.ts';
 import { type ClientLog, seenAccount, seenTrade } from './clientLog.ts';
 
@@ -28,7 +28,7 @@ export interface CustomerOptions {
   token: string;
   gateways: readonly GatewayClient[];
   log: ClientLog;
-  dice: Dice;
+  random: SeededRandom;
   /** Aborts when nobody waits for answers any more. */
   over: AbortSignal;
 }
@@ -54,7 +54,7 @@ export class ChaosCustomer {
     this.#options = options;
     this.customerId = options.account.customerId;
     this.#headers = { authorization: `Bearer ${options.token}` };
-    this.#gateway = options.dice.between(0, options.gateways.length - 1);
+    this.#gateway = options.random.between(0, options.gateways.length - 1);
   }
 
   get mayPlace(): boolean {
@@ -68,18 +68,18 @@ export class ChaosCustomer {
 
   /** Places one trade; resolves when it is acknowledged, refused for good, abandoned, or nobody waits any more. */
   async place(): Promise<void> {
-    const { dice } = this.#options;
+    const { random } = this.#options;
     const request = this.#draw();
     const placedAtMs = performance.now();
     this.#pending += 1;
     try {
-      const hedge = dice.happens(SHARE.hedged) ? this.#attempt(request, this.#gateway + 1) : undefined;
-      const answer = await this.#insist(request, dice.happens(SHARE.abandoned));
+      const hedge = random.chance(SHARE.hedged) ? this.#attempt(request, this.#gateway + 1) : undefined;
+      const answer = await this.#insist(request, random.chance(SHARE.abandoned));
       const other = await hedge;
       for (const each of [answer, other]) if (each?.kind === 'trade') this.#see(each.trade, placedAtMs);
       if (answer.kind !== 'trade') return;
-      if (dice.happens(SHARE.repeated)) await this.#attempt(request, this.#gateway + 1);
-      if (dice.happens(SHARE.changed)) await this.#attempt({ ...request, quantity: request.quantity + 1 }, this.#gateway);
+      if (random.chance(SHARE.repeated)) await this.#attempt(request, this.#gateway + 1);
+      if (random.chance(SHARE.changed)) await this.#attempt({ ...request, quantity: request.quantity + 1 }, this.#gateway);
     } finally {
       this.#pending -= 1;
     }
@@ -87,12 +87,12 @@ export class ChaosCustomer {
 
   /** Looks at its trades and its account now and then, until nobody waits any more. */
   async watch(): Promise<void> {
-    const { dice, over } = this.#options;
+    const { random, over } = this.#options;
     while (!over.aborted) {
-      await delay(POLL_MS * (0.5 + dice.number()), undefined, { signal: over }).catch(() => {}); // Over: the loop ends.
+      await delay(POLL_MS * (0.5 + random.number()), undefined, { signal: over }).catch(() => {}); // Over: the loop ends.
       if (over.aborted) return;
-      if (dice.happens(LOOKS.account)) await this.readAccount();
-      if (dice.happens(LOOKS.list)) await this.listTrades();
+      if (random.chance(LOOKS.account)) await this.readAccount();
+      if (random.chance(LOOKS.list)) await this.listTrades();
       // Trades end in the order placed: while the oldest one is open, so are all.
       for (const orderId of [...this.open.keys()]) if (!(await this.#hasEnded(orderId))) break;
     }
@@ -123,23 +123,23 @@ export class ChaosCustomer {
   }
 
   #draw(): ClientRequest {
-    const { account, dice } = this.#options;
+    const { account, random } = this.#options;
     this.#requests += 1;
-    const { clientOrderId, stockTicker, isBuy, quantity } = makeOrder(account, `chaos-${this.#requests}`, dice);
+    const { clientOrderId, stockTicker, isBuy, quantity } = makeOrder(account, `chaos-${this.#requests}`, random);
     const request = { clientOrderId, stockTicker, type: isBuy ? ('buy' as const) : ('sell' as const), quantity };
-    if (!dice.happens(SHARE.malformed)) return request;
-    return dice.happens(0.5) ? { ...request, quantity: 2_000_000 } : { ...request, stockTicker: 'NONE' };
+    if (!random.chance(SHARE.malformed)) return request;
+    return random.chance(0.5) ? { ...request, quantity: 2_000_000 } : { ...request, stockTicker: 'NONE' };
   }
 
   /** Repeats what is in doubt until it is not, with growing pauses, each time at another gateway. */
   async #insist(request: ClientRequest, abandon: boolean): Promise<ClientAnswer> {
-    const { dice, over, log } = this.#options;
+    const { random, over, log } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
       const answer = await this.#attempt(request, this.#gateway);
       if (answer.kind !== 'error' || answer.isDefinite || over.aborted || abandon) return answer;
       this.#gateway += 1;
       log.repeated += 1;
-      const waitMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt) * (0.5 + dice.number());
+      const waitMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** attempt) * (0.5 + random.number());
       await delay(waitMs, undefined, { signal: over }).catch(() => {}); // Over: one more attempt, then it ends.
     }
   }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { SeededRandom } from '@stockbroker/runtime';
 import { openDatabase } from '@stockbroker/store';
 import { readEvidence } from '@stockbroker/testkit';
 import type { StopSignal } from '../cli.ts';
 import { grouped } from '../cli.ts';
 import { makeAccounts } from '../demoPlan.ts';
 import type { Progress } from '../progress.ts';
-import { seededDice } from '../seededRandom.ts';
 import { ACTIONS } from './actions.ts';
 import { Conductor } from './conductor.ts';
 import type { KindName } from './kinds.ts';
@@ -36,7 +36,7 @@ export interface RunOptions {
 export async function runChaos(options: RunOptions): Promise<ChaosResult | undefined> {
   const { dataDir, seed, customers, progress, stopping, started } = options;
   const tell = (line: string) => progress.line(`${progress.elapsed().padStart(9)}  ${line}`);
-  const accounts = makeAccounts(customers, seed, seededDice(seed));
+  const accounts = makeAccounts(customers, seed, new SeededRandom(seed));
   progress.live(() => `${progress.elapsed().padStart(9)}  starting…`);
   const starting = World.start({ dataDir, accounts, onEvent: tell }, started);
   starting.catch(() => {}); // Told below, or not at all when it was stopped.

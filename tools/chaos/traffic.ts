@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { RpcChannel } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { SeededRandom } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
 import type { SeenTrade } from '@stockbroker/testkit';
 import type { System } from '@stockbroker/testkit/processes';
-import { type Dice, seededDice } from '../seededRandom.ts';
 import { ClientLog } from './clientLog.ts';
 import { ChaosCustomer, type OpenTrade } from './customer.ts';
 
@@ -25,7 +25,7 @@ export class Traffic {
   /** Trades not placed because every customer that was asked had enough open ones. */
   heldBack = 0;
   readonly #options: TrafficOptions;
-  readonly #dice: Dice;
+  readonly #random: SeededRandom;
   readonly #channels: RpcChannel[];
   readonly #over = new AbortController();
   readonly #placing = new Set<Promise<void>>();
@@ -33,7 +33,7 @@ export class Traffic {
 
   constructor(options: TrafficOptions) {
     this.#options = options;
-    this.#dice = seededDice(options.seed ^ 0x5eed);
+    this.#random = new SeededRandom(options.seed ^ 0x5eed);
     this.#channels = options.system.gateways.map((gateway) => new RpcChannel(gateway.endpoints.grpc ?? ''));
   }
 
@@ -43,8 +43,8 @@ export class Traffic {
     const gateways = clients.map((client, i) => ({ name: system.gateways[i]?.name ?? '', client }));
     for (const [i, account] of accounts.entries()) {
       const token = await system.issuer.tokenFor(account.customerId, { lifetimeSeconds: TOKEN_LIFETIME_S });
-      const dice = seededDice(seed * 1_009 + i);
-      this.customers.push(new ChaosCustomer({ account, token, gateways, dice, log: this.log, over: this.#over.signal }));
+      const random = new SeededRandom(seed * 1_009 + i);
+      this.customers.push(new ChaosCustomer({ account, token, gateways, random, log: this.log, over: this.#over.signal }));
     }
     this.#watching = this.customers.map((customer) => customer.watch());
   }
@@ -90,7 +90,7 @@ export class Traffic {
     for (let due = 1; !signal.aborted; due += 1) {
       const dueMs = startedMs + (due * 1_000) / this.#options.rate;
       await delay(Math.max(0, dueMs - performance.now()), undefined, { signal }).catch(() => {}); // Aborted: the loop ends.
-      const customer = this.#dice.pick(this.customers);
+      const customer = this.#random.pick(this.customers);
       if (signal.aborted) return;
       if (customer.mayPlace) this.#place(customer);
       else this.heldBack += 1;

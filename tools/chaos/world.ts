@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OpeningAccount } from '@stockbroker/store';
-import { type AppProcess, createSystem, type Gate, openGate, type System } from '@stockbroker/testkit/processes';
+import { AppFailedError, type AppProcess, createSystem, type Gate, openGate, type System } from '@stockbroker/testkit/processes';
 import { migrateDatabase, openDemoAccounts } from '../prepareServers.ts';
 import { type Servers, startServers } from './servers.ts';
 import { Simulator } from './simulator.ts';
@@ -9,6 +10,8 @@ import { Simulator } from './simulator.ts';
 const PARTITIONS = 100;
 const SIZE = { gateways: 2, callbacks: 2 };
 const WORKERS = 3;
+const START_AGAIN_MS = 200;
+const START_DEADLINE_MS = 60_000;
 
 /** Shorter than by default where only waiting would be proven. Leases, sweeps and time-outs are those of production. */
 const ENV = {
@@ -109,7 +112,7 @@ export class World {
     });
     const worker = this.system.workers.at(-1);
     if (worker !== undefined) this.#links.set(worker.name, links);
-    return starting;
+    return starting.catch((error) => startAgain(worker, error));
   }
 
   /** Stops a worker in order, and for good. */
@@ -146,5 +149,20 @@ export class World {
     const links = this.#links.get(name);
     this.#links.delete(name);
     await Promise.all([links?.nats.close(), links?.postgres.close(), links?.exchange.close()]);
+  }
+}
+
+/** A start that another fault has spoilt is tried again, as every supervisor does. @throws AppFailedError when it never comes up */
+async function startAgain(worker: AppProcess | undefined, spoilt: unknown): Promise<AppProcess> {
+  const giveUpAt = performance.now() + START_DEADLINE_MS;
+  for (let error = spoilt; ; ) {
+    if (worker === undefined || !(error instanceof AppFailedError) || performance.now() > giveUpAt) throw error;
+    await delay(START_AGAIN_MS);
+    try {
+      await worker.start();
+      return worker;
+    } catch (again) {
+      error = again;
+    }
   }
 }

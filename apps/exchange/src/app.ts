@@ -7,6 +7,7 @@ import {
   OverloadedError,
   type RunningApp,
   readServerLimits,
+  SeededRandom,
 } from '@stockbroker/runtime';
 import { requireApiKey } from './apiKey.ts';
 import { type exchangeVariables, initialBehaviour } from './config.ts';
@@ -17,7 +18,6 @@ import { instruments } from './instruments.ts';
 import { Journal } from './journal.ts';
 import { Market } from './market.ts';
 import { createExchangeMetrics } from './metrics.ts';
-import { seededRandom } from './random.ts';
 import { Reports } from './reports.ts';
 import { Senders } from './sendReports.ts';
 import { simulatorService } from './simulatorService.ts';
@@ -28,7 +28,7 @@ const STOP_CALLS_MS = 5_000;
 /** Wires and starts the exchange; what an earlier process left is taken up before the first call is. */
 export async function startExchange(context: AppContext<AppConfig<typeof exchangeVariables>>): Promise<RunningApp> {
   const { config, log } = context;
-  const random = seededRandom(config.EXCHANGE_SEED);
+  const random = new SeededRandom(config.EXCHANGE_SEED);
   const faults = new Faults(initialBehaviour(config), random);
   const metrics = createExchangeMetrics(context.metrics);
   const journal = new Journal(config.EXCHANGE_DATA_DIR);

@@ -1,8 +1,8 @@
 import type { OrderReport } from '@stockbroker/rpc/exchange';
+import type { SeededRandom } from '@stockbroker/runtime';
 import { backoffMs } from '@stockbroker/runtime';
 import type { Faults } from './faults.ts';
 import { type CompletedOrder, toReport } from './order.ts';
-import { type Random, shuffle } from './random.ts';
 import { type Answer, newMessageId, type Sender } from './sendReports.ts';
 
 /** Reports in one message. */
@@ -25,7 +25,7 @@ export interface DestinationParts {
     markDropped(sequence: number): void;
   };
   faults: Faults;
-  random: Random;
+  random: SeededRandom;
   backoff: { baseMs: number; maxMs: number };
   /** Reports in the memory of all destinations, and how many there may be. */
   memory: { loaded: number; max: number };
@@ -133,7 +133,7 @@ export class Destination {
     const followUps: OrderReport[] = [];
     if (faults.strikes('conflictRate')) followUps.push(faults.contradict(report));
     const twice = faults.strikes('duplicateRate');
-    const twiceAtOnce = twice && this.#parts.random() < 0.5;
+    const twiceAtOnce = twice && this.#parts.random.number() < 0.5;
     if (twice && !twiceAtOnce) followUps.push(report);
     const queued = { report, sequence: order.sequence, followUps };
     const wanted = twiceAtOnce ? [queued, { report, sequence: undefined, followUps: [] }] : [queued];
@@ -195,7 +195,7 @@ export class Destination {
     if (due >= 0) return this.#failed.splice(due, 1)[0];
     if (this.#fresh.length === 0) return undefined;
     const reports = this.#fresh.splice(0, MAX_BATCH);
-    if (this.#parts.faults.strikes('reorderRate')) shuffle(reports, this.#parts.random);
+    if (this.#parts.faults.strikes('reorderRate')) this.#parts.random.shuffle(reports);
     return { messageId: newMessageId(), reports, failures: 0, notBeforeMs: 0 };
   }
 
@@ -228,8 +228,8 @@ export class Destination {
     batch.failures += 1;
     this.#failures = Math.max(this.#failures, batch.failures);
     const now = performance.now();
-    batch.notBeforeMs = now + backoffMs(batch.failures - 1, random(), backoff);
-    this.#pausedUntilMs = now + backoffMs(this.#failures - 1, random(), backoff);
+    batch.notBeforeMs = now + backoffMs(batch.failures - 1, random.number(), backoff);
+    this.#pausedUntilMs = now + backoffMs(this.#failures - 1, random.number(), backoff);
     this.#failed.push(batch);
   }
 

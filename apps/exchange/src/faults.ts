@@ -1,6 +1,6 @@
 import { Behaviour, type OrderReport, OrderState, RejectReason } from '@stockbroker/rpc/exchange';
+import type { SeededRandom } from '@stockbroker/runtime';
 import { formatPriceE4, parsePriceE4 } from './prices.ts';
-import type { Random } from './random.ts';
 
 const RATES = ['rejectRate', 'duplicateRate', 'lateRate', 'reorderRate', 'dropRate', 'conflictRate'] as const;
 type Rate = (typeof RATES)[number];
@@ -9,9 +9,9 @@ const MAX_MS = 600_000;
 /** How the exchange behaves now, and the dice that follow from it. */
 export class Faults {
   #behaviour: Behaviour;
-  readonly #random: Random;
+  readonly #random: SeededRandom;
 
-  constructor(initial: Behaviour, random: Random) {
+  constructor(initial: Behaviour, random: SeededRandom) {
     this.#behaviour = checked(initial);
     this.#random = random;
   }
@@ -28,13 +28,13 @@ export class Faults {
   /** Throws the die of one fault. */
   strikes(rate: Rate): boolean {
     const share = this.#behaviour[rate];
-    return share > 0 && this.#random() < share;
+    return share > 0 && this.#random.number() < share;
   }
 
   /** How long an order takes to complete. */
   latencyMs(): number {
     const { latencyMinMs, latencyMaxMs } = this.#behaviour;
-    return Math.floor(latencyMinMs + this.#random() * (latencyMaxMs - latencyMinMs + 1));
+    return Math.floor(latencyMinMs + this.#random.number() * (latencyMaxMs - latencyMinMs + 1));
   }
 
   /** A report of the same order that cannot be true if the given one is: another fill, or a fill against a rejection. */
@@ -49,7 +49,7 @@ export class Faults {
       };
       return { ...report, ...fill, executionId, rejectMessage: '' };
     }
-    if (this.#random() < 0.5) return { ...report, executionId, price: formatPriceE4(priceE4 + 10_000) };
+    if (this.#random.number() < 0.5) return { ...report, executionId, price: formatPriceE4(priceE4 + 10_000) };
     const rejection = { state: OrderState.ORDER_STATE_REJECTED, rejectReason: RejectReason.REJECT_REASON_OTHER };
     return { ...report, ...rejection, price: '', executionId: '', rejectMessage: 'contradicts an earlier report' };
   }

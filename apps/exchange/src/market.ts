@@ -1,7 +1,7 @@
 import { Quote } from '@stockbroker/rpc/exchange';
+import type { SeededRandom } from '@stockbroker/runtime';
 import type { ListedInstrument } from './instruments.ts';
 import { formatPriceE4 } from './prices.ts';
-import type { Random } from './random.ts';
 
 /** One ticker and its market now. Prices are undefined while there is no quote. */
 export interface Listing {
@@ -36,11 +36,11 @@ const SPREAD = 0.0001;
 export class Market {
   readonly #listings = new Map<string, WalkedListing>();
   readonly #listeners = new Set<QuoteListener>();
-  readonly #random: Random;
+  readonly #random: SeededRandom;
   readonly #timer: NodeJS.Timeout | undefined;
 
   /** @param tickMs time between moves; 0: prices stand still */
-  constructor(instruments: readonly ListedInstrument[], random: Random, tickMs: number) {
+  constructor(instruments: readonly ListedInstrument[], random: SeededRandom, tickMs: number) {
     this.#random = random;
     const byTicker = instruments.toSorted((a, b) => (a.ticker < b.ticker ? -1 : 1));
     for (const { ticker, name, priceE4 } of byTicker) {
@@ -90,7 +90,7 @@ export class Market {
   tick(): void {
     const changed: WalkedListing[] = [];
     for (const listing of this.#listings.values()) {
-      if (this.#random() >= MOVING_SHARE || listing.fixed) continue;
+      if (this.#random.number() >= MOVING_SHARE || listing.fixed) continue;
       const { bidE4, askE4 } = listing;
       this.#walk(listing);
       if (listing.bidE4 !== bidE4 || listing.askE4 !== askE4) changed.push(listing);
@@ -100,7 +100,7 @@ export class Market {
 
   #walk(listing: WalkedListing): void {
     const { referenceE4, midE4 } = listing;
-    const step = (this.#random() * 2 - 1) * STEP * midE4 + (referenceE4 - midE4) * REVERSION;
+    const step = (this.#random.number() * 2 - 1) * STEP * midE4 + (referenceE4 - midE4) * REVERSION;
     const [low, high] = [referenceE4 * (1 - MAX_DISTANCE), referenceE4 * (1 + MAX_DISTANCE)];
     listing.midE4 = Math.round(Math.min(high, Math.max(low, midE4 + step)));
     this.#quoteAround(listing);

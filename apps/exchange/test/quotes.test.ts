@@ -1,8 +1,8 @@
 import type { Quote, StreamQuotesResponse } from '@stockbroker/rpc/exchange';
+import { SeededRandom } from '@stockbroker/runtime';
 import { expect, test } from 'vitest';
 import { instruments } from '../src/instruments.ts';
 import { Market } from '../src/market.ts';
-import { seededRandom } from '../src/random.ts';
 import { streamQuotes } from '../src/streamQuotes.ts';
 import { startExchange } from './harness.ts';
 
@@ -36,7 +36,7 @@ test('stream: the market moves by itself', async () => {
 });
 
 test('stream: a slow subscriber gets each ticker once, as it is now', async () => {
-  const market = new Market(instruments, seededRandom(1), 0);
+  const market = new Market(instruments, new SeededRandom(1), 0);
   const stop = new AbortController();
   const stream = streamQuotes(market, stop.signal, () => {})[Symbol.asyncIterator]();
   await stream.next();
@@ -50,7 +50,7 @@ test('stream: a slow subscriber gets each ticker once, as it is now', async () =
 });
 
 test('market: prices stay realistic, in whole cents, with the bid below the ask', () => {
-  const market = new Market(instruments, seededRandom(7), 0);
+  const market = new Market(instruments, new SeededRandom(7), 0);
   const prices = new Map(instruments.map(({ ticker, priceE4 }) => [ticker, priceE4]));
   for (let i = 0; i < 20_000; i += 1) {
     market.tick();
@@ -65,12 +65,12 @@ test('market: prices stay realistic, in whole cents, with the bid below the ask'
 });
 
 test('market: below a dollar the tick is a hundredth of a cent', () => {
-  const market = new Market([{ ticker: 'PENNY', name: 'Penny Inc.', priceE4: 4_321 }], seededRandom(1), 0);
+  const market = new Market([{ ticker: 'PENNY', name: 'Penny Inc.', priceE4: 4_321 }], new SeededRandom(1), 0);
   expect(market.listing('PENNY')).toMatchObject({ bidE4: 4_320, askE4: 4_321 });
 });
 
 test('market: the same seed gives the same prices, a fixed quote moves no more', () => {
-  const [a, b, c] = [1, 1, 2].map((seed) => new Market(instruments, seededRandom(seed), 0));
+  const [a, b, c] = [1, 1, 2].map((seed) => new Market(instruments, new SeededRandom(seed), 0));
   a?.setQuote('AAPL', 1_000_000, 1_000_100, false);
   b?.setQuote('AAPL', 1_000_000, 1_000_100, false);
   for (let i = 0; i < 500; i += 1) for (const market of [a, b, c]) market?.tick();

@@ -65,7 +65,12 @@ export class MemoryLeases {
           this.put(key, holder);
         }),
       delete: (key, revision) => guard(() => this.delete(key, revision)),
-      watch: (signal) => this.#watch(link, signal),
+      watch: (signal) =>
+        changesFrom((tell) => {
+          const { current, stop } = this.listen((change) => link.reachable && tell(change));
+          for (const change of current) tell(change);
+          return stop;
+        }, signal),
     };
   }
 
@@ -96,28 +101,30 @@ export class MemoryLeases {
     this.#watchers.clear();
     this.#revision = 0;
   }
+}
 
-  async *#watch(link: { reachable: boolean }, signal: AbortSignal): AsyncIterable<LeaseChange> {
-    let wake = () => {};
-    const queue: LeaseChange[] = [];
-    const { current, stop } = this.listen((change) => {
-      if (!link.reachable) return;
-      queue.push(change);
-      wake();
-    });
-    queue.unshift(...current);
-    signal.addEventListener('abort', () => wake(), { once: true });
-    try {
-      while (!signal.aborted) {
-        for (const change of queue.splice(0)) yield change;
-        if (queue.length === 0 && !signal.aborted) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
+/** What `listen` tells of, one change after the other, until the signal aborts. @param listen returns how to stop */
+export async function* changesFrom(
+  listen: (tell: (change: LeaseChange) => void) => () => void,
+  signal: AbortSignal,
+): AsyncIterable<LeaseChange> {
+  let wake = () => {};
+  const queue: LeaseChange[] = [];
+  const stop = listen((change) => {
+    queue.push(change);
+    wake();
+  });
+  signal.addEventListener('abort', () => wake(), { once: true });
+  try {
+    while (!signal.aborted) {
+      for (const change of queue.splice(0)) yield change;
+      if (queue.length === 0 && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
       }
-    } finally {
-      stop();
     }
+  } finally {
+    stop();
   }
 }

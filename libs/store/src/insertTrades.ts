@@ -1,5 +1,5 @@
 import type { InsertResult } from '@stockbroker/trade-flow';
-import type { NewTrade, Trade } from '@stockbroker/trading';
+import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
 import type { Database } from './database.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
@@ -44,7 +44,7 @@ export async function insertTrades(db: Database, trades: NewTrade[]): Promise<In
   );
   return trades.map((trade) => {
     const row = byId.get(trade.id);
-    if (row !== undefined) return { kind: 'inserted', trade: placed(trade, row) };
+    if (row !== undefined) return { kind: 'inserted', trade: placedTrade(trade, row) };
     const found = existing.get(`${trade.customerId} ${trade.clientOrderId}`);
     return found === undefined ? { kind: 'no-account' } : { kind: 'existing', trade: found };
   });
@@ -59,23 +59,4 @@ async function readExisting(db: Database, trades: NewTrade[]): Promise<Map<strin
       AS i(customer_id, client_order_id)
     JOIN trades t ON t.customer_id = i.customer_id AND t.client_order_id = i.client_order_id`;
   return new Map(rows.map((row) => [`${row.customerId} ${row.clientOrderId}`, row]));
-}
-
-function placed(trade: NewTrade, row: { seq: bigint; createdAt: Date }): Trade {
-  return {
-    ...trade,
-    seq: row.seq,
-    status: 'placed',
-    rejectCode: null,
-    reason: null,
-    rejectNeeded: null,
-    rejectAvailable: null,
-    limitPrice: null,
-    hold: null,
-    price: null,
-    executionId: null,
-    createdAt: row.createdAt,
-    submittedAt: null,
-    executedAt: null,
-  };
 }

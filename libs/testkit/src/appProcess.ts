@@ -30,7 +30,7 @@ export interface AppProcessOptions {
 }
 
 /** An app ended or did not become ready. The message ends with what it logged. */
-class AppFailedError extends Error {
+export class AppFailedError extends Error {
   override readonly name = 'AppFailedError';
 }
 
@@ -44,7 +44,7 @@ export class AppProcess {
   /** Where in the log the present process begins. */
   #logStart = 0;
   #endpoints: Record<string, string> = {};
-  #started = Promise.withResolvers<void>();
+  #started = starting();
   #exited: Promise<void> = Promise.resolve();
   #stopping = false;
   #failures = 0;
@@ -54,7 +54,6 @@ export class AppProcess {
     this.name = options.name;
     this.#options = options;
     if (options.env instanceof Promise) options.env.catch(() => {}); // `start` tells, if it comes to that.
-    this.#started.promise.catch(() => {}); // Whoever waits for the start is told; later nobody does.
   }
 
   get pid(): number | undefined {
@@ -71,13 +70,15 @@ export class AppProcess {
     this.#spawn([PRELOAD, this.#main], {});
   }
 
-  /** Starts the process; resolves when it says that it is ready. @throws Error with the end of its log when it ends before */
+  /** Starts the process; resolves when it says that it is ready. @throws AppFailedError when it ends before; may be called again */
   async start(): Promise<void> {
     const env = await this.#options.env;
     this.#env = env;
     if (this.#stopping) throw new Error(`${this.name} was stopped`);
-    if (this.#child === undefined) this.#spawn([this.#main], env);
-    else this.#child.send({ env });
+    if (this.#child === undefined) {
+      this.#started = starting();
+      this.#spawn([this.#main], env);
+    } else this.#child.send({ env });
     const deadline = setTimeout(() => this.#started.reject(this.#failure('did not start in time')), READY_DEADLINE_MS);
     try {
       await this.#started.promise;
@@ -186,6 +187,12 @@ export class AppProcess {
     const log = lines.slice(-KEPT_LINES).join('\n');
     return new AppFailedError(`${this.name} ${what}. The end of ${this.#options.logFile}:\n${log}`);
   }
+}
+
+function starting(): PromiseWithResolvers<void> {
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => {}); // Whoever waits for the start is told; later nobody does.
+  return started;
 }
 
 /** What a process needs of its parent's environment; the apps' own variables come from the system alone. */

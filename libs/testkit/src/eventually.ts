@@ -27,5 +27,5 @@ export async function eventually<T>(
 }
 
 function inspect(value: unknown): string {
-  return JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part)).slice(0, 500);
+  return String(JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part))).slice(0, 500);
 }

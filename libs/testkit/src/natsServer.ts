@@ -50,7 +50,8 @@ export interface NatsServer {
   resume(): void;
 }
 
-const readyDeadlineMs = 15_000;
+/** A member of a cluster that has lost much reads it all before it is ready. */
+const readyDeadlineMs = 60_000;
 
 /**
  * Starts nats-server with JetStream on 127.0.0.1. A server left on that store by a killed process is stopped first; one of a live

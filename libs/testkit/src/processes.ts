@@ -3,7 +3,7 @@
  * start would notice.
  */
 
-export { type AppName, AppProcess } from './appProcess.ts';
+export { AppFailedError, type AppName, AppProcess } from './appProcess.ts';
 export { type DemoCustomer, demoCustomers } from './demoCustomers.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { claimFolder, FolderInUseError } from './folderClaim.ts';

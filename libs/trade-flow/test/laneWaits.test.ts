@@ -1,29 +1,23 @@
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
-import type { OrderReport, Trade } from '@stockbroker/trading';
+import { type NewTrade, type OrderReport, placedTrade, type Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { Lane, type LanePorts } from '../src/lane.ts';
 
-const TRADE: Trade = {
+const NEW_TRADE: NewTrade = {
   id: '00000000-0000-7000-8000-000000000001',
-  seq: 1n,
   customerId: 'a11ce000-0000-4000-8000-000000000001',
   partition: 0,
   clientOrderId: 'a-1',
   stockTicker: 'AAPL',
   type: 'buy',
   quantity: 1,
+};
+const TRADE: Trade = {
+  ...placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0) }),
   status: 'executed',
-  rejectCode: null,
-  reason: null,
-  rejectNeeded: null,
-  rejectAvailable: null,
   limitPrice: 100_000n,
   hold: 100_000n,
-  price: null,
-  executionId: null,
-  createdAt: new Date(0),
   submittedAt: new Date(0),
-  executedAt: null,
 };
 const FILL: OrderReport = {
   tradeId: TRADE.id,

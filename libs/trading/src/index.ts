@@ -3,6 +3,7 @@ export {
   type NewTrade,
   isSameOrder,
   MAX_QUANTITY,
+  placedTrade,
   type Trade,
   type TradeOrder,
   TRADE_STATUSES,

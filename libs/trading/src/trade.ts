@@ -51,6 +51,26 @@ export interface Trade extends NewTrade {
   executedAt: Date | null;
 }
 
+/** A trade that was just stored: nothing has happened to it yet. */
+export function placedTrade(trade: NewTrade, { seq, createdAt }: Pick<Trade, 'seq' | 'createdAt'>): Trade {
+  return {
+    ...trade,
+    seq,
+    status: 'placed',
+    rejectCode: null,
+    reason: null,
+    rejectNeeded: null,
+    rejectAvailable: null,
+    limitPrice: null,
+    hold: null,
+    price: null,
+    executionId: null,
+    createdAt,
+    submittedAt: null,
+    executedAt: null,
+  };
+}
+
 /** Same order, whatever its id: decides whether a repeated client order id is a retry. */
 export function isSameOrder(a: TradeOrder, b: TradeOrder): boolean {
   return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity;
