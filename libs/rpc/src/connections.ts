@@ -1,4 +1,5 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { resetSocket } from '@stockbroker/runtime';
 
 /** Why a connection was closed without being asked to. */
 export type Refused = 'too many connections' | 'no handshake' | 'slow request';
@@ -93,7 +94,7 @@ export class Connections {
   /** Reset, not closed in order: a peer that reads nothing must not keep the socket. */
   #refuse(socket: Socket, why: Refused): void {
     socket.on('error', () => {}); // Of a peer that is gone already.
-    socket.resetAndDestroy();
+    resetSocket(socket);
     this.#options.onRefused?.(why);
   }
 

@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { resetSocket } from '@stockbroker/runtime';
 
 export interface GateOptions {
   /** host:port of each server behind it; a function is asked at each connection, for servers that are known only later. */
@@ -152,8 +153,8 @@ class Link {
   }
 
   reset(): void {
-    this.#client.resetAndDestroy();
-    this.#server?.resetAndDestroy();
+    resetSocket(this.#client);
+    if (this.#server !== undefined) resetSocket(this.#server);
   }
 
   async #connect(): Promise<void> {
@@ -183,7 +184,7 @@ class Link {
     from.on('end', () => to.end());
     // Closed without an end: reset by its peer.
     from.once('close', () => {
-      if (!from.readableEnded) to.resetAndDestroy();
+      if (!from.readableEnded) resetSocket(to);
     });
     from.pause();
   }
