@@ -1,5 +1,6 @@
 import { DRAINING, drainKey, JOINING, leaseKey, partitionIn, presenceKey } from './keys.ts';
 import { Membership } from './membership.ts';
+import { Moves } from './moves.ts';
 import { OtherLeases } from './otherLeases.ts';
 import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
 import { takeLease } from './takeLease.ts';
@@ -23,6 +24,7 @@ export class Elector {
   readonly #held = new Map<number, Held>();
   readonly #others: OtherLeases;
   readonly #acquiring = new Set<number>();
+  readonly #moves: Moves;
   readonly #refusedUntilMs = new Map<number, number>();
   readonly #stopped = new AbortController();
   #ownPresenceSeenMs = 0;
@@ -39,6 +41,7 @@ export class Elector {
     this.#clock = clock;
     this.#events = events;
     this.#lifetimeMs = options.ttlMs - options.marginMs;
+    this.#moves = new Moves(clock);
     this.#others = new OtherLeases(options.ttlMs);
     this.#membership = new Membership(options.partitions, options.ttlMs, options.clusterSize);
   }
@@ -180,11 +183,19 @@ export class Elector {
   }
 
   #handOver(held: Held): Promise<void> {
-    held.handingOver ??= this.#giveUp(held);
+    held.handingOver ??= this.#moves
+      .run(
+        () => this.#giveUp(held),
+        () => this.#held.has(held.partition) || this.#others.has(held.partition) || this.#isAlone(),
+      )
+      .finally(() => {
+        held.handingOver = undefined;
+      });
     return held.handingOver;
   }
 
   async #giveUp(held: Held): Promise<void> {
+    if (!this.#mustMove(held)) return;
     try {
       await this.#events.handOver(held);
     } catch (error) {
@@ -196,6 +207,16 @@ export class Elector {
     held.end();
     this.#others.vacant(held.partition, this.#clock.monotonicMs());
     await this.#tolerate('hand-over', () => this.#store.delete(leaseKey(held.partition), held.revision));
+  }
+
+  /** Its turn comes late: by then it may be lost, or whoever it was meant for be gone. */
+  #mustMove(held: Held): boolean {
+    if (this.#held.get(held.partition) !== held) return false;
+    return this.#leaving || this.#draining || this.#membership.cluster(held.partition)[0] !== this.#options.workerId;
+  }
+
+  #isAlone(): boolean {
+    return this.#membership.workers.every((worker) => worker === this.#options.workerId);
   }
 
   async #announce(nowMs: number): Promise<void> {
