@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { migrate } from '@stockbroker/store/migrate';
 import { type AppProcess, type Broker, eventually, type PostgresServer, startBroker, startPostgres } from '@stockbroker/testkit';
 import { Leaders } from './leaders.ts';
@@ -8,6 +9,8 @@ import { pausesSince } from './moves.ts';
 
 const PARTITIONS = 100;
 const WORKERS = 3;
+/** Between two moves, as when new versions are rolled out: a worker that has just begun is still compiling its code. */
+const REST_MS = 5_000;
 
 export interface Measured {
   /** From each kill to the next order of each partition that the victim led, in ms. */
@@ -100,6 +103,7 @@ class Run {
     for (let i = 0; i < this.#plan.moves && !this.#plan.isStopped(); i += 1) {
       const worker = this.#worker(i >> 1);
       const isLeaving = i % 2 === 0;
+      await delay(REST_MS);
       const fromMs = Date.now();
       if (isLeaving) await this.#leave(worker);
       else await worker.start();

@@ -1,8 +1,16 @@
 import { sleep } from '@stockbroker/runtime';
 
-const POLL_MS = 10;
+const EVERY_MS = 10;
 /** For a busy machine; what is waited for usually takes milliseconds. */
 const DEADLINE_MS = 45_000;
+
+export interface Patience {
+  /** For the error. */
+  what?: string;
+  deadlineMs?: number;
+  /** How often it is read. */
+  everyMs?: number;
+}
 
 /**
  * Reads a state until it is as wanted, for states that nobody announces.
@@ -13,7 +21,7 @@ const DEADLINE_MS = 45_000;
 export async function eventually<T>(
   read: () => T | Promise<T>,
   isGood: (value: T) => boolean,
-  { what = 'the state', deadlineMs = DEADLINE_MS }: { what?: string; deadlineMs?: number } = {},
+  { what = 'the state', deadlineMs = DEADLINE_MS, everyMs = EVERY_MS }: Patience = {},
 ): Promise<T> {
   const giveUpAt = performance.now() + deadlineMs;
   for (;;) {
@@ -22,7 +30,7 @@ export async function eventually<T>(
     if (performance.now() > giveUpAt) {
       throw new Error(`${what} did not come within ${deadlineMs} ms; at last it was ${inspect(value)}`);
     }
-    await sleep(POLL_MS);
+    await sleep(everyMs);
   }
 }
 
