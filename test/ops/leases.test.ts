@@ -1,9 +1,8 @@
-import { createMetrics } from '@stockbroker/runtime';
-import { createStore } from '@stockbroker/store';
 import { type Broker, eventually } from '@stockbroker/testkit';
 import { partitionOf, parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
+import { withStore } from '../support/store.ts';
 import { environmentOf, ops, opsTable } from './ops.ts';
 
 let broker: Broker;
@@ -56,17 +55,7 @@ test('leases: who leads what since when; all partitions are led by the three wor
 test('leases: a lease and a fence that name different workers need attention, until the leader has noticed', async () => {
   const alice = await broker.customer({ cash: usd('1000.00') });
   const partition = partitionOf(alice.id, 100);
-  const options = {
-    url: broker.databaseUrl,
-    poolSize: 2,
-    statementTimeoutMs: 5_000,
-    maxBatch: 1,
-    maxQueue: 1,
-    onConnectionError: () => {},
-  };
-  const store = createStore(options, createMetrics('test'));
-  await store.raiseEpoch(partition, 'an-intruder');
-  await store.close();
+  await withStore(broker, (store) => store.raiseEpoch(partition, 'an-intruder'));
   expect(await leases('--patience', '500ms')).toMatchObject({ code: 1, disagreeing: [partition], withoutLeader: [] });
   await alice.ended(await alice.buys(1, 'AAPL'));
   expect(await leases('--patience', '20s')).toMatchObject({ code: 0, disagreeing: [] });

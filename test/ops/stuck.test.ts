@@ -1,10 +1,9 @@
 import type { Trade as TradeMessage } from '@stockbroker/rpc/stockbroker';
-import { createMetrics } from '@stockbroker/runtime';
-import { createStore } from '@stockbroker/store';
 import { type Broker, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
+import { withStore } from '../support/store.ts';
 import { environmentOf, ops, opsTable } from './ops.ts';
 
 let broker: Broker;
@@ -88,19 +87,11 @@ test('stuck: no leader, order lost on its way, callback lost, report set aside, 
 
 /** As a leader that died between the mark and the order leaves it. */
 async function markedOnly(message: TradeMessage): Promise<TradeMessage> {
-  const options = {
-    url: broker.databaseUrl,
-    poolSize: 2,
-    statementTimeoutMs: 5_000,
-    maxBatch: 1,
-    maxQueue: 9,
-    onConnectionError: () => {},
-  };
-  const store = createStore(options, createMetrics('test'));
-  const trade = await store.readTrade(message.orderId);
-  if (trade === null) throw new Error('not placed');
-  const epoch = await store.raiseEpoch(trade.partition, 'nobody');
-  await store.markExecuted({ trade, epoch, decision: { limitPrice: usd('10.50') } });
-  await store.close();
+  await withStore(broker, async (store) => {
+    const trade = await store.readTrade(message.orderId);
+    if (trade === null) throw new Error('not placed');
+    const epoch = await store.raiseEpoch(trade.partition, 'nobody');
+    await store.markExecuted({ trade, epoch, decision: { limitPrice: usd('10.50') } });
+  });
   return message;
 }

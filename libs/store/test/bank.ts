@@ -1,12 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { systemRandom } from '@stockbroker/runtime';
 import type { Mark } from '@stockbroker/trade-flow';
-import { type NewTrade, type OrderReport, partitionOf, type Trade, type UsdE4, uuidV7 } from '@stockbroker/trading';
+import { type NewTrade, type OrderReport, parseUsd, partitionOf, type Trade, type UsdE4, uuidV7 } from '@stockbroker/trading';
 import { afterAll } from 'vitest';
 import { cloneDatabase } from '../../../test/support/database.ts';
 import { type Database, openDatabase } from '../src/database.ts';
 import { insertTrades } from '../src/insertTrades.ts';
 import { markTradesExecuted } from '../src/markTradesExecuted.ts';
+import { openAccounts } from '../src/openAccounts.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
 
 const PARTITIONS = 100;
@@ -17,6 +18,8 @@ export interface Bank {
   db: Database;
   /** Opens an account as it is told, also with holds that no trade has. */
   account(means?: Partial<AccountMeans>): Promise<string>;
+  /** Opens an account as a customer does: with 1,000 dollars and 50 AAPL. */
+  opens(): Promise<string>;
   /** Places one trade for each order, in one batch. */
   places(...orders: NewTrade[]): Promise<Trade[]>;
   /** Marks trades executed under a fresh leadership. */
@@ -49,6 +52,11 @@ export async function openBank(): Promise<Bank> {
       if (shares > 0n) {
         await db.position.create({ data: { customerId, stockTicker: 'AAPL', quantity: shares, held: sharesHeld } });
       }
+      return customerId;
+    },
+    opens: async () => {
+      const customerId = randomUUID();
+      await openAccounts(db, [{ customerId, cash: parseUsd('1000.00'), shares: { AAPL: 50 } }]);
       return customerId;
     },
     places: async (...orders) => {

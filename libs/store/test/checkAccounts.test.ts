@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { beforeAll, expect, test } from 'vitest';
-import { openAccounts } from '../src/openAccounts.ts';
 import { checkAccounts, checkOpenTrades } from '../src/operate/index.ts';
 import { settleTrades } from '../src/settleTrades.ts';
 import { type Bank, fill, openBank, order, rejection } from './bank.ts';
@@ -11,15 +10,9 @@ beforeAll(async () => {
   bank = await openBank();
 });
 
-async function opened(): Promise<string> {
-  const customerId = randomUUID();
-  await openAccounts(bank.db, [{ customerId, cash: usd('1000.00'), shares: { AAPL: 50 } }]);
-  return customerId;
-}
-
 /** A customer with a filled buy, a rejected one, an open buy, an open sell and a placed trade. */
 async function trader(): Promise<string> {
-  const customerId = await opened();
+  const customerId = await bank.opens();
   const buys = await bank.places(order(customerId), order(customerId), order(customerId), order(customerId, { type: 'sell' }));
   const [filled, rejected] = buys;
   if (filled === undefined || rejected === undefined) throw new Error('not placed');
@@ -79,7 +72,7 @@ test.each([
 });
 
 test('books: a balance below zero is found, unless the buys are blocked', async () => {
-  const customerId = await opened();
+  const customerId = await bank.opens();
   await undoing(async (tx) => {
     await tx.$executeRawUnsafe(`UPDATE balances SET amount = -1 WHERE customer_id = '${customerId}'`);
     await tx.$executeRawUnsafe(
@@ -107,7 +100,7 @@ test('books: a row of an ended trade among the open ones is found; so is an acco
 });
 
 test('account entries are added to, never changed', async () => {
-  const customerId = await opened();
+  const customerId = await bank.opens();
   const change = (sql: string) => bank.db.$executeRawUnsafe(`${sql} WHERE customer_id = '${customerId}'`);
   await expect(change('UPDATE account_entries SET amount = 1')).rejects.toThrow('never changed');
   await expect(change('DELETE FROM account_entries')).rejects.toThrow('never changed');

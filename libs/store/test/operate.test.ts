@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { beforeAll, expect, test } from 'vitest';
 import { MIGRATIONS_DIR } from '../src/migrationFiles.ts';
-import { openAccounts } from '../src/openAccounts.ts';
 import { checkAccounts, countStuckTrades, listQuarantine, readStuckTrades, readTradesOfDay } from '../src/operate/index.ts';
 import { quarantineCallbacks } from '../src/quarantineCallbacks.ts';
 import { readHealth } from '../src/readHealth.ts';
@@ -15,12 +13,6 @@ let bank: Bank;
 beforeAll(async () => {
   bank = await openBank();
 });
-
-async function opened(): Promise<string> {
-  const customerId = randomUUID();
-  await openAccounts(bank.db, [{ customerId, cash: usd('1000.00'), shares: { AAPL: 50 } }]);
-  return customerId;
-}
 
 test('health: nothing open, nothing set aside, no standby', async () => {
   const bare = await openBank();
@@ -33,7 +25,7 @@ test('health: nothing open, nothing set aside, no standby', async () => {
 });
 
 test('stuck trades: those open for long enough, oldest first, with what is before each and what was set aside about it', async () => {
-  const customerId = await opened();
+  const customerId = await bank.opens();
   const [first, second, third] = await bank.places(order(customerId), order(customerId), order(customerId));
   if (first === undefined || second === undefined || third === undefined) throw new Error('not placed');
   await bank.executes(usd('10.00'), first);
@@ -59,7 +51,7 @@ test('stuck trades: those open for long enough, oldest first, with what is befor
 });
 
 test('trades of a day: each of the range once, in order of id, whatever the size of the pages', async () => {
-  const customerId = await opened();
+  const customerId = await bank.opens();
   const idAt = (time: string, number: number) => `${time}-0000-7000-8000-${String(number).padStart(12, '0')}`;
   const ids = Array.from({ length: 7 }, (_, i) => idAt('02222222', i));
   const all = [idAt('02222221', 0), ...ids, idAt('02222223', 0)];
