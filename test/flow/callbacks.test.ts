@@ -56,6 +56,24 @@ test('a second rejection callback for the same trade changes nothing', async () 
   expect(await quarantined(trade.orderId)).toEqual([]);
 });
 
+test('a report that comes nine days late settles the trade; later it changes nothing, and what contradicts it is kept', async () => {
+  const then = new Date(Date.now() - 9 * 86_400_000);
+  await broker.db.$transaction([
+    broker.db.$executeRaw`SET LOCAL session_replication_role = replica`, // The database lets nobody change these otherwise.
+    broker.db.trade.update({ where: { id: trade.orderId }, data: { createdAt: then, submittedAt: then } }),
+  ]);
+  const report = await broker.exchange.fillsSilently(trade, { price: usd('10.00') });
+  expect(await broker.exchange.reports(urlOf('http'), report)).toMatchObject({ delivered: true });
+  expect(await alice.account()).toMatchObject(FILLED_ACCOUNT);
+  for (const protocol of ['http', 'grpc'] as const) {
+    expect(await broker.exchange.reports(urlOf(protocol), report)).toMatchObject({ delivered: true });
+    const contrary = { ...report, price: '11.0000' };
+    expect(await broker.exchange.reports(urlOf(protocol), contrary)).toMatchObject({ delivered: true });
+  }
+  expect(await alice.account()).toMatchObject(FILLED_ACCOUNT);
+  expect(await quarantined(trade.orderId)).toHaveLength(1);
+});
+
 test('one report given forty times at once to two callback servers, over both protocols, settles once', async () => {
   const report = await broker.exchange.fillsSilently(trade, { price: usd('10.00') });
   const urls = [urlOf('http', 0), urlOf('http', 1), urlOf('grpc', 0), urlOf('grpc', 1)];

@@ -1,5 +1,6 @@
 import { RpcError, Status } from '@stockbroker/rpc';
 import type { Trade } from '@stockbroker/rpc/stockbroker';
+import { sleep } from '@stockbroker/runtime';
 import type { Broker } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -47,7 +48,7 @@ test('what was refused for a limit succeeds when it is tried again as RetryInfo 
         return await alice.buys(1, 'AAPL', { clientOrderId });
       } catch (error) {
         if (!(error instanceof RpcError) || error.details.retryAfterMs === undefined) throw error;
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * 2 * (error.details.retryAfterMs ?? 0)));
+        await sleep(Math.random() * 2 * (error.details.retryAfterMs ?? 0));
       }
     }
   };

@@ -1,5 +1,5 @@
 import { Status } from '@stockbroker/rpc';
-import type { SeededRandom } from '@stockbroker/runtime';
+import { type SeededRandom, sleep } from '@stockbroker/runtime';
 import type { System } from '@stockbroker/testkit';
 import fc from 'fast-check';
 import { FRAMING_ATTACKS, MESSAGE_ATTACKS } from './callAttacks.ts';
@@ -53,7 +53,7 @@ export async function openAttacks(attacked: Attacked): Promise<Record<string, At
   const send = async (server: Server, bytes: Uint8Array, lingerMs: number) => {
     const raw = await openRaw(server.port);
     raw.write(bytes);
-    await Promise.race([raw.ended, new Promise((resolve) => setTimeout(resolve, lingerMs))]);
+    await Promise.race([raw.ended, sleep(lingerMs)]);
     raw.destroy();
   };
   const post = async (body: string | Buffer, headers: Record<string, string>) =>
@@ -120,7 +120,7 @@ export async function openAttacks(attacked: Attacked): Promise<Record<string, At
       const raws = await Promise.all(Array.from({ length: 40 }, () => openRaw(server.port)));
       if (server !== callbackHttp) for (const raw of raws) raw.write(random.pick([HELLO, HELLO.subarray(0, 10)]));
       else for (const raw of raws) raw.write(Buffer.from(`POST ${path} HTTP/1.1\r\ncontent-length: 10\r\n`));
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
       for (const raw of raws) raw.destroy();
       return undefined;
     },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseWebhookSecret, signWebhook } from '@stockbroker/rpc';
 import { TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
-import { SeededRandom } from '@stockbroker/runtime';
+import { SeededRandom, sleep } from '@stockbroker/runtime';
 import { type AppProcess, eventually, type System, tradingClient } from '@stockbroker/testkit';
 import { BrokerProcesses } from '../../tools/brokerProcesses.ts';
 import { readArguments, runTool, stopSignal, table, wholeNumber } from '../../tools/cli.ts';
@@ -183,7 +183,7 @@ async function rest(app: AppProcess, before: Vitals | undefined): Promise<Vitals
     readings.push(await readVitals(app));
     const now = least(readings);
     if (i >= 3 && (before === undefined || growth(app.name, before, now).length === 0)) return now;
-    await new Promise((resolve) => setTimeout(resolve, 200 + 50 * i));
+    await sleep(200 + 50 * i);
   }
   return least(readings);
 }

@@ -1,5 +1,5 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { resetSocket } from '@stockbroker/runtime';
+import { resetSocket } from './resetSocket.ts';
 
 /** Why a connection was closed without being asked to. */
 export type Refused = 'too many connections' | 'no handshake' | 'slow request';

@@ -20,6 +20,5 @@ export {
 export { createLog, type Log } from './log.ts';
 export { createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
 export { connectionAgeVariable, readServerLimits, serverVariables } from './serverVariables.ts';
-export { resetSocket } from './resetSocket.ts';
 export { SeededRandom } from './seededRandom.ts';
 export { type Probe, startProbe } from './probe.ts';

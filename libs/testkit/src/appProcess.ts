@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { sleep } from '@stockbroker/runtime';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const PRELOAD = join(import.meta.dirname, 'preloadApp.ts');
@@ -96,7 +97,7 @@ export class AppProcess {
       if (this.#stopping) throw new Error(`${this.name} was stopped`);
       last = await this.#askReady();
       if (last === 'ready') return;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
     throw this.#failure(`is not ready: ${last}`);
   }

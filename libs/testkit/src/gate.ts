@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { resetSocket } from '@stockbroker/runtime';
+import { resetSocket } from '@stockbroker/rpc';
 
 export interface GateOptions {
   /** host:port of each server behind it; a function is asked at each connection, for servers that are known only later. */
