@@ -44,7 +44,7 @@ export function restart(choose: Choose): Make {
       victim.signal('SIGTERM');
       await eventually(
         () => victim.pid,
-        (now) => now !== undefined && now !== pid,
+        (now) => (now !== undefined && now !== pid) || scene.world.isGone(victim), // It may have been about to leave.
         { what: `another process of ${victim.name}` },
       );
     };

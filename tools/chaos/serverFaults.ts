@@ -48,9 +48,12 @@ export const loseNats = natsFault(({ world: { servers } }) => ({
   end: nothing,
 }));
 
-/** One PostgreSQL fault at a time, and each leaves a pair behind that may fail over: that is what is promised to be survived. */
+/** One PostgreSQL fault at a time, of a pair that may fail over, and each leaves such a pair behind: that is promised to be survived. */
 function postgresFault(make: (pair: Scene['world']['servers']['postgres']) => Omit<Action, 'locks'>): Make {
-  return (scene) => ifFree(scene, { ...make(scene.world.servers.postgres), locks: ['postgres'] });
+  return (scene) => {
+    const pair = scene.world.servers.postgres;
+    return pair.isWhole ? ifFree(scene, { ...make(pair), locks: ['postgres'] }) : undefined;
+  };
 }
 
 export const killPrimary = postgresFault((pair) => ({

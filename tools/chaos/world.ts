@@ -81,12 +81,17 @@ export class World {
 
   /** Those that are meant to run. */
   get workers(): AppProcess[] {
-    return this.system.workers.filter((worker) => !this.#gone.has(worker));
+    return this.system.workers.filter((worker) => !this.isGone(worker));
   }
 
   get processes(): AppProcess[] {
     const { gateways, callbacks, exchange } = this.system;
     return [...gateways, ...callbacks, exchange, ...this.workers];
+  }
+
+  /** Whether it has left for good. */
+  isGone(worker: AppProcess): boolean {
+    return this.#gone.has(worker);
   }
 
   linksOf(worker: AppProcess): Links {

@@ -98,6 +98,11 @@ export class PostgresPair {
     await this.rebuildStandby();
   }
 
+  /** Whether there is a standby that has every commit, so that the primary may be lost. */
+  get isWhole(): boolean {
+    return this.#synchronous && this.#standby?.isRunning === true;
+  }
+
   /** SIGKILL to all its processes; clients' connections break, and new ones are refused. */
   async killPrimary(): Promise<void> {
     await this.#primary.kill();
@@ -122,7 +127,7 @@ export class PostgresPair {
   async failOver(): Promise<void> {
     const standby = this.#standby;
     const old = this.#primary;
-    if (!standby?.isRunning || !this.#synchronous) throw new Error('there is no synchronous standby to fail over to');
+    if (standby === undefined || !this.isWhole) throw new Error('there is no synchronous standby to fail over to');
     // First nobody reaches the old one any more, and it is dead before there is a new one.
     this.gate.setTargets([]);
     await this.killPrimary();
