@@ -93,11 +93,12 @@ Place a trade, in another terminal:
 
 function endpoints({ system, databaseUrl, natsUrl }: Broker, dataDir: string): string {
   const apps = [...system.gateways, ...system.workers, ...system.callbacks, system.exchange];
+  const [gateway] = system.gateways;
   const [callback] = system.callbacks;
   const ownDatabase = readDatabaseUrl() ? withoutPassword(databaseUrl) : databaseUrl;
   const ownNats = process.env.NATS_URL ? natsUrl.replaceAll(/\/\/[^@,/]*@/g, '//') : natsUrl;
   return table([
-    ['gateway', `${system.gatewayAddress} (gRPC)`],
+    ['gateway', `${system.gatewayAddress} (gRPC) and ${gateway?.endpoints.web} (gRPC-Web and JSON)`],
     ['exchange', `${system.exchangeAddress} (gRPC)`],
     ['callback', `${callback?.endpoints.http} and ${callback?.endpoints.grpc}`],
     ['database', ownDatabase],

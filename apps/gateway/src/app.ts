@@ -1,6 +1,6 @@
 import { Bus, connectNats } from '@stockbroker/bus';
 import { createExchangeClient } from '@stockbroker/exchange-client';
-import { GrpcServer } from '@stockbroker/rpc';
+import { GrpcServer, type Refused, WebServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type AppContext, type RunningApp, readServerLimits, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
@@ -34,13 +34,16 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
   const calls = metrics.histogram('rpc_server_seconds', 'Duration of calls', ['method', 'code']);
   const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
-  const server = new GrpcServer({
+  const edge = {
     host: config.GATEWAY_HOST,
-    port: config.GATEWAY_PORT,
     maxRequestBytes: config.GATEWAY_MAX_BYTES,
-    maxInFlight: config.GATEWAY_MAX_IN_FLIGHT,
     limits: { ...readServerLimits('GATEWAY', config), maxConnectionAgeMs: config.GATEWAY_MAX_CONNECTION_AGE_MS },
-    onRefused: (why) => refused.inc({ why }),
+    onRefused: (why: Refused) => refused.inc({ why }),
+  };
+  const server = new GrpcServer({
+    ...edge,
+    port: config.GATEWAY_PORT,
+    maxInFlight: config.GATEWAY_MAX_IN_FLIGHT,
     toRpcError: (error, method) => toRpcError(error, (unexpected) => log.error({ err: unexpected, method }, 'call failed')),
     onCall: (method, code, seconds) => calls.observe({ method, code }, seconds),
   });
@@ -62,17 +65,25 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
       },
     }),
   );
-  metrics.gauge('server_connections', 'Open connections', () => server.load.connections);
+  const web = new WebServer({
+    ...edge,
+    port: config.GATEWAY_WEB_PORT,
+    calls: server.calls,
+    maxArriving: config.GATEWAY_MAX_IN_FLIGHT,
+    allowedOrigins: config.GATEWAY_WEB_ORIGINS,
+  });
+  metrics.gauge('server_connections', 'Open connections', () => server.load.connections + web.connections);
   const port = await server.listen();
+  const webPort = await web.listen();
   const database = startProbe(() => store.ping());
   const health = watchDatabase(store, metrics);
   server.setServing(true);
   return {
-    endpoints: { grpc: `${config.GATEWAY_HOST}:${port}` },
+    endpoints: { grpc: `${config.GATEWAY_HOST}:${port}`, web: `http://${config.GATEWAY_HOST}:${webPort}` },
     // Trades are accepted without NATS and without the exchange, but not without the database.
     readiness: () => ({ database: database.problem() }),
     stop: async () => {
-      await server.stop(config.DRAIN_TIMEOUT_MS / 2);
+      await Promise.all([server.stop(config.DRAIN_TIMEOUT_MS / 2), web.stop(config.DRAIN_TIMEOUT_MS / 2)]);
       instruments.stop();
       await exchange.close();
       await bus.close();

@@ -9,6 +9,14 @@ export const variables = {
   ...exchangeVariables,
   GATEWAY_HOST: text('Address to listen on.', { default: '127.0.0.1' }),
   GATEWAY_PORT: integer('gRPC port; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '50051' }),
+  GATEWAY_WEB_PORT: integer(
+    'Port of gRPC-Web and JSON over HTTP; 0 takes a free one.',
+    { min: 0, max: 65_535 },
+    { default: '50052' },
+  ),
+  GATEWAY_WEB_ORIGINS: list('Origins whose pages may call over HTTP, e.g. https://app.example.com; empty: none.', {
+    default: '',
+  }),
   GATEWAY_MAX_BYTES: integer('Largest request.', { min: 1_024, max: 4_194_304 }, { default: '65536' }),
   GATEWAY_MAX_IN_FLIGHT: integer(
     'Calls worked on at once; one more is answered RESOURCE_EXHAUSTED.',

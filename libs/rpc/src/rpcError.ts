@@ -50,13 +50,30 @@ const MAX_MESSAGE_CHARACTERS = 512;
 /** For the server: the error as grpc-js sends it, with google.rpc details. */
 export function toStatusObject(error: RpcError): StatusObject {
   const metadata = new GrpcMetadata();
-  const text = shortened(error.message);
-  const details = packDetails(error.details);
-  if (details.length > 0) {
-    const message = StatusMessage.create({ code: error.code, message: text, details });
-    metadata.set(DETAILS_KEY, Buffer.from(StatusMessage.encode(message).finish()));
-  }
-  return { code: error.code, details: text, metadata };
+  const { code, message, details } = encodeStatus(error);
+  if (details !== undefined) metadata.set(DETAILS_KEY, details);
+  return { code, details: message, metadata };
+}
+
+/** What every protocol of the gRPC family sends of an error. @param error undefined: none */
+export function encodeStatus(error: RpcError | undefined): { code: Status; message: string; details: Buffer | undefined } {
+  if (error === undefined) return { code: Status.OK, message: '', details: undefined };
+  const { code } = error;
+  const message = shortened(error.message);
+  const details = packDetails(error.details).map(({ type, value }) => ({ typeUrl: `${TYPE_PREFIX}${type}`, value }));
+  if (details.length === 0) return { code, message, details: undefined };
+  return { code, message, details: Buffer.from(StatusMessage.encode(StatusMessage.create({ code, message, details })).finish()) };
+}
+
+/** The error in JSON, as the Connect protocol has it: details for programs as protobuf, and readable beside it. */
+export function describeDetails(error: RpcError): {
+  message: string;
+  details: { type: string; value: string; debug: unknown }[];
+} {
+  const details = packDetails(error.details).map(({ type, value, readable }) => {
+    return { type, value: value.toString('base64').replace(/=+$/, ''), debug: readable };
+  });
+  return { message: shortened(error.message), details };
 }
 
 /** Also well-formed: grpc-js would throw on half a surrogate pair, outside of any handler. */
@@ -70,19 +87,28 @@ export function fromServiceError(error: ServiceError): RpcError {
   return new RpcError(error.code, error.details || error.message, unpackDetails(error.metadata), { cause: error });
 }
 
-function packDetails({ info, violations, retryAfterMs }: RpcErrorDetails): Any[] {
-  const details: Any[] = [];
-  const add = (type: string, value: Uint8Array) => details.push({ typeUrl: `${TYPE_PREFIX}${type}`, value: Buffer.from(value) });
+/** A detail as protobuf, and as it reads in JSON. */
+interface Packed {
+  type: string;
+  value: Buffer;
+  readable: unknown;
+}
+
+function packDetails({ info, violations, retryAfterMs }: RpcErrorDetails): Packed[] {
+  const details: Packed[] = [];
+  const add = (type: string, value: Uint8Array, readable: unknown) => details.push({ type, value: Buffer.from(value), readable });
   if (info !== undefined) {
     const message = ErrorInfo.create({ reason: info.reason, domain: DOMAIN, metadata: info.metadata ?? {} });
-    add('google.rpc.ErrorInfo', ErrorInfo.encode(message).finish());
+    add('google.rpc.ErrorInfo', ErrorInfo.encode(message).finish(), ErrorInfo.toJSON(message));
   }
   if (violations !== undefined) {
-    add('google.rpc.BadRequest', BadRequest.encode(BadRequest.create({ fieldViolations: violations })).finish());
+    const message = BadRequest.create({ fieldViolations: violations });
+    add('google.rpc.BadRequest', BadRequest.encode(message).finish(), BadRequest.toJSON(message));
   }
   if (retryAfterMs !== undefined) {
     const retryDelay = { seconds: BigInt(Math.floor(retryAfterMs / 1000)), nanos: (retryAfterMs % 1000) * 1_000_000 };
-    add('google.rpc.RetryInfo', RetryInfo.encode(RetryInfo.create({ retryDelay })).finish());
+    const readable = { retryDelay: `${retryAfterMs / 1_000}s` };
+    add('google.rpc.RetryInfo', RetryInfo.encode(RetryInfo.create({ retryDelay })).finish(), readable);
   }
   return details;
 }

@@ -62,7 +62,7 @@ interface Secrets {
   callbackSecret: string;
 }
 
-const STANDARD_PORTS = { gateway: 50051, exchange: 50060, callbackHttp: 50070, callbackGrpc: 50071 };
+const STANDARD_PORTS = { gateway: 50051, gatewayWeb: 50052, exchange: 50060, callbackHttp: 50070, callbackGrpc: 50071 };
 
 export async function startSystem(options: SystemOptions): Promise<System> {
   const system = await createSystem(options);
@@ -147,10 +147,12 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   const gatewayPorts = await Promise.all(
     range(options.gateways ?? 1).map((i) => (i === 0 ? port(STANDARD_PORTS.gateway) : freePort())),
   );
+  const webPort = await port(STANDARD_PORTS.gatewayWeb);
   const gateways = gatewayPorts.map((gatewayPort, i) => {
     const name = `gateway-${i + 1}`;
+    const ports = { GATEWAY_PORT: String(gatewayPort), GATEWAY_WEB_PORT: i === 0 ? String(webPort) : '0' };
     const auth = { AUTH_JWKS: issuer.jwksFile, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE };
-    const env = withServers(name, { ...exchangeEnv(name), GATEWAY_PORT: String(gatewayPort), ...auth });
+    const env = withServers(name, { ...exchangeEnv(name), ...ports, ...auth });
     return create('gateway', name, env);
   });
   const start = async () => {

@@ -1,0 +1,85 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { HttpAnswer } from '../http/listener.ts';
+import { encodeStatus, RpcError, Status } from '../rpcError.ts';
+import { decompressed, headerOf, type Protocol, tooLarge } from './protocol.ts';
+
+/** gRPC-Web, github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md: gRPC's frames in a body, and the trailers as the last of them. */
+const HEADER_BYTES = 5;
+const COMPRESSED = 0x01;
+const TRAILERS = 0x80;
+const MS_OF: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** @param isText base64, which old browsers can read while it arrives */
+export function grpcWeb(contentType: string, isText: boolean, maxBytes: number): Protocol {
+  const written = (frame: Buffer) => (isText ? frame.toString('base64') : frame);
+  const headers = { 'content-type': contentType };
+  const whole = (...frames: Buffer[]): HttpAnswer => ({ status: 200, headers, body: joined(frames, isText) });
+  return {
+    requestHeaders: ['grpc-timeout', 'grpc-encoding', 'grpc-accept-encoding', 'x-grpc-web', 'x-user-agent'],
+    timeoutMs: readTimeout,
+    read: async (_served, body, requestHeaders) => {
+      const { flags, message } = readFrame(isText ? fromBase64(body) : body);
+      if (message.length > maxBytes) throw tooLarge(maxBytes);
+      return decompressed(message, flags & COMPRESSED ? headerOf(requestHeaders, 'grpc-encoding') : undefined, maxBytes);
+    },
+    answer: (_served, response) => whole(frame(0, response), trailers(undefined)),
+    refuse: (error) => whole(trailers(error)),
+    stream: {
+      headers,
+      message: (response) => written(frame(0, response)),
+      end: (error) => written(trailers(error)),
+    },
+  };
+}
+
+function joined(frames: Buffer[], isText: boolean): Buffer | string {
+  const bytes = Buffer.concat(frames);
+  return isText ? bytes.toString('base64') : bytes;
+}
+
+function frame(flags: number, content: Buffer): Buffer {
+  const framed = Buffer.allocUnsafe(HEADER_BYTES + content.length);
+  framed.writeUInt8(flags, 0);
+  framed.writeUInt32BE(content.length, 1);
+  content.copy(framed, HEADER_BYTES);
+  return framed;
+}
+
+function trailers(error: RpcError | undefined): Buffer {
+  const { code, message, details } = encodeStatus(error);
+  const lines = [`grpc-status:${code}`, `grpc-message:${percentEncoded(message)}`];
+  if (details !== undefined) lines.push(`grpc-status-details-bin:${details.toString('base64').replace(/=+$/, '')}`);
+  return frame(TRAILERS, Buffer.from(lines.map((line) => `${line}\r\n`).join('')));
+}
+
+/** The one message of a request. @throws RpcError */
+function readFrame(body: Buffer): { flags: number; message: Buffer } {
+  const flags = body.length < HEADER_BYTES ? undefined : body.readUInt8(0);
+  const message = body.subarray(HEADER_BYTES);
+  if (flags === undefined || (flags & ~COMPRESSED) !== 0 || message.length !== body.readUInt32BE(1)) {
+    throw new RpcError(Status.INVALID_ARGUMENT, 'the request is not one gRPC-Web message');
+  }
+  return { flags, message };
+}
+
+/** Pieces of base64 may follow each other, each with its own padding. */
+function fromBase64(body: Buffer): Buffer {
+  const pieces = body.toString('latin1').match(/[^=]+=*/g) ?? [];
+  return Buffer.concat(pieces.map((piece) => Buffer.from(piece, 'base64')));
+}
+
+/** @throws RpcError */
+function readTimeout(headers: IncomingHttpHeaders): number | undefined {
+  const text = headerOf(headers, 'grpc-timeout');
+  if (text === undefined) return undefined;
+  const [, amount, unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
+  if (amount === undefined) throw new RpcError(Status.INVALID_ARGUMENT, 'grpc-timeout must be like 500m, 5S or 1M');
+  return Number(amount) * (MS_OF[unit] ?? 0);
+}
+
+/** As gRPC wants it: what is not printable ASCII, and the percent sign, as %XX of its UTF-8. */
+function percentEncoded(text: string): string {
+  return text.replace(/[^ -$&-~]+/g, (part) =>
+    [...Buffer.from(part)].map((byte) => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`).join(''),
+  );
+}

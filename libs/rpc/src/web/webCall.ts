@@ -1,0 +1,69 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CallContext } from '../callContext.ts';
+import { peerOf } from '../connections.ts';
+import { RpcError, Status } from '../rpcError.ts';
+import { headerOf } from './protocol.ts';
+
+/** Node's timers end at once when they are set for longer. */
+const MOST_MS = 2 ** 31 - 1;
+
+/** A call over HTTP, for its handler. */
+export class WebCall implements CallContext {
+  readonly method: string;
+  readonly deadline: Date | undefined;
+  readonly peer: string;
+  readonly rawRequest: Uint8Array;
+  /** Rejects when the deadline passes or the client goes away. */
+  readonly over: Promise<never>;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #abort = new AbortController();
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    called: { path: string; message: Uint8Array; timeoutMs?: number },
+  ) {
+    this.#request = request;
+    this.#response = response;
+    this.method = called.path;
+    this.rawRequest = called.message;
+    this.peer = peerOf(request.socket);
+    const { timeoutMs } = called;
+    this.deadline = timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs);
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {}); // Nobody may be waiting.
+    this.over = promise;
+    const end = (error: RpcError) => {
+      reject(error);
+      this.#abort.abort(error);
+    };
+    const passed = () => end(new RpcError(Status.DEADLINE_EXCEEDED, 'the deadline has passed'));
+    const timer = timeoutMs === undefined ? undefined : setTimeout(passed, Math.min(timeoutMs, MOST_MS));
+    response.once('close', () => {
+      clearTimeout(timer);
+      if (!response.writableFinished) end(new RpcError(Status.CANCELLED, 'the client went away'));
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  header(name: string): string | undefined {
+    return headerOf(this.#request.headers, name);
+  }
+
+  /** Resolves when there is room for more, or nobody is there to take it. */
+  async write(chunk: Buffer | string): Promise<void> {
+    const response = this.#response;
+    if (response.writableEnded || response.destroyed || response.write(chunk)) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        response.off('drain', done).off('close', done);
+        resolve();
+      };
+      response.on('drain', done).on('close', done);
+    });
+  }
+}
