@@ -54,10 +54,11 @@ export class WebCall implements CallContext {
     return headerOf(this.#request.headers, name);
   }
 
-  /** Resolves when there is room for more, or nobody is there to take it. */
+  /** Resolves when there is room for more. @throws RpcError when nobody is there to take it */
   async write(chunk: Buffer | string): Promise<void> {
     const response = this.#response;
-    if (response.writableEnded || response.destroyed || response.write(chunk)) return;
+    if (response.writableEnded || response.destroyed) throw new RpcError(Status.CANCELLED, 'nobody is there to take it');
+    if (response.write(chunk)) return;
     await new Promise<void>((resolve) => {
       const done = () => {
         response.off('drain', done).off('close', done);
