@@ -19,7 +19,7 @@ export interface Protocol {
   readonly stream: StreamProtocol | undefined;
 }
 
-export interface StreamProtocol {
+interface StreamProtocol {
   readonly headers: Record<string, string>;
   message(response: Buffer): Buffer | string;
   /** @param error undefined: everything was sent */
