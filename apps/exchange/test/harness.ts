@@ -23,7 +23,7 @@ import { sleep } from '@stockbroker/runtime';
 const MAIN = join(import.meta.dirname, '../src/main.ts');
 export const API_KEY = 'test-key';
 export const CALLBACK_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 /** For calls with many orders, on a machine that is busy with other tests. */
 export const SLOW = { timeoutMs: 60_000 };
 
