@@ -46,9 +46,7 @@ export async function openAttacks(attacked: Attacked): Promise<Record<string, At
   const trade = callees[0] as Callee;
   const rarely = <T extends { name: string }>(random: SeededRandom, attacks: readonly T[]) => {
     const chosen = random.pick(attacks);
-    return FLOOD.test(chosen.name) && random.number() < 0.9
-      ? random.pick(attacks.filter(({ name }) => !FLOOD.test(name)))
-      : chosen;
+    return FLOOD.test(chosen.name) && random.chance(0.9) ? random.pick(attacks.filter(({ name }) => !FLOOD.test(name))) : chosen;
   };
   const send = async (server: Server, bytes: Uint8Array, lingerMs: number) => {
     const raw = await openRaw(server.port);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { HttpListener, type HttpListenerOptions, type Unread } from '@stockbroker/rpc';
+import { HttpListener, type HttpListenerOptions, headerOf, type Unread } from '@stockbroker/rpc';
 
 /** An answer to a callback. */
 export interface HttpAnswer {
@@ -42,7 +42,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (inFlight >= options.maxInFlight) return { status: 503, body: { error: 'busy' }, retryAfterSeconds: 1 };
     inFlight += 1;
     try {
-      return await options.handle((name) => firstValue(request.headers[name]), body);
+      return await options.handle((name) => headerOf(request.headers, name), body);
     } finally {
       inFlight -= 1;
     }
@@ -65,8 +65,4 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     load: () => ({ connections: listener.connections, calls: inFlight, arriving: listener.arriving }),
     close: () => listener.close(),
   };
-}
-
-function firstValue(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }

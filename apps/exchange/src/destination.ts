@@ -1,6 +1,5 @@
 import type { OrderReport } from '@stockbroker/rpc/exchange';
-import type { SeededRandom } from '@stockbroker/runtime';
-import { backoffMs } from '@stockbroker/runtime';
+import { backoffMs, type SeededRandom } from '@stockbroker/runtime';
 import type { Faults } from './faults.ts';
 import { type CompletedOrder, toReport } from './order.ts';
 import { type Answer, newMessageId, type Sender } from './sendReports.ts';
@@ -133,7 +132,7 @@ export class Destination {
     const followUps: OrderReport[] = [];
     if (faults.strikes('conflictRate')) followUps.push(faults.contradict(report));
     const twice = faults.strikes('duplicateRate');
-    const twiceAtOnce = twice && this.#parts.random.number() < 0.5;
+    const twiceAtOnce = twice && this.#parts.random.chance(0.5);
     if (twice && !twiceAtOnce) followUps.push(report);
     const queued = { report, sequence: order.sequence, followUps };
     const wanted = twiceAtOnce ? [queued, { report, sequence: undefined, followUps: [] }] : [queued];

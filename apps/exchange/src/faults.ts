@@ -28,13 +28,13 @@ export class Faults {
   /** Throws the die of one fault. */
   strikes(rate: Rate): boolean {
     const share = this.#behaviour[rate];
-    return share > 0 && this.#random.number() < share;
+    return share > 0 && this.#random.chance(share);
   }
 
   /** How long an order takes to complete. */
   latencyMs(): number {
     const { latencyMinMs, latencyMaxMs } = this.#behaviour;
-    return Math.floor(latencyMinMs + this.#random.number() * (latencyMaxMs - latencyMinMs + 1));
+    return this.#random.between(latencyMinMs, latencyMaxMs);
   }
 
   /** A report of the same order that cannot be true if the given one is: another fill, or a fill against a rejection. */
@@ -49,7 +49,7 @@ export class Faults {
       };
       return { ...report, ...fill, executionId, rejectMessage: '' };
     }
-    if (this.#random.number() < 0.5) return { ...report, executionId, price: formatPriceE4(priceE4 + 10_000) };
+    if (this.#random.chance(0.5)) return { ...report, executionId, price: formatPriceE4(priceE4 + 10_000) };
     const rejection = { state: OrderState.ORDER_STATE_REJECTED, rejectReason: RejectReason.REJECT_REASON_OTHER };
     return { ...report, ...rejection, price: '', executionId: '', rejectMessage: 'contradicts an earlier report' };
   }

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { type Metadata, type ServerUnaryCall, type ServerWritableStream, status as Status } from '@grpc/grpc-js';
 import { RpcError } from './rpcError.ts';
 
@@ -48,14 +49,15 @@ function firstText(metadata: Metadata, name: string): string | undefined {
 }
 
 /** Resolves when the client has taken what was written, or is gone. */
-export function drained(call: ServerWritableStream<Buffer, Buffer>, signal: AbortSignal): Promise<void> {
+export function drained(stream: Pick<Writable, 'once' | 'off'>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
-      call.off('drain', done);
+      stream.off('drain', done);
       signal.removeEventListener('abort', done);
       resolve();
     };
-    call.once('drain', done);
+    stream.once('drain', done);
     signal.addEventListener('abort', done, { once: true });
   });
 }

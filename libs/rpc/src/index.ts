@@ -7,6 +7,6 @@ export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 export type { Handlers, ServiceOptions } from './calls.ts';
 export { WebServer } from './web/webServer.ts';
 export { GrpcServer, type GrpcServerOptions } from './server.ts';
-export { HttpListener, type HttpListenerOptions } from './http/listener.ts';
+export { headerOf, HttpListener, type HttpListenerOptions } from './http/listener.ts';
 export type { Unread } from './http/readBody.ts';
 export { parseWebhookSecret, signWebhook, verifyWebhook, WebhookError, type WebhookHeaders } from './webhook.ts';

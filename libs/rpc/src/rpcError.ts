@@ -71,7 +71,7 @@ export function describeDetails(error: RpcError): {
   details: { type: string; value: string; debug: unknown }[];
 } {
   const details = packDetails(error.details).map(({ type, value, readable }) => {
-    return { type, value: value.toString('base64').replace(/=+$/, ''), debug: readable };
+    return { type, value: unpaddedBase64(value), debug: readable };
   });
   return { message: shortened(error.message), details };
 }
@@ -85,6 +85,11 @@ function shortened(text: string): string {
 /** For the client: grpc-js's error as an RpcError. */
 export function fromServiceError(error: ServiceError): RpcError {
   return new RpcError(error.code, error.details || error.message, unpackDetails(error.metadata), { cause: error });
+}
+
+/** As the protocols of the gRPC family write bytes in headers and JSON. */
+export function unpaddedBase64(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '');
 }
 
 /** A detail as protobuf, and as it reads in JSON. */

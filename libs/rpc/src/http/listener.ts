@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Connections, peerOf, type Refused } from '../connections.ts';
 import { BodyReader, type Unread } from './readBody.ts';
 
@@ -116,4 +116,10 @@ export class HttpListener {
   destroy(): void {
     this.#connections.destroy();
   }
+}
+
+/** First value: Node has joined or dropped the others. */
+export function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { HttpAnswer } from '../http/listener.ts';
-import { encodeStatus, RpcError, Status } from '../rpcError.ts';
-import { decompressed, headerOf, type Protocol, tooLarge } from './protocol.ts';
+import { type HttpAnswer, headerOf } from '../http/listener.ts';
+import { encodeStatus, RpcError, Status, unpaddedBase64 } from '../rpcError.ts';
+import { decompressed, type Protocol, tooLarge } from './protocol.ts';
 
 /** gRPC-Web, github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md: gRPC's frames in a body, and the trailers as the last of them. */
 const HEADER_BYTES = 5;
@@ -11,9 +11,9 @@ const MS_OF: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1,
 
 /** @param isText base64, which old browsers can read while it arrives */
 export function grpcWeb(contentType: string, isText: boolean, maxBytes: number): Protocol {
-  const written = (frame: Buffer) => (isText ? frame.toString('base64') : frame);
+  const written = (frames: Buffer) => (isText ? frames.toString('base64') : frames);
   const headers = { 'content-type': contentType };
-  const whole = (...frames: Buffer[]): HttpAnswer => ({ status: 200, headers, body: joined(frames, isText) });
+  const whole = (...frames: Buffer[]): HttpAnswer => ({ status: 200, headers, body: written(Buffer.concat(frames)) });
   return {
     requestHeaders: ['grpc-timeout', 'grpc-encoding', 'grpc-accept-encoding', 'x-grpc-web', 'x-user-agent'],
     timeoutMs: readTimeout,
@@ -32,11 +32,6 @@ export function grpcWeb(contentType: string, isText: boolean, maxBytes: number):
   };
 }
 
-function joined(frames: Buffer[], isText: boolean): Buffer | string {
-  const bytes = Buffer.concat(frames);
-  return isText ? bytes.toString('base64') : bytes;
-}
-
 function frame(flags: number, content: Buffer): Buffer {
   const framed = Buffer.allocUnsafe(HEADER_BYTES + content.length);
   framed.writeUInt8(flags, 0);
@@ -48,7 +43,7 @@ function frame(flags: number, content: Buffer): Buffer {
 function trailers(error: RpcError | undefined): Buffer {
   const { code, message, details } = encodeStatus(error);
   const lines = [`grpc-status:${code}`, `grpc-message:${percentEncoded(message)}`];
-  if (details !== undefined) lines.push(`grpc-status-details-bin:${details.toString('base64').replace(/=+$/, '')}`);
+  if (details !== undefined) lines.push(`grpc-status-details-bin:${unpaddedBase64(details)}`);
   return frame(TRAILERS, Buffer.from(lines.map((line) => `${line}\r\n`).join('')));
 }
 

@@ -15,8 +15,9 @@ import {
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import type { Served } from '../calls.ts';
 import { descriptors } from '../generated/descriptors.ts';
+import { headerOf } from '../http/listener.ts';
 import { describeDetails, RpcError, Status } from '../rpcError.ts';
-import { decompressed, headerOf, type Protocol } from './protocol.ts';
+import { decompressed, type Protocol } from './protocol.ts';
 
 /**
  * Unary calls as JSON, for curl and for everything that has no gRPC: the Connect protocol's unary calls (connectrpc.com/docs/protocol),
@@ -36,10 +37,11 @@ export function json(maxBytes: number): Protocol {
       return { status: 200, headers: HEADERS, body: `${JSON.stringify(toJson(output, fromBinary(output, response)))}\n` };
     },
     refuse: (error) => {
-      const { code, message, details } = { ...describeDetails(error), code: error.codeName.toLowerCase() };
+      const { message, details } = describeDetails(error);
       const { retryAfterMs } = error.details;
       const retryAfter = retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) };
-      const body = `${JSON.stringify({ code, message, ...(details.length === 0 ? {} : { details }) })}\n`;
+      const described = { code: error.codeName.toLowerCase(), message, ...(details.length === 0 ? {} : { details }) };
+      const body = `${JSON.stringify(described)}\n`;
       return { status: HTTP_STATUS[error.code] ?? 500, headers: { ...HEADERS, ...retryAfter }, body };
     },
     stream: undefined,
@@ -65,16 +67,25 @@ const HTTP_STATUS: Partial<Record<Status, number>> = {
   [Status.UNAUTHENTICATED]: 401,
 };
 
+const known = new WeakMap<Served, DescMethod>();
 let registry: FileRegistry | undefined;
 
-function methodOf({ service, method }: Served): DescMethod {
-  const file = descriptors.map(({ descriptor }) => Buffer.from(descriptor, 'base64'));
-  registry ??= createFileRegistry(
-    create(FileDescriptorSetSchema, { file: file.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes)) }),
-  );
-  const found = registry.getService(service)?.methods.find(({ name }) => name === method.name);
-  if (found === undefined) throw new Error(`${service}/${method.name} is not in the descriptors`);
+function methodOf(served: Served): DescMethod {
+  const found = known.get(served) ?? findMethod(served);
+  known.set(served, found);
   return found;
+}
+
+function findMethod({ service, method, path }: Served): DescMethod {
+  registry ??= readDescriptors();
+  const found = registry.getService(service)?.methods.find(({ name }) => name === method.name);
+  if (found === undefined) throw new Error(`${path} is not in the descriptors`);
+  return found;
+}
+
+function readDescriptors(): FileRegistry {
+  const file = descriptors.map(({ descriptor }) => fromBinary(FileDescriptorProtoSchema, Buffer.from(descriptor, 'base64')));
+  return createFileRegistry(create(FileDescriptorSetSchema, { file }));
 }
 
 /** @throws RpcError */

@@ -43,9 +43,3 @@ export async function decompressed(bytes: Uint8Array, encoding: string | undefin
 export function tooLarge(maxBytes: number): RpcError {
   return new RpcError(Status.RESOURCE_EXHAUSTED, `a request has at most ${maxBytes} bytes`);
 }
-
-/** First value: Node has joined or dropped the others. */
-export function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}

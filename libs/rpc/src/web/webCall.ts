@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CallContext } from '../callContext.ts';
+import { type CallContext, drained } from '../callContext.ts';
 import { peerOf } from '../connections.ts';
+import { headerOf } from '../http/listener.ts';
 import { RpcError, Status } from '../rpcError.ts';
-import { headerOf } from './protocol.ts';
 
 /** Node's timers end at once when they are set for longer. */
 const MOST_MS = 2 ** 31 - 1;
@@ -58,13 +58,6 @@ export class WebCall implements CallContext {
   async write(chunk: Buffer | string): Promise<void> {
     const response = this.#response;
     if (response.writableEnded || response.destroyed) throw new RpcError(Status.CANCELLED, 'nobody is there to take it');
-    if (response.write(chunk)) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        response.off('drain', done).off('close', done);
-        resolve();
-      };
-      response.on('drain', done).on('close', done);
-    });
+    if (!response.write(chunk)) await drained(response, this.signal);
   }
 }
