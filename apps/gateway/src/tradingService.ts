@@ -102,7 +102,21 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
         nextPageToken: rest.length > limit && last !== undefined ? writePageToken(last.stockTicker, '') : '',
       };
     },
+
+    listPrices: async () => {
+      throw notServed();
+    },
+    watchTrades: () => {
+      throw notServed();
+    },
+    watchQuotes: () => {
+      throw notServed();
+    },
   };
+}
+
+function notServed(): RpcError {
+  return new RpcError(Status.UNIMPLEMENTED, 'not served yet');
 }
 
 function knownStatus(status: TradeStatus): Trade['status'] {

@@ -138,6 +138,100 @@ export interface Instrument {
   name: string;
 }
 
+/** Which prices to read. */
+export interface ListPricesRequest {
+  /** The stock. */
+  stockTicker: string;
+}
+
+/** The prices that this server has seen, at most a quarter of an hour back. */
+export interface ListPricesResponse {
+  /** Oldest first, about one a second; seconds in which nothing changed are left out. */
+  prices: Price[];
+}
+
+/** What a stock cost at one moment: the middle between bid and ask, for charts. Orders are checked against quotes. */
+export interface Price {
+  /** When the exchange quoted it. */
+  quotedAt:
+    | Date
+    | undefined;
+  /** USD as a decimal string with four places. */
+  price: string;
+}
+
+/** From where on to follow. */
+export interface WatchTradesRequest {
+  /**
+   * The last revision that the client has seen: the stream begins with what came after it. 0, or one so old that more than 1,000
+   * trades have changed since: the stream begins with a snapshot.
+   */
+  afterRevision: bigint;
+}
+
+/** One message of the stream. */
+export interface WatchTradesResponse {
+  /** What it tells. */
+  event:
+    | //
+    /** How everything stands: forget what was known before. */
+    { $case: "snapshot"; value: TradesSnapshot }
+    | //
+    /** What has changed. */
+    { $case: "change"; value: TradesChange }
+    | //
+    /** Nothing has changed; the stream is alive. Sent when nothing else was for 10 seconds. */
+    { $case: "heartbeat"; value: Heartbeat }
+    | undefined;
+}
+
+/** How a customer's trades and account stood at one revision. */
+export interface TradesSnapshot {
+  /** Everything up to this revision is in it. */
+  revision: bigint;
+  /** Cash and shares. */
+  account:
+    | Account
+    | undefined;
+  /** All that are open, and the 50 newest of all, newest first. ListTrades has the others. */
+  trades: Trade[];
+}
+
+/** What has changed from one revision to a later one. */
+export interface TradesChange {
+  /** The first change in it: one more than the revision told before. */
+  firstRevision: bigint;
+  /** The last change in it. Usually that is the first; a client that reads slowly gets several changes as one. */
+  revision: bigint;
+  /** Trades that have changed, in the order placed, each as it stood at `revision`. Empty when only the account has changed. */
+  trades: Trade[];
+  /** Cash and shares as they stood at `revision`. Unset in a change that others follow at once: they were not kept for it. */
+  account: Account | undefined;
+}
+
+/** A sign of life. */
+export interface Heartbeat {
+  /** The last revision told. */
+  revision: bigint;
+}
+
+/** Which quotes to follow. */
+export interface WatchQuotesRequest {
+  /** The stocks: 1 to 100, each listed by ListInstruments. */
+  stockTickers: string[];
+}
+
+/** Quotes that have changed. */
+export interface WatchQuotesResponse {
+  /**
+   * Each in its latest state. One without bid and ask: the exchange gives no quote of the stock at present. Empty: nothing has
+   * changed; the stream is alive. Sent when nothing else was for 10 seconds.
+   */
+  quotes: Quote[];
+  /** True while the server itself gets no quotes from the exchange: what was told before may be out of date. */
+  stale: boolean;
+}
+
 function createBasePlaceTradeRequest(): PlaceTradeRequest {
   return { customerId: "", stockTicker: "", type: 0, quantity: 0, clientOrderId: "" };
 }
@@ -1407,6 +1501,900 @@ export const Instrument: MessageFns<Instrument> = {
   },
 };
 
+function createBaseListPricesRequest(): ListPricesRequest {
+  return { stockTicker: "" };
+}
+
+export const ListPricesRequest: MessageFns<ListPricesRequest> = {
+  encode(message: ListPricesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stockTicker !== "") {
+      writer.uint32(10).string(message.stockTicker);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPricesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPricesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stockTicker = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListPricesRequest {
+    return {
+      stockTicker: isSet(object.stockTicker)
+        ? globalThis.String(object.stockTicker)
+        : isSet(object.stock_ticker)
+        ? globalThis.String(object.stock_ticker)
+        : "",
+    };
+  },
+
+  toJSON(message: ListPricesRequest): unknown {
+    const obj: any = {};
+    if (message.stockTicker !== "") {
+      obj.stockTicker = message.stockTicker;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListPricesRequest>, I>>(base?: I): ListPricesRequest {
+    return ListPricesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListPricesRequest>, I>>(object: I): ListPricesRequest {
+    const message = createBaseListPricesRequest();
+    message.stockTicker = object.stockTicker ?? "";
+    return message;
+  },
+};
+
+function createBaseListPricesResponse(): ListPricesResponse {
+  return { prices: [] };
+}
+
+export const ListPricesResponse: MessageFns<ListPricesResponse> = {
+  encode(message: ListPricesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.prices) {
+      Price.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPricesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPricesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.prices.push(Price.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListPricesResponse {
+    return { prices: globalThis.Array.isArray(object?.prices) ? object.prices.map((e: any) => Price.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ListPricesResponse): unknown {
+    const obj: any = {};
+    if (message.prices?.length) {
+      obj.prices = message.prices.map((e) => Price.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListPricesResponse>, I>>(base?: I): ListPricesResponse {
+    return ListPricesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListPricesResponse>, I>>(object: I): ListPricesResponse {
+    const message = createBaseListPricesResponse();
+    message.prices = object.prices?.map((e) => Price.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePrice(): Price {
+  return { quotedAt: undefined, price: "" };
+}
+
+export const Price: MessageFns<Price> = {
+  encode(message: Price, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.quotedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.quotedAt), writer.uint32(10).fork()).join();
+    }
+    if (message.price !== "") {
+      writer.uint32(18).string(message.price);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Price {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePrice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.quotedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.price = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Price {
+    return {
+      quotedAt: isSet(object.quotedAt)
+        ? fromJsonTimestamp(object.quotedAt)
+        : isSet(object.quoted_at)
+        ? fromJsonTimestamp(object.quoted_at)
+        : undefined,
+      price: isSet(object.price) ? globalThis.String(object.price) : "",
+    };
+  },
+
+  toJSON(message: Price): unknown {
+    const obj: any = {};
+    if (message.quotedAt !== undefined) {
+      obj.quotedAt = message.quotedAt.toISOString();
+    }
+    if (message.price !== "") {
+      obj.price = message.price;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Price>, I>>(base?: I): Price {
+    return Price.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Price>, I>>(object: I): Price {
+    const message = createBasePrice();
+    message.quotedAt = object.quotedAt ?? undefined;
+    message.price = object.price ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchTradesRequest(): WatchTradesRequest {
+  return { afterRevision: 0n };
+}
+
+export const WatchTradesRequest: MessageFns<WatchTradesRequest> = {
+  encode(message: WatchTradesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterRevision !== 0n) {
+      if (BigInt.asIntN(64, message.afterRevision) !== message.afterRevision) {
+        throw new globalThis.Error("value provided for field message.afterRevision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.afterRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTradesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTradesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterRevision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchTradesRequest {
+    return {
+      afterRevision: isSet(object.afterRevision)
+        ? BigInt(object.afterRevision)
+        : isSet(object.after_revision)
+        ? BigInt(object.after_revision)
+        : 0n,
+    };
+  },
+
+  toJSON(message: WatchTradesRequest): unknown {
+    const obj: any = {};
+    if (message.afterRevision !== 0n) {
+      obj.afterRevision = message.afterRevision.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchTradesRequest>, I>>(base?: I): WatchTradesRequest {
+    return WatchTradesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchTradesRequest>, I>>(object: I): WatchTradesRequest {
+    const message = createBaseWatchTradesRequest();
+    message.afterRevision = (object.afterRevision !== undefined && object.afterRevision !== null)
+      ? BigInt(object.afterRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseWatchTradesResponse(): WatchTradesResponse {
+  return { event: undefined };
+}
+
+export const WatchTradesResponse: MessageFns<WatchTradesResponse> = {
+  encode(message: WatchTradesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.event?.$case) {
+      case "snapshot":
+        TradesSnapshot.encode(message.event.value, writer.uint32(10).fork()).join();
+        break;
+      case "change":
+        TradesChange.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
+      case "heartbeat":
+        Heartbeat.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchTradesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchTradesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = { $case: "snapshot", value: TradesSnapshot.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "change", value: TradesChange.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchTradesResponse {
+    return {
+      event: isSet(object.snapshot)
+        ? { $case: "snapshot", value: TradesSnapshot.fromJSON(object.snapshot) }
+        : isSet(object.change)
+        ? { $case: "change", value: TradesChange.fromJSON(object.change) }
+        : isSet(object.heartbeat)
+        ? { $case: "heartbeat", value: Heartbeat.fromJSON(object.heartbeat) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: WatchTradesResponse): unknown {
+    const obj: any = {};
+    if (message.event?.$case === "snapshot") {
+      obj.snapshot = TradesSnapshot.toJSON(message.event.value);
+    } else if (message.event?.$case === "change") {
+      obj.change = TradesChange.toJSON(message.event.value);
+    } else if (message.event?.$case === "heartbeat") {
+      obj.heartbeat = Heartbeat.toJSON(message.event.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchTradesResponse>, I>>(base?: I): WatchTradesResponse {
+    return WatchTradesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchTradesResponse>, I>>(object: I): WatchTradesResponse {
+    const message = createBaseWatchTradesResponse();
+    switch (object.event?.$case) {
+      case "snapshot": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "snapshot", value: TradesSnapshot.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "change": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "change", value: TradesChange.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "heartbeat": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "heartbeat", value: Heartbeat.fromPartial(object.event.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseTradesSnapshot(): TradesSnapshot {
+  return { revision: 0n, account: undefined, trades: [] };
+}
+
+export const TradesSnapshot: MessageFns<TradesSnapshot> = {
+  encode(message: TradesSnapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    if (message.account !== undefined) {
+      Account.encode(message.account, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.trades) {
+      Trade.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TradesSnapshot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTradesSnapshot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.account = Account.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.trades.push(Trade.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TradesSnapshot {
+    return {
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      account: isSet(object.account) ? Account.fromJSON(object.account) : undefined,
+      trades: globalThis.Array.isArray(object?.trades) ? object.trades.map((e: any) => Trade.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: TradesSnapshot): unknown {
+    const obj: any = {};
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.account !== undefined) {
+      obj.account = Account.toJSON(message.account);
+    }
+    if (message.trades?.length) {
+      obj.trades = message.trades.map((e) => Trade.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TradesSnapshot>, I>>(base?: I): TradesSnapshot {
+    return TradesSnapshot.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TradesSnapshot>, I>>(object: I): TradesSnapshot {
+    const message = createBaseTradesSnapshot();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.account = (object.account !== undefined && object.account !== null)
+      ? Account.fromPartial(object.account)
+      : undefined;
+    message.trades = object.trades?.map((e) => Trade.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTradesChange(): TradesChange {
+  return { firstRevision: 0n, revision: 0n, trades: [], account: undefined };
+}
+
+export const TradesChange: MessageFns<TradesChange> = {
+  encode(message: TradesChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.firstRevision !== 0n) {
+      if (BigInt.asIntN(64, message.firstRevision) !== message.firstRevision) {
+        throw new globalThis.Error("value provided for field message.firstRevision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.firstRevision);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.revision);
+    }
+    for (const v of message.trades) {
+      Trade.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.account !== undefined) {
+      Account.encode(message.account, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TradesChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTradesChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.firstRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.trades.push(Trade.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.account = Account.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TradesChange {
+    return {
+      firstRevision: isSet(object.firstRevision)
+        ? BigInt(object.firstRevision)
+        : isSet(object.first_revision)
+        ? BigInt(object.first_revision)
+        : 0n,
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      trades: globalThis.Array.isArray(object?.trades) ? object.trades.map((e: any) => Trade.fromJSON(e)) : [],
+      account: isSet(object.account) ? Account.fromJSON(object.account) : undefined,
+    };
+  },
+
+  toJSON(message: TradesChange): unknown {
+    const obj: any = {};
+    if (message.firstRevision !== 0n) {
+      obj.firstRevision = message.firstRevision.toString();
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.trades?.length) {
+      obj.trades = message.trades.map((e) => Trade.toJSON(e));
+    }
+    if (message.account !== undefined) {
+      obj.account = Account.toJSON(message.account);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TradesChange>, I>>(base?: I): TradesChange {
+    return TradesChange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TradesChange>, I>>(object: I): TradesChange {
+    const message = createBaseTradesChange();
+    message.firstRevision = (object.firstRevision !== undefined && object.firstRevision !== null)
+      ? BigInt(object.firstRevision)
+      : 0n;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.trades = object.trades?.map((e) => Trade.fromPartial(e)) || [];
+    message.account = (object.account !== undefined && object.account !== null)
+      ? Account.fromPartial(object.account)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseHeartbeat(): Heartbeat {
+  return { revision: 0n };
+}
+
+export const Heartbeat: MessageFns<Heartbeat> = {
+  encode(message: Heartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Heartbeat {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeartbeat();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Heartbeat {
+    return { revision: isSet(object.revision) ? BigInt(object.revision) : 0n };
+  },
+
+  toJSON(message: Heartbeat): unknown {
+    const obj: any = {};
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Heartbeat>, I>>(base?: I): Heartbeat {
+    return Heartbeat.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Heartbeat>, I>>(object: I): Heartbeat {
+    const message = createBaseHeartbeat();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
+function createBaseWatchQuotesRequest(): WatchQuotesRequest {
+  return { stockTickers: [] };
+}
+
+export const WatchQuotesRequest: MessageFns<WatchQuotesRequest> = {
+  encode(message: WatchQuotesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.stockTickers) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchQuotesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchQuotesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stockTickers.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchQuotesRequest {
+    return {
+      stockTickers: globalThis.Array.isArray(object?.stockTickers)
+        ? object.stockTickers.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.stock_tickers)
+        ? object.stock_tickers.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: WatchQuotesRequest): unknown {
+    const obj: any = {};
+    if (message.stockTickers?.length) {
+      obj.stockTickers = message.stockTickers;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchQuotesRequest>, I>>(base?: I): WatchQuotesRequest {
+    return WatchQuotesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchQuotesRequest>, I>>(object: I): WatchQuotesRequest {
+    const message = createBaseWatchQuotesRequest();
+    message.stockTickers = object.stockTickers?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseWatchQuotesResponse(): WatchQuotesResponse {
+  return { quotes: [], stale: false };
+}
+
+export const WatchQuotesResponse: MessageFns<WatchQuotesResponse> = {
+  encode(message: WatchQuotesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.quotes) {
+      Quote.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.stale !== false) {
+      writer.uint32(16).bool(message.stale);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchQuotesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchQuotesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.quotes.push(Quote.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stale = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchQuotesResponse {
+    return {
+      quotes: globalThis.Array.isArray(object?.quotes) ? object.quotes.map((e: any) => Quote.fromJSON(e)) : [],
+      stale: isSet(object.stale) ? globalThis.Boolean(object.stale) : false,
+    };
+  },
+
+  toJSON(message: WatchQuotesResponse): unknown {
+    const obj: any = {};
+    if (message.quotes?.length) {
+      obj.quotes = message.quotes.map((e) => Quote.toJSON(e));
+    }
+    if (message.stale !== false) {
+      obj.stale = message.stale;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchQuotesResponse>, I>>(base?: I): WatchQuotesResponse {
+    return WatchQuotesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchQuotesResponse>, I>>(object: I): WatchQuotesResponse {
+    const message = createBaseWatchQuotesResponse();
+    message.quotes = object.quotes?.map((e) => Quote.fromPartial(e)) || [];
+    message.stale = object.stale ?? false;
+    return message;
+  },
+};
+
 /**
  * Places and follows the market orders of one customer: the subject of the bearer token sent in `authorization`.
  *
@@ -1476,6 +2464,47 @@ export const TradingServiceDefinition = {
       requestStream: false,
       responseType: ListInstrumentsResponse as typeof ListInstrumentsResponse,
       responseStream: false,
+      options: {},
+    },
+    /**
+     * What one stock has cost of late, oldest first: what a chart begins with, before WatchQuotes goes on. NOT_FOUND for an
+     * unknown ticker; no points when this server has seen no quotes of it yet.
+     */
+    listPrices: {
+      name: "ListPrices",
+      requestType: ListPricesRequest as typeof ListPricesRequest,
+      requestStream: false,
+      responseType: ListPricesResponse as typeof ListPricesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Follows the customer's trades and account. Each change has a revision, counted for each customer from 1 without gaps. The
+     * stream begins with a snapshot, or, given a revision, with exactly what came after it; then it tells every change as it happens,
+     * in order. Whenever it ends (a server stops, a network changes), call again with the last revision seen: nothing is missed and
+     * nothing told twice, whichever server answers.
+     *
+     * ABORTED (reason SLOW_READER): the client did not take what it was sent; call again with the last revision seen.
+     * NOT_FOUND: the customer has no account. RESOURCE_EXHAUSTED: too many streams. UNAVAILABLE: call again as RetryInfo says.
+     */
+    watchTrades: {
+      name: "WatchTrades",
+      requestType: WatchTradesRequest as typeof WatchTradesRequest,
+      requestStream: false,
+      responseType: WatchTradesResponse as typeof WatchTradesResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * Follows the quotes of some stocks: first all of them, then those that have changed, each in its latest state. A client that
+     * reads slowly gets fewer of them, never old ones.
+     */
+    watchQuotes: {
+      name: "WatchQuotes",
+      requestType: WatchQuotesRequest as typeof WatchQuotesRequest,
+      requestStream: false,
+      responseType: WatchQuotesResponse as typeof WatchQuotesResponse,
+      responseStream: true,
       options: {},
     },
   },
