@@ -35,6 +35,9 @@ async function open(
     getAccount: unused,
     getQuote: unused,
     listInstruments: unused,
+    listPrices: unused,
+    async *watchTrades() {},
+    async *watchQuotes() {},
   });
   const port = await server.listen();
   opened.push({ close: () => server.stop(200) });

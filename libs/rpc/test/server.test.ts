@@ -43,6 +43,9 @@ beforeAll(async () => {
     getAccount: unimplemented,
     getQuote: unimplemented,
     listInstruments: unimplemented,
+    listPrices: unimplemented,
+    async *watchTrades() {},
+    async *watchQuotes() {},
   });
   address = `127.0.0.1:${await server.listen()}`;
   channel = new RpcChannel(address);

@@ -43,6 +43,9 @@ export async function openWeb() {
     getAccount: unimplemented,
     getQuote: unimplemented,
     listInstruments: unimplemented,
+    listPrices: unimplemented,
+    async *watchTrades() {},
+    async *watchQuotes() {},
   });
   server.add(ExchangeServiceDefinition, {
     submitOrders: unimplemented,
