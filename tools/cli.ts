@@ -14,6 +14,8 @@ export async function runTool(main: () => Promise<number>): Promise<void> {
     process.stderr.write(`${describe(error)}\n`);
     return 1;
   });
+  // Ended at once, it would take along what a reader of its output has not taken yet.
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
   process.exit(code);
 }
 
