@@ -1,6 +1,6 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AccountRecord, OpeningAccount } from '@stockbroker/store';
+import type { OpeningAccount } from '@stockbroker/store';
 import {
   createSystem,
   type NatsServer,
@@ -10,6 +10,7 @@ import {
   startNats,
   startPostgres,
 } from '@stockbroker/testkit/processes';
+import type { Account } from '@stockbroker/trading';
 import { EmbeddedServer } from './embeddedServer.ts';
 import { checkNats, migrateDatabase, openDemoAccounts } from './prepareServers.ts';
 
@@ -33,7 +34,7 @@ export interface Broker {
   databaseUrl: string;
   natsUrl: string;
   /** The accounts asked for, as they were at the start. */
-  accounts: AccountRecord[];
+  accounts: Account[];
 }
 
 /** A whole broker with its exchange, PostgreSQL and nats-server, each a process of its own that is started again when it ends. */
@@ -42,7 +43,7 @@ export class BrokerProcesses {
   #postgres: EmbeddedServer<PostgresServer> | undefined;
   #nats: EmbeddedServer<NatsServer> | undefined;
   #system: System | undefined;
-  #prepared: Promise<AccountRecord[]> | undefined;
+  #prepared: Promise<Account[]> | undefined;
   #databaseDir: string | undefined;
   #stopping = false;
 

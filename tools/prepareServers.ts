@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { AccountRecord, OpeningAccount } from '@stockbroker/store';
+import type { OpeningAccount } from '@stockbroker/store';
+import type { Account } from '@stockbroker/trading';
 import { UserError } from './cli.ts';
 
 const CONNECT_DEADLINE_MS = 3_000;
@@ -8,11 +9,7 @@ const CONNECT_DEADLINE_MS = 3_000;
 type Tell = (line: string) => void;
 
 /** Opens accounts that do not exist. Returns all of them as they stand. */
-export async function openDemoAccounts(
-  url: string,
-  accounts: readonly OpeningAccount[],
-  onEvent: Tell,
-): Promise<AccountRecord[]> {
+export async function openDemoAccounts(url: string, accounts: readonly OpeningAccount[], onEvent: Tell): Promise<Account[]> {
   const { openAccounts, openDatabase, readAccount } = await import('@stockbroker/store');
   const db = openDatabase({ url, poolSize: 1, statementTimeoutMs: 30_000, onConnectionError: () => {} });
   try {

@@ -61,14 +61,16 @@ try {
   const epochs = await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => store.raiseEpoch(partition, 'storage')));
   await db.$executeRawUnsafe('CHECKPOINT');
   const [wal] = await db.$queryRaw<{ at: string }[]>`SELECT pg_current_wal_lsn()::text AS at`;
+  const startedMs = performance.now();
   const perCustomer = Math.ceil(trades / customers);
   await Promise.all(ids.map((customerId) => trade(store, epochs, customerId, perCustomer)));
   const done = perCustomer * customers;
+  const seconds = (performance.now() - startedMs) / 1_000;
   const [walBytes] = await db.$queryRaw<{ bytes: bigint }[]>`
     SELECT (pg_current_wal_lsn() - ${wal?.at ?? '0/0'}::pg_lsn)::bigint AS bytes`;
   await untilCounted(db, 2 * done);
   process.stdout.write(
-    `${done} trades of ${customers} customers, batches of up to ${batch}, fillfactor ${values.fillfactor}\n\n`,
+    `${done} trades of ${customers} customers, batches of up to ${batch}, fillfactor ${values.fillfactor}: ${(done / seconds).toFixed(0)} trades a second\n\n`,
   );
   process.stdout.write(await tables(db, done));
   process.stdout.write(`\nwrite-ahead log: ${(Number(walBytes?.bytes ?? 0n) / done).toFixed(0)} bytes a trade\n`);

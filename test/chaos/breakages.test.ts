@@ -15,6 +15,7 @@ test.each([
   'answers',
   'account reads',
   'quarantine',
+  'revisions',
   'errors',
 ])('there is a breakage for the check: %s', (check) => {
   expect(BREAKAGES.map(({ seenBy }) => seenBy)).toContain(check);

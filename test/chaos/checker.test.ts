@@ -117,6 +117,15 @@ const MUTATIONS: [string, string, RegExp, (evidence: Evidence) => void][] = [
   ['shares of a stock are gone', 'shares', /are 0, but/, (e) => e.tables.positions.pop()],
   ['money is still held', 'holds', /is held, but/, (e) => (at(e.tables.balances, 0).held = 1n)],
   ['shares are still held', 'holds', /are held, but/, (e) => (at(e.tables.positions, 0).held = 1n)],
+  ['two changes have one revision', 'revisions', /4 is there twice/, (e) => (row(e, 1).placedRevision = 4)],
+  ['a change is not counted', 'revisions', /11 is beyond the customer's 10/, (e) => (at(e.tables.balances, 0).revision = 10)],
+  ['an end has no revision', 'revisions', /is filled, and has the revisions 3, 4, null/, (e) => (row(e, 0).finalRevision = null)],
+  [
+    'a trade ended before it was sent',
+    'revisions',
+    /9, 11, 10 should rise/,
+    (e) => Object.assign(row(e, 2), { executedRevision: 11, finalRevision: 10 }),
+  ],
   ['a debt that no lie explains', 'negative', /is below zero/, (e) => (order(e, 2).limitPrice = 150_000n)],
   [
     'an account in debt is not blocked',

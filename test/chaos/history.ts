@@ -14,7 +14,13 @@ export function consistentHistory(): Evidence {
   const overfilled = trade({ seq: 4n, clientOrderId: 'b-1', type: 'buy', quantity: 10, customerId: BOB });
   const trades = [
     filled(bought, { price: 100_000n, limitPrice: 105_000n, atMs: 100 }),
-    { ...refused, status: 'rejected' as const, rejectCode: 'INSUFFICIENT_FUNDS' as const, reason: 'The buy needs more' },
+    {
+      ...refused,
+      status: 'rejected' as const,
+      rejectCode: 'INSUFFICIENT_FUNDS' as const,
+      reason: 'The buy needs more',
+      finalRevision: 7,
+    },
     filled(sold, { price: 110_000n, limitPrice: 95_000n, atMs: 300 }),
     filled(overfilled, { price: 150_000n, limitPrice: 105_000n, atMs: 400 }),
   ];
@@ -29,8 +35,8 @@ export function consistentHistory(): Evidence {
     tables: {
       trades,
       balances: [
-        { customerId: ALICE, amount: 9_440_000n, held: 0n, buysBlocked: false },
-        { customerId: BOB, amount: -300_000n, held: 0n, buysBlocked: true },
+        { customerId: ALICE, amount: 9_440_000n, held: 0n, buysBlocked: false, revision: 11 },
+        { customerId: BOB, amount: -300_000n, held: 0n, buysBlocked: true, revision: 14 },
       ],
       positions: [
         { customerId: ALICE, stockTicker: 'AAPL', quantity: 11n, held: 0n },
@@ -53,7 +59,10 @@ type Ordered = Pick<Trade, 'seq' | 'clientOrderId' | 'type' | 'quantity'> & { cu
 
 function trade({ seq, customerId = ALICE, ...order }: Ordered): Trade {
   const id = `00000000-0000-7000-8000-00000000000${seq}`;
-  return placedTrade({ id, customerId, partition: 1, stockTicker: 'AAPL', ...order }, { seq, createdAt: new Date(T0) });
+  return placedTrade(
+    { id, customerId, partition: 1, stockTicker: 'AAPL', ...order },
+    { seq, createdAt: new Date(T0), placedRevision: 3 * Number(seq) },
+  );
 }
 
 function filled(placed: Trade, { price, limitPrice, atMs }: { price: bigint; limitPrice: bigint; atMs: number }): Trade {
@@ -66,6 +75,8 @@ function filled(placed: Trade, { price, limitPrice, atMs }: { price: bigint; lim
     executionId: `x-${placed.seq}`,
     submittedAt: new Date(T0 + atMs - 50),
     executedAt: new Date(T0 + atMs),
+    executedRevision: placed.placedRevision + 1,
+    finalRevision: placed.placedRevision + 2,
   };
 }
 

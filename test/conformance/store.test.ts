@@ -237,7 +237,7 @@ async function expectSameTables(memory: MemoryDatabase, customers: string[]): Pr
   const where = { customerId: { in: customers } };
   const balances = await db.balance.findMany({
     where,
-    select: { customerId: true, amount: true, held: true, buysBlocked: true },
+    select: { customerId: true, amount: true, held: true, buysBlocked: true, revision: true },
   });
   expect(new Map(balances.map(({ customerId, ...balance }) => [customerId, balance]))).toEqual(memory.balances);
   const positions = await db.position.findMany({ where });

@@ -20,7 +20,7 @@ const order: NewTrade = {
   quantity: 10,
   partition: 7,
 };
-const trade = placedTrade(order, { seq: 1n, createdAt: AT });
+const trade = placedTrade(order, { seq: 1n, createdAt: AT, placedRevision: 1 });
 const executed: Trade = { ...trade, status: 'executed', limitPrice: 110_000n, hold: 1_100_000n, submittedAt: AT };
 const filled: Trade = { ...executed, status: 'filled', price: 100_000n, executionId: 'e1', executedAt: AT };
 const refused: Trade = { ...trade, status: 'rejected', rejectCode: 'INSUFFICIENT_FUNDS', reason: 'too little' };

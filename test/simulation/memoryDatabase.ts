@@ -19,6 +19,8 @@ export interface Balance {
   amount: bigint;
   held: bigint;
   buysBlocked: boolean;
+  /** How often the customer's trades or account have changed. */
+  revision: number;
 }
 
 export interface Position {
@@ -46,7 +48,7 @@ export class MemoryDatabase {
   }
 
   openAccount(customerId: string, amount: bigint, shares: Record<string, number>): void {
-    this.balances.set(customerId, { amount, held: 0n, buysBlocked: false });
+    this.balances.set(customerId, { amount, held: 0n, buysBlocked: false, revision: 0 });
     for (const [ticker, quantity] of Object.entries(shares))
       this.positions.set(`${customerId} ${ticker}`, { quantity: BigInt(quantity), held: 0n });
   }
@@ -57,17 +59,23 @@ export class MemoryDatabase {
   }
 
   insertTrades(trades: NewTrade[]): InsertResult[] {
-    return trades.map((trade) => this.#insert(trade));
+    const before = new Map(trades.map(({ customerId }) => [customerId, this.balances.get(customerId)?.revision ?? 0]));
+    return trades.map((trade, i) => {
+      // Each trade of the batch has its revision before it is known which of them are stored already.
+      const rank = trades.slice(0, i + 1).filter(({ customerId }) => customerId === trade.customerId).length;
+      return this.#insert(trade, (before.get(trade.customerId) ?? 0) + rank);
+    });
   }
 
-  #insert(trade: NewTrade): InsertResult {
+  #insert(trade: NewTrade, placedRevision: number): InsertResult {
     if (!this.balances.has(trade.customerId)) return { kind: 'no-account' };
     const own = this.tradesOf(trade.customerId);
     const existing = own.find(({ clientOrderId }) => clientOrderId === trade.clientOrderId);
     if (existing !== undefined) return { kind: 'existing', trade: { ...existing } };
     this.#seq += 1n;
-    const placed = placedTrade(trade, { seq: this.#seq, createdAt: new Date(this.#now()) });
+    this.#balance(trade.customerId).revision = placedRevision;
     this.version += 1;
+    const placed = placedTrade(trade, { seq: this.#seq, createdAt: new Date(this.#now()), placedRevision });
     this.trades.set(placed.id, placed);
     this.#byCustomer.set(placed.customerId, [...own, placed]);
     return { kind: 'inserted', trade: { ...placed } };
@@ -104,14 +112,15 @@ export class MemoryDatabase {
     if (this.epochs[partition]?.epoch !== epoch) return { kind: 'fenced' };
     const trade = this.trades.get(id);
     if (trade?.status !== 'placed' || this.#oldestOpen(customerId) !== trade) return { kind: 'stale' };
-    this.version += 1;
+    const revision = this.#changed(customerId);
     const refusal = this.#refusalOf(trade, decision);
-    if (refusal !== null) this.#refuse(trade, refusal);
-    else if ('limitPrice' in decision) this.#execute(trade, decision.limitPrice);
+    if (refusal !== null) this.#refuse(trade, refusal, revision);
+    else if ('limitPrice' in decision) this.#execute(trade, decision.limitPrice, revision);
     return { kind: 'marked', trade: { ...trade } };
   }
 
-  #refuse(trade: Trade, refusal: Refusal): void {
+  #refuse(trade: Trade, refusal: Refusal, revision: number): void {
+    trade.finalRevision = revision;
     const { needed, available } = 'needed' in refusal ? refusal : { needed: null, available: null };
     trade.status = nextStatus(trade.status, 'refuse');
     trade.rejectCode = refusal.code;
@@ -120,7 +129,8 @@ export class MemoryDatabase {
     trade.rejectAvailable = available;
   }
 
-  #execute(trade: Trade, limitPrice: bigint): void {
+  #execute(trade: Trade, limitPrice: bigint, revision: number): void {
+    trade.executedRevision = revision;
     trade.status = nextStatus(trade.status, 'execute');
     trade.limitPrice = limitPrice;
     trade.hold = holdFor(trade, limitPrice);
@@ -135,6 +145,14 @@ export class MemoryDatabase {
   #meansFor({ customerId, stockTicker }: Trade): Means {
     const { quantity: shares, held: sharesHeld } = this.positions.get(`${customerId} ${stockTicker}`) ?? NO_SHARES;
     return { ...this.#balance(customerId), shares, sharesHeld };
+  }
+
+  /** Counts a change of the customer. @returns its revision */
+  #changed(customerId: string): number {
+    this.version += 1;
+    const balance = this.#balance(customerId);
+    balance.revision += 1;
+    return balance.revision;
   }
 
   #balance(customerId: string): Balance {
@@ -164,7 +182,7 @@ export class MemoryDatabase {
     const trade = this.trades.get(report.tradeId);
     if (trade?.status !== 'executed' || !isAboutOrder(report, trade)) return null;
     const { outcome } = report;
-    this.version += 1;
+    trade.finalRevision = this.#changed(trade.customerId);
     this.#hold(trade, -1n);
     trade.executedAt = outcome.executedAt;
     if (outcome.kind === 'rejected') {

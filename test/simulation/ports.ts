@@ -115,6 +115,7 @@ export function busOf(process: SimulatedProcess, { world, random, network, bus, 
   };
   return {
     tradePlaced: ({ partition, customerId }: Trade) => send(() => bus.publishWakeup(partition, customerId)),
+    tradeMarked: () => {},
     tradeSettled: ({ partition, customerId, id }: Trade) => send(() => bus.publishSettled(partition, customerId, id)),
     onSettled: (partition, handle) =>
       subscribed(bus.listenSettled(partition, (customerId, tradeId) => receive(() => handle(customerId, tradeId)))),

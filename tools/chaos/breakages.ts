@@ -152,8 +152,8 @@ export const BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch(
         SETTLE,
-        "WHERE status = 'filled' OR type = 'buy' GROUP BY customer_id",
-        "WHERE status = 'filled' GROUP BY customer_id",
+        'SELECT customer_id, sum(hold) AS hold,',
+        "SELECT customer_id, sum(CASE status WHEN 'filled' THEN hold ELSE 0 END) AS hold,",
       ),
     ],
     faults: 'exchange.reject',
@@ -172,6 +172,13 @@ export const BREAKAGES: ChaosBreakage[] = [
     patches: [patch(SETTLE, 'SET quantity = p.quantity + EXCLUDED.quantity', 'SET quantity = EXCLUDED.quantity + p.held')],
     faults: 'worker.kill',
     seenBy: 'shares',
+  },
+  {
+    name: 'uncounted-fill',
+    what: 'a settlement is not counted in the customer’s revision',
+    patches: [patch(SETTLE, 'revision = s.revision, ', '')],
+    faults: 'worker.kill',
+    seenBy: 'revisions',
   },
   {
     name: 'dear-fill-ignored',

@@ -2,7 +2,9 @@ import { type ConsumerInfo, type JetStreamClient, type JetStreamManager, jetstre
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Log, Metrics } from '@stockbroker/runtime';
 import { backoffMs, sleep } from '@stockbroker/runtime';
-import { ensureWakeupConsumer, ensureWakeupStream, settledSubject, wakeupSubject } from './streams.ts';
+import type { Trade } from '@stockbroker/trading';
+import { publishChanged, publishSettled } from './publishSettled.ts';
+import { ensureWakeupConsumer, ensureWakeupStream, settledSubject, updatesSubject, wakeupSubject } from './streams.ts';
 
 export interface BusOptions {
   connection: Promise<NatsConnection>;
@@ -13,11 +15,7 @@ export interface BusOptions {
 }
 
 /** A trade as wake-ups tell of it. */
-export interface TradeRef {
-  id: string;
-  customerId: string;
-  partition: number;
-}
+export type TradeRef = Pick<Trade, 'id' | 'customerId' | 'partition' | 'placedRevision' | 'executedRevision' | 'finalRevision'>;
 
 export interface Subscribed {
   stop(): Promise<void>;
@@ -58,10 +56,17 @@ export class Bus {
   }
 
   /** Wakes the trade's partition. Returns at once; a wake-up that fails is only counted. */
-  tradePlaced({ partition, customerId }: TradeRef): void {
+  tradePlaced(trade: TradeRef): void {
+    const { partition, customerId } = trade;
     if (this.#client === undefined || !this.#connected) this.#drop('disconnected');
     else if (this.#inFlight >= MAX_PUBLISHES_IN_FLIGHT) this.#drop('overload');
     else this.#publishWakeup(this.#client, partition, customerId);
+    this.#customerChanged(trade);
+  }
+
+  /** Tells whoever watches the customer. */
+  tradeMarked(trade: TradeRef): void {
+    this.#customerChanged(trade);
   }
 
   #publishWakeup(client: JetStreamClient, partition: number, customerId: string): void {
@@ -80,8 +85,34 @@ export class Bus {
   }
 
   /** Tells the partition's leader that the trade has ended. */
-  tradeSettled({ partition, customerId, id }: TradeRef): void {
-    if (this.#connected) this.#connection?.publish(settledSubject(partition), `${customerId} ${id}`);
+  tradeSettled(trade: TradeRef): void {
+    if (this.#connected && this.#connection !== undefined) publishSettled(this.#connection, trade);
+  }
+
+  #customerChanged(trade: TradeRef): void {
+    if (this.#connected && this.#connection !== undefined) publishChanged(this.#connection, trade);
+  }
+
+  /** Calls back with the customer's revision for each change, by whatever process. */
+  onCustomerChanged(customerId: string, handle: (revision: number) => void): Subscribed {
+    let subscription: Subscription | undefined;
+    let isStopped = false;
+    const subscribe = (connection: NatsConnection) => {
+      if (isStopped) return;
+      subscription = connection.subscribe(updatesSubject(customerId), {
+        callback: (error, message) => {
+          if (error === null) handle(Number(message.string()));
+        },
+      });
+    };
+    if (this.#connection !== undefined) subscribe(this.#connection);
+    else void this.#options.connection.then(subscribe, () => {}); // Given up is told by the bus itself.
+    return {
+      stop: async () => {
+        isStopped = true;
+        subscription?.unsubscribe();
+      },
+    };
   }
 
   /** Calls back for each trade of the partition that is settled, by whatever process. */

@@ -4,6 +4,8 @@ const WAKEUP_STREAM = 'TRADES';
 
 export const wakeupSubject = (partition: number): string => `trades.${partition}`;
 export const settledSubject = (partition: number): string => `settled.${partition}`;
+/** Not of a partition: gateways listen to their watchers' customers alone. */
+export const updatesSubject = (customerId: string): string => `updates.${customerId}`;
 const wakeupConsumer = (partition: number): string => `partition-${partition}`;
 
 /** How long a wake-up may be worked on before it is delivered again. Repeated wake-ups do nothing. */

@@ -1,5 +1,5 @@
 export { fromOrderReport, MalformedReportError } from './convert.ts';
 export { createExchangeClient, type ExchangeClient, type ExchangeClientOptions } from './exchangeClient.ts';
 export type { ListedOrder, OrderRange } from './listOrders.ts';
-export type { QuotedAt, Quotes } from './quotes.ts';
+export type { QuotedAt, Quotes, TickerQuote } from './quotes.ts';
 export { callbackUrlVariable, exchangeVariables } from './variables.ts';

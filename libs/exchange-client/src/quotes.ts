@@ -15,11 +15,18 @@ export interface QuotedAt {
   quotedAt: Date | undefined;
 }
 
+/** The latest quote of a ticker; null when the exchange gives none. */
+export interface TickerQuote {
+  stockTicker: string;
+  latest: QuotedAt | null;
+}
+
 /** The latest quotes of all tickers, kept by the exchange's stream. */
 export class Quotes {
   readonly #client: RpcClient<typeof ExchangeServiceDefinition>;
   readonly #log: Log;
-  readonly #quotes = new Map<string, QuotedAt | null>();
+  readonly #quotes = new Map<string, { latest: QuotedAt | null; version: number }>();
+  #version = 0;
   readonly #stopped = new AbortController();
   #lastMessageMs = Number.NEGATIVE_INFINITY;
   #hasSnapshot = false;
@@ -43,7 +50,22 @@ export class Quotes {
 
   /** The current quote, without waiting. Undefined for a ticker that is not listed, null when there is no quote. */
   latest(stockTicker: string): QuotedAt | null | undefined {
-    return this.#quotes.get(stockTicker);
+    return this.#quotes.get(stockTicker)?.latest;
+  }
+
+  /** Rises with each message of the exchange. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Of these tickers, by default all, those whose quote has changed since a version. */
+  changedSince(version: number, tickers: Iterable<string> = this.#quotes.keys()): TickerQuote[] {
+    const changed: TickerQuote[] = [];
+    for (const stockTicker of tickers) {
+      const known = this.#quotes.get(stockTicker);
+      if (known !== undefined && known.version > version) changed.push({ stockTicker, latest: known.latest });
+    }
+    return changed;
   }
 
   /** The current quote; waits up to `waitMs` for one. */
@@ -51,7 +73,7 @@ export class Quotes {
     const deadline = performance.now() + waitMs;
     for (;;) {
       if (!this.isLive() || !this.#hasSnapshot) return { kind: 'unreachable' };
-      const latest = this.#quotes.get(stockTicker);
+      const latest = this.latest(stockTicker);
       if (latest === undefined) return { kind: 'unknown-ticker' };
       if (latest !== null) return { kind: 'quote', quote: latest.quote };
       if (performance.now() >= deadline) return { kind: 'no-quote' };
@@ -75,9 +97,11 @@ export class Quotes {
       const signal = AbortSignal.any([this.#stopped.signal, connection.signal]);
       try {
         for await (const { quotes } of this.#client.streamQuotes({}, { signal })) {
+          this.#version += 1;
           for (const message of quotes) {
             const quote = fromQuote(message);
-            this.#quotes.set(message.ticker, quote === null ? null : { quote, quotedAt: message.quotedAt });
+            const latest = quote === null ? null : { quote, quotedAt: message.quotedAt };
+            this.#quotes.set(message.ticker, { latest, version: this.#version });
           }
           if (quotes.length > 0) this.#hasSnapshot = true;
           this.#lastMessageMs = performance.now();

@@ -1,5 +1,6 @@
 import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
-import type { Trade } from '@stockbroker/trading';
+import type { KnownRevision, WatchingStore } from '@stockbroker/trade-flow';
+import type { Account, Trade } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 import { attempt } from './errors.ts';
@@ -8,10 +9,13 @@ import { listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
-import { type AccountRecord, readAccount } from './readAccount.ts';
+import { readAccount } from './readAccount.ts';
+import { readChanges } from './readChanges.ts';
 import { type DatabaseHealth, readHealth } from './readHealth.ts';
+import { readNewRevisions } from './readNewRevisions.ts';
 import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
 import { readOpenCustomers } from './readOpenCustomers.ts';
+import { readSnapshots } from './readSnapshots.ts';
 import { readTrades } from './readTrades.ts';
 import { settleTrades } from './settleTrades.ts';
 import type { storeVariables } from './variables.ts';
@@ -20,11 +24,15 @@ export interface StoreOptions extends DatabaseOptions, BatchLimits {}
 
 /** A page may have 500 trades: this bounds the answer to one statement. */
 const PAGES_IN_A_BATCH = 32;
+/** A snapshot may have a thousand. */
+const SNAPSHOTS_IN_A_BATCH = 16;
+
+type SnapshotOf = Parameters<WatchingStore['readSnapshot']>[0];
 
 /** The broker's database, as the flow's ports and a few plain reads. */
-export interface Store extends TradeStore {
+export interface Store extends TradeStore, WatchingStore {
   listTrades(page: TradePage): Promise<Trade[]>;
-  readAccount(customerId: string): Promise<AccountRecord | null>;
+  readAccount(customerId: string): Promise<Account | null>;
   /** For dashboards and alerts. */
   readHealth(): Promise<DatabaseHealth>;
   /** Does one round trip. @throws StoreUnavailableError */
@@ -69,6 +77,14 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       maxBatch: PAGES_IN_A_BATCH,
       concurrency: 2,
     }),
+    readSnapshot: batchers.of('readSnapshots', (asked: SnapshotOf[]) => attempt(() => readSnapshots(db, asked)), {
+      maxBatch: SNAPSHOTS_IN_A_BATCH,
+      concurrency: 2,
+    }),
+    readChanges: batchers.of('readChanges', (asked: KnownRevision[]) => attempt(() => readChanges(db, asked)), {
+      concurrency: 2,
+    }),
+    readNewRevisions: (known) => attempt(() => readNewRevisions(db, known)),
     readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
     readHealth: () => readHealth(db),
     ping: async () => {

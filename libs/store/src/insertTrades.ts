@@ -3,40 +3,44 @@ import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
 import type { Database } from './database.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
+type Inserted = Pick<Trade, 'id' | 'seq' | 'createdAt' | 'placedRevision'>;
+
 /**
  * Stores placed trades, in the order given. A trade whose client order id the customer has used is not stored again.
  *
  * seq is the order in which a customer's trades are executed, so a lower seq must never become visible after a higher one was
- * acted upon. Therefore each customer's insertions are serialized by an advisory lock held to the end of the transaction, and seq
- * is taken under it. Advisory locks cost no write, unlike locking the balance, and do not wait for a settlement. The locks are
- * taken in the order of their keys, so that two batches cannot deadlock.
+ * acted upon. Therefore each customer's insertions are serialized by the lock of the balance, as is every change of a customer, in
+ * the order of customer_id; seq and the customer's revision are taken under it.
  *
- * A trade of a customer without a balance is not stored. There is no foreign key, because its check would write a lock into the
- * balance's row for each trade.
+ * Where a trade turns out to be stored already, its revision stays unused. That is no change of anything, and told as one of the
+ * account. A trade of a customer without a balance is not stored.
  */
 export async function insertTrades(db: Database, trades: NewTrade[]): Promise<InsertResult[]> {
   const column = <K extends keyof NewTrade>(key: K) => trades.map((trade) => trade[key]);
-  const inserted = await db.$queryRaw<{ id: string; seq: bigint; createdAt: Date }[]>`/* insertTrades */
+  const inserted = await db.$queryRaw<Inserted[]>`/* insertTrades */
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(${column('id')}::uuid[], ${column('customerId')}::uuid[], ${column('partition')}::smallint[],
           ${column('clientOrderId')}::text[], ${column('stockTicker')}::text[], ${column('type')}::trade_type[],
           ${column('quantity')}::int[]) WITH ORDINALITY
         AS i(id, customer_id, partition, client_order_id, stock_ticker, type, quantity, rank)
-    ), locked AS MATERIALIZED (
-      SELECT pg_advisory_xact_lock(key)
-      FROM (SELECT DISTINCT hashtextextended(customer_id::text, 0) AS key FROM input ORDER BY key) AS keys
+    ), account AS MATERIALIZED (
+      SELECT i.*, b.revision FROM input i JOIN balances b ON b.customer_id = i.customer_id
+      ORDER BY b.customer_id FOR NO KEY UPDATE OF b
     ), inserted AS (
-      INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity)
-      SELECT i.id, i.customer_id, i.partition, i.client_order_id, i.stock_ticker, i.type, i.quantity
-      FROM input i JOIN balances b ON b.customer_id = i.customer_id
-      WHERE (SELECT count(*) FROM locked) > 0
-      ORDER BY i.rank
+      INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, placed_revision)
+      SELECT id, customer_id, partition, client_order_id, stock_ticker, type, quantity,
+        revision + row_number() OVER (PARTITION BY customer_id ORDER BY rank)
+      FROM account ORDER BY rank
       ON CONFLICT (customer_id, client_order_id) DO NOTHING
-      RETURNING id, customer_id, partition, seq, created_at
+      RETURNING id, customer_id, partition, seq, created_at, placed_revision
     ), opened AS (
       INSERT INTO open_trades (partition, customer_id, seq, trade_id) SELECT partition, customer_id, seq, id FROM inserted
+    ), counted AS (
+      UPDATE balances b SET revision = i.revision
+      FROM (SELECT customer_id, max(placed_revision) AS revision FROM inserted GROUP BY customer_id) AS i
+      WHERE b.customer_id = i.customer_id
     )
-    SELECT id, seq, created_at AS "createdAt" FROM inserted`;
+    SELECT id, seq, created_at AS "createdAt", placed_revision AS "placedRevision" FROM inserted`;
   const byId = new Map(inserted.map((row) => [row.id, row]));
   const existing = await readExisting(
     db,

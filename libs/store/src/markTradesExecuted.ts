@@ -36,11 +36,11 @@ export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<M
     ), led AS MATERIALIZED (
       SELECT i.* FROM input i JOIN fence f ON f.partition = i.partition AND f.epoch = i.epoch
     ), account AS MATERIALIZED (
-      SELECT l.*, b.amount - b.held AS spendable, b.buys_blocked FROM led l JOIN balances b ON b.customer_id = l.customer_id
+      SELECT l.*, b.amount - b.held AS spendable, b.buys_blocked, b.revision + 1 AS revision FROM led l JOIN balances b ON b.customer_id = l.customer_id
       ORDER BY b.customer_id FOR NO KEY UPDATE OF b
     ), candidate AS MATERIALIZED (
       SELECT t.id, t.customer_id, t.stock_ticker, t.type, t.quantity, a.limit_price, a.reject_code, a.reason, a.spendable,
-        a.buys_blocked, CASE t.type WHEN 'buy' THEN t.quantity * a.limit_price ELSE 0 END AS hold
+        a.buys_blocked, a.revision, CASE t.type WHEN 'buy' THEN t.quantity * a.limit_price ELSE 0 END AS hold
       FROM account a JOIN trades t ON t.id = a.trade_id
       WHERE t.status = 'placed' AND NOT EXISTS (
         SELECT FROM open_trades older
@@ -67,6 +67,8 @@ export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<M
         limit_price = CASE WHEN c.code IS NULL THEN c.limit_price END,
         hold = CASE WHEN c.code IS NULL THEN c.hold END,
         submitted_at = CASE WHEN c.code IS NULL THEN now() END,
+        executed_revision = CASE WHEN c.code IS NULL THEN c.revision END,
+        final_revision = CASE WHEN c.code IS NOT NULL THEN c.revision END,
         reject_code = c.code,
         reject_needed = CASE c.code WHEN 'INSUFFICIENT_FUNDS' THEN c.hold WHEN 'INSUFFICIENT_SHARES' THEN c.quantity END,
         reject_available = CASE c.code WHEN 'INSUFFICIENT_FUNDS' THEN c.spendable WHEN 'INSUFFICIENT_SHARES' THEN c.shares END,
@@ -80,8 +82,9 @@ export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<M
       FROM checked c WHERE t.id = c.id AND t.status = 'placed'
       RETURNING t.*
     ), cash_held AS (
-      UPDATE balances b SET held = b.held + m.hold, last_modified = now()
-      FROM marked m WHERE m.status = 'executed' AND m.type = 'buy' AND b.customer_id = m.customer_id
+      UPDATE balances b SET revision = coalesce(m.executed_revision, m.final_revision), held = b.held + coalesce(m.hold, 0),
+        last_modified = CASE WHEN m.hold > 0 THEN now() ELSE b.last_modified END
+      FROM marked m WHERE b.customer_id = m.customer_id
     ), shares_held AS (
       UPDATE positions p SET held = p.held + m.quantity
       FROM marked m

@@ -1,20 +1,10 @@
-import type { UsdE4 } from '@stockbroker/trading';
+import type { Account } from '@stockbroker/trading';
 import type { Database } from './database.ts';
 
-export interface AccountRecord {
-  customerId: string;
-  amount: UsdE4;
-  held: UsdE4;
-  buysBlocked: boolean;
-  lastModified: Date;
-  /** Stocks of which the customer has any, by ticker. */
-  positions: { stockTicker: string; quantity: bigint; held: bigint }[];
-}
-
-type Row = Omit<AccountRecord, 'positions'> & { stockTicker: string | null; quantity: bigint; sharesHeld: bigint };
+type Row = Omit<Account, 'positions'> & { stockTicker: string | null; quantity: bigint; sharesHeld: bigint };
 
 /** Cash and shares of one customer at one moment: a single statement, or a settlement could fall between two. */
-export async function readAccount(db: Database, customerId: string): Promise<AccountRecord | null> {
+export async function readAccount(db: Database, customerId: string): Promise<Account | null> {
   const rows = await db.$queryRaw<Row[]>`/* readAccount */
     SELECT b.customer_id AS "customerId", b.amount, b.held, b.buys_blocked AS "buysBlocked", b.last_modified AS "lastModified",
       p.stock_ticker AS "stockTicker", p.quantity, p.held AS "sharesHeld"

@@ -5,7 +5,7 @@ import type { Database } from './database.ts';
 export interface Tables {
   /** In the order placed. */
   trades: Trade[];
-  balances: { customerId: string; amount: UsdE4; held: UsdE4; buysBlocked: boolean }[];
+  balances: { customerId: string; amount: UsdE4; held: UsdE4; buysBlocked: boolean; revision: number }[];
   positions: { customerId: string; stockTicker: string; quantity: bigint; held: bigint }[];
   /** Ids of the rows of open_trades. */
   openTradeIds: string[];

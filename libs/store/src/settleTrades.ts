@@ -8,7 +8,8 @@ import { TRADE_COLUMNS } from './tradeColumns.ts';
  * that is not executed, or not about the order that was placed, changes nothing and has null in the answer.
  *
  * A buy's hold is released and its actual cost taken, also when that is more than the hold or than the balance: the shares were
- * bought. Such an account's buys are blocked. Locks as in markTradesExecuted: the balances first, by customer_id.
+ * bought. Such an account's buys are blocked. Of a customer's trades one at most is executed, so the next revision is that one's.
+ * Locks as in markTradesExecuted: the balances first, by customer_id.
  */
 export async function settleTrades(db: Database, reports: OrderReport[]): Promise<(Settled | null)[]> {
   const filled = reports.map(({ outcome }) => (outcome.kind === 'filled' ? outcome : null));
@@ -24,11 +25,11 @@ export async function settleTrades(db: Database, reports: OrderReport[]): Promis
           ${rejected.map((r) => (r === null ? null : describeRefusal(r.refusal)))}::text[])
         AS r(trade_id, stock_ticker, type, quantity, status, executed_at, price, execution_id, reject_code, reason)
     ), account AS MATERIALIZED (
-      SELECT r.*, b.amount FROM report r JOIN trades t ON t.id = r.trade_id JOIN balances b ON b.customer_id = t.customer_id
+      SELECT r.*, b.amount, b.revision FROM report r JOIN trades t ON t.id = r.trade_id JOIN balances b ON b.customer_id = t.customer_id
       ORDER BY b.customer_id FOR NO KEY UPDATE OF b
     ), settled AS (
       UPDATE trades t SET status = a.status, executed_at = a.executed_at, price = a.price, execution_id = a.execution_id,
-        reject_code = a.reject_code, reason = a.reason
+        reject_code = a.reject_code, reason = a.reason, final_revision = a.revision + 1
       FROM account a
       WHERE t.id = a.trade_id AND t.status = 'executed'
         AND t.stock_ticker = a.stock_ticker AND t.type = a.type AND t.quantity = a.quantity
@@ -36,11 +37,11 @@ export async function settleTrades(db: Database, reports: OrderReport[]): Promis
         AND (t.quantity * t.price > t.hold OR t.quantity * t.price > a.amount) AS overdrawn
     ), cash_moved AS (
       UPDATE balances b SET amount = b.amount + s.proceeds, held = b.held - s.hold, buys_blocked = b.buys_blocked OR s.overdrawn,
-        last_modified = now()
+        revision = s.revision, last_modified = CASE WHEN s.proceeds <> 0 OR s.hold > 0 THEN now() ELSE b.last_modified END
       FROM (
-        SELECT customer_id, sum(hold) AS hold, bool_or(overdrawn) AS overdrawn,
+        SELECT customer_id, sum(hold) AS hold, bool_or(overdrawn) AS overdrawn, max(final_revision) AS revision,
           sum(CASE WHEN status = 'rejected' THEN 0 WHEN type = 'buy' THEN -quantity * price ELSE quantity * price END) AS proceeds
-        FROM settled WHERE status = 'filled' OR type = 'buy' GROUP BY customer_id
+        FROM settled GROUP BY customer_id
       ) AS s WHERE b.customer_id = s.customer_id
     ), shares_bought AS (
       INSERT INTO positions AS p (customer_id, stock_ticker, quantity)

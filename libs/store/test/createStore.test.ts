@@ -130,7 +130,7 @@ test('a statement that takes too long is given up as StoreUnavailableError', asy
   const done = Promise.withResolvers<void>();
   const locking = bank.db.$transaction(
     async (tx) => {
-      await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${customerId}, 0))`;
+      await tx.$executeRaw`SELECT FROM balances WHERE customer_id = ${customerId}::uuid FOR NO KEY UPDATE`;
       locked.resolve();
       await done.promise;
     },

@@ -7,6 +7,7 @@ import { checkNegative } from './checks/negative.ts';
 import { checkOneAtATime } from './checks/oneAtATime.ts';
 import { checkPlacementOrder } from './checks/placementOrder.ts';
 import { type EvidenceSources, readEvidence } from './checks/readEvidence.ts';
+import { checkRevisions } from './checks/revisions.ts';
 
 export interface BooksOptions extends EvidenceSources {
   /** What each customer began with. */
@@ -25,7 +26,7 @@ export interface BooksReport {
   violations: string[];
 }
 
-const ALWAYS: Check[] = [checkCash, checkShares, checkHolds, checkOpenTrades, checkOrders, checkPlacementOrder];
+const ALWAYS: Check[] = [checkCash, checkShares, checkHolds, checkOpenTrades, checkOrders, checkPlacementOrder, checkRevisions];
 /** What holds only of an exchange that keeps to its own journal. */
 const OF_AN_HONEST_EXCHANGE: Check[] = [checkOutcomes, checkOneAtATime, checkNegative];
 

@@ -5,15 +5,22 @@ export { type LeaderOptions, PartitionLeader } from './leader.ts';
 export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
 // settled on the exchange's callback.
 export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
+// Its customer watches all that,
+export { Changes, type ChangesPorts } from './watch/changes.ts';
+export { type WatchEvent, type WatchPorts, watchTrades } from './watch/watchTrades.ts';
 // What all of them need from the world,
 export {
   type Clock,
+  type CustomerNews,
+  type CustomerState,
   type Decision,
   type Exchange,
   ExchangeInDoubtError,
   type ExecutingStore,
   type FlowEvent,
   type InsertResult,
+  type KnownRevision,
+  MAX_CHANGED_TRADES,
   type Mark,
   type MarketHours,
   type MarkResult,
@@ -27,6 +34,7 @@ export {
   StoreRefusedError,
   StoreUnavailableError,
   type SubmitAnswer,
+  type WatchingStore,
   type Wakeups,
 } from './ports.ts';
 // and what they tell people and dashboards.

@@ -1,10 +1,11 @@
 import type { OrderReport, Trade } from '@stockbroker/trading';
 import { type DecidePorts, decide } from './decide.ts';
-import { ExchangeInDoubtError, type ExecutingStore, type Observe, type Random } from './ports.ts';
+import { ExchangeInDoubtError, type ExecutingStore, type Observe, type Random, type Wakeups } from './ports.ts';
 import { quarantineReport, type SettlePorts, settleReport } from './settleReport.ts';
 
 export interface LanePorts extends DecidePorts, SettlePorts {
   store: ExecutingStore & SettlePorts['store'];
+  wakeups: Pick<Wakeups, 'tradeMarked' | 'tradeSettled'>;
   random: Random;
   observe: Observe;
 }
@@ -140,6 +141,7 @@ export class Lane {
     const result = await this.#ports.store.markExecuted({ trade, epoch: this.#leadership.epoch, decision });
     switch (result.kind) {
       case 'marked':
+        this.#ports.wakeups.tradeMarked(result.trade);
         if (result.trade.status === 'executed') {
           this.#ports.observe({ kind: 'executed', trade: result.trade });
           await this.#submit(result.trade);

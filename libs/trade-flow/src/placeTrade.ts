@@ -3,7 +3,7 @@ import type { Clock, Observe, PlacingStore, Random, Wakeups } from './ports.ts';
 
 export interface PlacePorts {
   store: PlacingStore;
-  wakeups: Wakeups;
+  wakeups: Pick<Wakeups, 'tradePlaced'>;
   clock: Clock;
   random: Random;
   observe: Observe;

@@ -1,4 +1,4 @@
-import type { NewTrade, OrderReport, Quote, Refusal, Trade, UsdE4 } from '@stockbroker/trading';
+import type { Account, NewTrade, OrderReport, Quote, Refusal, Trade, UsdE4 } from '@stockbroker/trading';
 
 /**
  * Everything that the flow needs from the world: there is no clock, timer, random number or I/O in this library but through
@@ -130,7 +130,38 @@ export interface MarketHours {
 /** Wakes others. Wake-ups may be lost: nothing but time depends on them. */
 export interface Wakeups {
   tradePlaced(trade: Trade): void;
+  /** Executed, or rejected before it was sent. */
+  tradeMarked(trade: Trade): void;
   tradeSettled(trade: Trade): void;
+}
+
+/** How a customer's account stood at one revision, with some of the trades as they stood then. */
+export interface CustomerState {
+  revision: number;
+  account: Account;
+  trades: Trade[];
+}
+
+export interface WatchingStore {
+  /** All open trades, up to a bound, and the newest of all, newest first. Null: there is no such customer. */
+  readSnapshot(customer: { customerId: string; partition: number }): Promise<CustomerState | null>;
+  /** The trades that have changed since a revision, in the order placed. 'too many': more than MAX_CHANGED_TRADES have. */
+  readChanges(since: { customerId: string; revision: number }): Promise<CustomerState | 'too many' | null>;
+  /** Of these customers those that have a higher revision by now, with that revision. */
+  readNewRevisions(known: KnownRevision[]): Promise<KnownRevision[]>;
+}
+
+/** More trades than these are not told one by one. */
+export const MAX_CHANGED_TRADES = 1_000;
+
+export interface KnownRevision {
+  customerId: string;
+  revision: number;
+}
+
+/** News of customers' changes, from whatever process made them. They may be lost, doubled or late. */
+export interface CustomerNews {
+  onCustomerChanged(customerId: string, handle: (revision: number) => void): { stop(): Promise<void> };
 }
 
 /** What happened, for logs and metrics. */

@@ -3,7 +3,7 @@ import { type Observe, type Settled, type SettlingStore, StoreRefusedError, type
 
 export interface SettlePorts {
   store: SettlingStore;
-  wakeups: Wakeups;
+  wakeups: Pick<Wakeups, 'tradeSettled'>;
   observe: Observe;
 }
 

@@ -13,7 +13,7 @@ const NEW_TRADE: NewTrade = {
   quantity: 1,
 };
 const TRADE: Trade = {
-  ...placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0) }),
+  ...placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0), placedRevision: 1 }),
   status: 'executed',
   limitPrice: 100_000n,
   hold: 100_000n,
@@ -48,7 +48,7 @@ async function waitsWith(answers: (OrderReport | 'open' | 'away')[]): Promise<nu
     },
     clock: { now: () => 0, sleep: async (ms: number) => void waits.push(ms) },
     random: { number: () => 0.5 },
-    wakeups: { tradeSettled: () => {} },
+    wakeups: { tradeMarked: () => {}, tradeSettled: () => {} },
     observe: () => {},
   } as unknown as LanePorts;
   const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };

@@ -15,6 +15,7 @@ export { validateOrder, type Violation } from './validateOrder.ts';
 export { isTicker } from './ticker.ts';
 export { isUuid, uuidV7 } from './ids.ts';
 export { formatUsd, parseUsd, type UsdE4 } from './money.ts';
+export type { Account } from './account.ts';
 // who works on it,
 export { fnv1a32, partitionOf } from './partition.ts';
 export { assignClusters } from './assignClusters.ts';
@@ -23,5 +24,7 @@ export { checkMeans, collar, holdFor, type Means, type Quote } from './risk.ts';
 export { describeRefusal, REJECT_CODES, type RejectCode, type Refusal } from './refusal.ts';
 // how it ends,
 export { isAboutOrder, isSameOutcome, type OrderReport, type Outcome } from './orderReport.ts';
-// and what may follow what.
+// what may follow what,
 export { IllegalTransitionError, isFinal, nextStatus, TRADE_EVENTS, type TradeEvent } from './transitions.ts';
+// and what came when.
+export { revisionOf, type TradeVersion, versionsOf } from './history.ts';

@@ -49,13 +49,18 @@ export interface Trade extends NewTrade {
   submittedAt: Date | null;
   /** When the exchange completed it, by the exchange's clock. */
   executedAt: Date | null;
+  /** The customer's revision at which it was placed; 0 for trades of before there were revisions. */
+  placedRevision: number;
+  executedRevision: number | null;
+  /** The customer's revision at which it was filled or rejected. */
+  finalRevision: number | null;
 }
 
 /** A trade that was just stored: nothing has happened to it yet. */
-export function placedTrade(trade: NewTrade, { seq, createdAt }: Pick<Trade, 'seq' | 'createdAt'>): Trade {
+export function placedTrade(trade: NewTrade, stored: Pick<Trade, 'seq' | 'createdAt' | 'placedRevision'>): Trade {
   return {
     ...trade,
-    seq,
+    ...stored,
     status: 'placed',
     rejectCode: null,
     reason: null,
@@ -65,9 +70,10 @@ export function placedTrade(trade: NewTrade, { seq, createdAt }: Pick<Trade, 'se
     hold: null,
     price: null,
     executionId: null,
-    createdAt,
     submittedAt: null,
     executedAt: null,
+    executedRevision: null,
+    finalRevision: null,
   };
 }
 

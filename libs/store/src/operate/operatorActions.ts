@@ -40,7 +40,7 @@ export async function unblockAccount(
   const rows = await attempt(
     () => db.$queryRaw<unknown[]>`
       WITH unblocked AS (
-        UPDATE balances SET buys_blocked = false, last_modified = now()
+        UPDATE balances SET buys_blocked = false, revision = revision + 1, last_modified = now()
         WHERE customer_id = ${customerId}::uuid AND buys_blocked AND (${evenBelowZero} OR (amount >= 0 AND amount >= held))
         RETURNING customer_id
       )

@@ -11,6 +11,7 @@ import { checkOneAtATime } from './oneAtATime.ts';
 import { checkOneTradePerRequest } from './oneTradePerRequest.ts';
 import { checkAcknowledgedOrder, checkPlacementOrder } from './placementOrder.ts';
 import { checkQuarantine } from './quarantine.ts';
+import { checkRevisions } from './revisions.ts';
 
 /** Every promise, in the order in which a reader wants to know which one is broken. */
 const CHECKS: Check[] = [
@@ -29,6 +30,7 @@ const CHECKS: Check[] = [
   checkAnswers,
   checkAccountReads,
   checkQuarantine,
+  checkRevisions,
   checkErrors,
 ];
 

@@ -1075,7 +1075,10 @@ export const TradeScalarFieldEnum = {
   executionId: 'executionId',
   createdAt: 'createdAt',
   submittedAt: 'submittedAt',
-  executedAt: 'executedAt'
+  executedAt: 'executedAt',
+  placedRevision: 'placedRevision',
+  executedRevision: 'executedRevision',
+  finalRevision: 'finalRevision'
 } as const
 
 export type TradeScalarFieldEnum = (typeof TradeScalarFieldEnum)[keyof typeof TradeScalarFieldEnum]
@@ -1096,6 +1099,7 @@ export const BalanceScalarFieldEnum = {
   amount: 'amount',
   held: 'held',
   buysBlocked: 'buysBlocked',
+  revision: 'revision',
   lastModified: 'lastModified'
 } as const
 

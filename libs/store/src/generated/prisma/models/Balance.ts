@@ -30,11 +30,13 @@ export type AggregateBalance = {
 export type BalanceAvgAggregateOutputType = {
   amount: number | null
   held: number | null
+  revision: number | null
 }
 
 export type BalanceSumAggregateOutputType = {
   amount: bigint | null
   held: bigint | null
+  revision: number | null
 }
 
 export type BalanceMinAggregateOutputType = {
@@ -42,6 +44,7 @@ export type BalanceMinAggregateOutputType = {
   amount: bigint | null
   held: bigint | null
   buysBlocked: boolean | null
+  revision: number | null
   lastModified: Date | null
 }
 
@@ -50,6 +53,7 @@ export type BalanceMaxAggregateOutputType = {
   amount: bigint | null
   held: bigint | null
   buysBlocked: boolean | null
+  revision: number | null
   lastModified: Date | null
 }
 
@@ -58,6 +62,7 @@ export type BalanceCountAggregateOutputType = {
   amount: number
   held: number
   buysBlocked: number
+  revision: number
   lastModified: number
   _all: number
 }
@@ -66,11 +71,13 @@ export type BalanceCountAggregateOutputType = {
 export type BalanceAvgAggregateInputType = {
   amount?: true
   held?: true
+  revision?: true
 }
 
 export type BalanceSumAggregateInputType = {
   amount?: true
   held?: true
+  revision?: true
 }
 
 export type BalanceMinAggregateInputType = {
@@ -78,6 +85,7 @@ export type BalanceMinAggregateInputType = {
   amount?: true
   held?: true
   buysBlocked?: true
+  revision?: true
   lastModified?: true
 }
 
@@ -86,6 +94,7 @@ export type BalanceMaxAggregateInputType = {
   amount?: true
   held?: true
   buysBlocked?: true
+  revision?: true
   lastModified?: true
 }
 
@@ -94,6 +103,7 @@ export type BalanceCountAggregateInputType = {
   amount?: true
   held?: true
   buysBlocked?: true
+  revision?: true
   lastModified?: true
   _all?: true
 }
@@ -189,6 +199,7 @@ export type BalanceGroupByOutputType = {
   amount: bigint
   held: bigint
   buysBlocked: boolean
+  revision: number
   lastModified: Date
   _count: BalanceCountAggregateOutputType | null
   _avg: BalanceAvgAggregateOutputType | null
@@ -220,6 +231,7 @@ export type BalanceWhereInput = {
   amount?: Prisma.BigIntFilter<"Balance"> | bigint | number
   held?: Prisma.BigIntFilter<"Balance"> | bigint | number
   buysBlocked?: Prisma.BoolFilter<"Balance"> | boolean
+  revision?: Prisma.IntFilter<"Balance"> | number
   lastModified?: Prisma.DateTimeFilter<"Balance"> | Date | string
 }
 
@@ -228,6 +240,7 @@ export type BalanceOrderByWithRelationInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
   buysBlocked?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
   lastModified?: Prisma.SortOrder
 }
 
@@ -239,6 +252,7 @@ export type BalanceWhereUniqueInput = Prisma.AtLeast<{
   amount?: Prisma.BigIntFilter<"Balance"> | bigint | number
   held?: Prisma.BigIntFilter<"Balance"> | bigint | number
   buysBlocked?: Prisma.BoolFilter<"Balance"> | boolean
+  revision?: Prisma.IntFilter<"Balance"> | number
   lastModified?: Prisma.DateTimeFilter<"Balance"> | Date | string
 }, "customerId">
 
@@ -247,6 +261,7 @@ export type BalanceOrderByWithAggregationInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
   buysBlocked?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
   lastModified?: Prisma.SortOrder
   _count?: Prisma.BalanceCountOrderByAggregateInput
   _avg?: Prisma.BalanceAvgOrderByAggregateInput
@@ -263,6 +278,7 @@ export type BalanceScalarWhereWithAggregatesInput = {
   amount?: Prisma.BigIntWithAggregatesFilter<"Balance"> | bigint | number
   held?: Prisma.BigIntWithAggregatesFilter<"Balance"> | bigint | number
   buysBlocked?: Prisma.BoolWithAggregatesFilter<"Balance"> | boolean
+  revision?: Prisma.IntWithAggregatesFilter<"Balance"> | number
   lastModified?: Prisma.DateTimeWithAggregatesFilter<"Balance"> | Date | string
 }
 
@@ -271,6 +287,7 @@ export type BalanceCreateInput = {
   amount: bigint | number
   held?: bigint | number
   buysBlocked?: boolean
+  revision?: number
   lastModified?: Date | string
 }
 
@@ -279,6 +296,7 @@ export type BalanceUncheckedCreateInput = {
   amount: bigint | number
   held?: bigint | number
   buysBlocked?: boolean
+  revision?: number
   lastModified?: Date | string
 }
 
@@ -287,6 +305,7 @@ export type BalanceUpdateInput = {
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   held?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   buysBlocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  revision?: Prisma.IntFieldUpdateOperationsInput | number
   lastModified?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -295,6 +314,7 @@ export type BalanceUncheckedUpdateInput = {
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   held?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   buysBlocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  revision?: Prisma.IntFieldUpdateOperationsInput | number
   lastModified?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -303,6 +323,7 @@ export type BalanceCreateManyInput = {
   amount: bigint | number
   held?: bigint | number
   buysBlocked?: boolean
+  revision?: number
   lastModified?: Date | string
 }
 
@@ -311,6 +332,7 @@ export type BalanceUpdateManyMutationInput = {
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   held?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   buysBlocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  revision?: Prisma.IntFieldUpdateOperationsInput | number
   lastModified?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -319,6 +341,7 @@ export type BalanceUncheckedUpdateManyInput = {
   amount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   held?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   buysBlocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  revision?: Prisma.IntFieldUpdateOperationsInput | number
   lastModified?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -327,12 +350,14 @@ export type BalanceCountOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
   buysBlocked?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
   lastModified?: Prisma.SortOrder
 }
 
 export type BalanceAvgOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
 }
 
 export type BalanceMaxOrderByAggregateInput = {
@@ -340,6 +365,7 @@ export type BalanceMaxOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
   buysBlocked?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
   lastModified?: Prisma.SortOrder
 }
 
@@ -348,12 +374,14 @@ export type BalanceMinOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
   buysBlocked?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
   lastModified?: Prisma.SortOrder
 }
 
 export type BalanceSumOrderByAggregateInput = {
   amount?: Prisma.SortOrder
   held?: Prisma.SortOrder
+  revision?: Prisma.SortOrder
 }
 
 export type BoolFieldUpdateOperationsInput = {
@@ -367,6 +395,7 @@ export type BalanceSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   amount?: boolean
   held?: boolean
   buysBlocked?: boolean
+  revision?: boolean
   lastModified?: boolean
 }, ExtArgs["result"]["balance"]>
 
@@ -375,6 +404,7 @@ export type BalanceSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   amount?: boolean
   held?: boolean
   buysBlocked?: boolean
+  revision?: boolean
   lastModified?: boolean
 }, ExtArgs["result"]["balance"]>
 
@@ -383,6 +413,7 @@ export type BalanceSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   amount?: boolean
   held?: boolean
   buysBlocked?: boolean
+  revision?: boolean
   lastModified?: boolean
 }, ExtArgs["result"]["balance"]>
 
@@ -391,10 +422,11 @@ export type BalanceSelectScalar = {
   amount?: boolean
   held?: boolean
   buysBlocked?: boolean
+  revision?: boolean
   lastModified?: boolean
 }
 
-export type BalanceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"customerId" | "amount" | "held" | "buysBlocked" | "lastModified", ExtArgs["result"]["balance"]>
+export type BalanceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"customerId" | "amount" | "held" | "buysBlocked" | "revision" | "lastModified", ExtArgs["result"]["balance"]>
 
 export type $BalancePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Balance"
@@ -407,6 +439,10 @@ export type $BalancePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * Set when a fill cost more than was held for it; an operator clears it.
      */
     buysBlocked: boolean
+    /**
+     * How often the customer's trades or account have changed.
+     */
+    revision: number
     lastModified: Date
   }, ExtArgs["result"]["balance"]>
   composites: {}
@@ -835,6 +871,7 @@ export interface BalanceFieldRefs {
   readonly amount: Prisma.FieldRef<"Balance", 'BigInt'>
   readonly held: Prisma.FieldRef<"Balance", 'BigInt'>
   readonly buysBlocked: Prisma.FieldRef<"Balance", 'Boolean'>
+  readonly revision: Prisma.FieldRef<"Balance", 'Int'>
   readonly lastModified: Prisma.FieldRef<"Balance", 'DateTime'>
 }
     

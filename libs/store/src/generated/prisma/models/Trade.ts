@@ -35,6 +35,9 @@ export type TradeAvgAggregateOutputType = {
   limitPrice: number | null
   hold: number | null
   price: number | null
+  placedRevision: number | null
+  executedRevision: number | null
+  finalRevision: number | null
 }
 
 export type TradeSumAggregateOutputType = {
@@ -46,6 +49,9 @@ export type TradeSumAggregateOutputType = {
   limitPrice: bigint | null
   hold: bigint | null
   price: bigint | null
+  placedRevision: number | null
+  executedRevision: number | null
+  finalRevision: number | null
 }
 
 export type TradeMinAggregateOutputType = {
@@ -69,6 +75,9 @@ export type TradeMinAggregateOutputType = {
   createdAt: Date | null
   submittedAt: Date | null
   executedAt: Date | null
+  placedRevision: number | null
+  executedRevision: number | null
+  finalRevision: number | null
 }
 
 export type TradeMaxAggregateOutputType = {
@@ -92,6 +101,9 @@ export type TradeMaxAggregateOutputType = {
   createdAt: Date | null
   submittedAt: Date | null
   executedAt: Date | null
+  placedRevision: number | null
+  executedRevision: number | null
+  finalRevision: number | null
 }
 
 export type TradeCountAggregateOutputType = {
@@ -115,6 +127,9 @@ export type TradeCountAggregateOutputType = {
   createdAt: number
   submittedAt: number
   executedAt: number
+  placedRevision: number
+  executedRevision: number
+  finalRevision: number
   _all: number
 }
 
@@ -128,6 +143,9 @@ export type TradeAvgAggregateInputType = {
   limitPrice?: true
   hold?: true
   price?: true
+  placedRevision?: true
+  executedRevision?: true
+  finalRevision?: true
 }
 
 export type TradeSumAggregateInputType = {
@@ -139,6 +157,9 @@ export type TradeSumAggregateInputType = {
   limitPrice?: true
   hold?: true
   price?: true
+  placedRevision?: true
+  executedRevision?: true
+  finalRevision?: true
 }
 
 export type TradeMinAggregateInputType = {
@@ -162,6 +183,9 @@ export type TradeMinAggregateInputType = {
   createdAt?: true
   submittedAt?: true
   executedAt?: true
+  placedRevision?: true
+  executedRevision?: true
+  finalRevision?: true
 }
 
 export type TradeMaxAggregateInputType = {
@@ -185,6 +209,9 @@ export type TradeMaxAggregateInputType = {
   createdAt?: true
   submittedAt?: true
   executedAt?: true
+  placedRevision?: true
+  executedRevision?: true
+  finalRevision?: true
 }
 
 export type TradeCountAggregateInputType = {
@@ -208,6 +235,9 @@ export type TradeCountAggregateInputType = {
   createdAt?: true
   submittedAt?: true
   executedAt?: true
+  placedRevision?: true
+  executedRevision?: true
+  finalRevision?: true
   _all?: true
 }
 
@@ -318,6 +348,9 @@ export type TradeGroupByOutputType = {
   createdAt: Date
   submittedAt: Date | null
   executedAt: Date | null
+  placedRevision: number
+  executedRevision: number | null
+  finalRevision: number | null
   _count: TradeCountAggregateOutputType | null
   _avg: TradeAvgAggregateOutputType | null
   _sum: TradeSumAggregateOutputType | null
@@ -364,6 +397,9 @@ export type TradeWhereInput = {
   createdAt?: Prisma.DateTimeFilter<"Trade"> | Date | string
   submittedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
   executedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
+  placedRevision?: Prisma.IntFilter<"Trade"> | number
+  executedRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
+  finalRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
 }
 
 export type TradeOrderByWithRelationInput = {
@@ -387,6 +423,9 @@ export type TradeOrderByWithRelationInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   executedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrderInput | Prisma.SortOrder
+  finalRevision?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type TradeWhereUniqueInput = Prisma.AtLeast<{
@@ -415,6 +454,9 @@ export type TradeWhereUniqueInput = Prisma.AtLeast<{
   createdAt?: Prisma.DateTimeFilter<"Trade"> | Date | string
   submittedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
   executedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
+  placedRevision?: Prisma.IntFilter<"Trade"> | number
+  executedRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
+  finalRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
 }, "id" | "customerId_clientOrderId" | "customerId_seq">
 
 export type TradeOrderByWithAggregationInput = {
@@ -438,6 +480,9 @@ export type TradeOrderByWithAggregationInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   executedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrderInput | Prisma.SortOrder
+  finalRevision?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.TradeCountOrderByAggregateInput
   _avg?: Prisma.TradeAvgOrderByAggregateInput
   _max?: Prisma.TradeMaxOrderByAggregateInput
@@ -469,6 +514,9 @@ export type TradeScalarWhereWithAggregatesInput = {
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Trade"> | Date | string
   submittedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Trade"> | Date | string | null
   executedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Trade"> | Date | string | null
+  placedRevision?: Prisma.IntWithAggregatesFilter<"Trade"> | number
+  executedRevision?: Prisma.IntNullableWithAggregatesFilter<"Trade"> | number | null
+  finalRevision?: Prisma.IntNullableWithAggregatesFilter<"Trade"> | number | null
 }
 
 export type TradeCreateInput = {
@@ -492,6 +540,9 @@ export type TradeCreateInput = {
   createdAt?: Date | string
   submittedAt?: Date | string | null
   executedAt?: Date | string | null
+  placedRevision?: number
+  executedRevision?: number | null
+  finalRevision?: number | null
 }
 
 export type TradeUncheckedCreateInput = {
@@ -515,6 +566,9 @@ export type TradeUncheckedCreateInput = {
   createdAt?: Date | string
   submittedAt?: Date | string | null
   executedAt?: Date | string | null
+  placedRevision?: number
+  executedRevision?: number | null
+  finalRevision?: number | null
 }
 
 export type TradeUpdateInput = {
@@ -538,6 +592,9 @@ export type TradeUpdateInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
+  executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type TradeUncheckedUpdateInput = {
@@ -561,6 +618,9 @@ export type TradeUncheckedUpdateInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
+  executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type TradeCreateManyInput = {
@@ -584,6 +644,9 @@ export type TradeCreateManyInput = {
   createdAt?: Date | string
   submittedAt?: Date | string | null
   executedAt?: Date | string | null
+  placedRevision?: number
+  executedRevision?: number | null
+  finalRevision?: number | null
 }
 
 export type TradeUpdateManyMutationInput = {
@@ -607,6 +670,9 @@ export type TradeUpdateManyMutationInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
+  executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type TradeUncheckedUpdateManyInput = {
@@ -630,6 +696,9 @@ export type TradeUncheckedUpdateManyInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
+  executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type TradeCustomerIdClientOrderIdCompoundUniqueInput = {
@@ -663,6 +732,9 @@ export type TradeCountOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrder
   executedAt?: Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrder
+  finalRevision?: Prisma.SortOrder
 }
 
 export type TradeAvgOrderByAggregateInput = {
@@ -674,6 +746,9 @@ export type TradeAvgOrderByAggregateInput = {
   limitPrice?: Prisma.SortOrder
   hold?: Prisma.SortOrder
   price?: Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrder
+  finalRevision?: Prisma.SortOrder
 }
 
 export type TradeMaxOrderByAggregateInput = {
@@ -697,6 +772,9 @@ export type TradeMaxOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrder
   executedAt?: Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrder
+  finalRevision?: Prisma.SortOrder
 }
 
 export type TradeMinOrderByAggregateInput = {
@@ -720,6 +798,9 @@ export type TradeMinOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrder
   executedAt?: Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrder
+  finalRevision?: Prisma.SortOrder
 }
 
 export type TradeSumOrderByAggregateInput = {
@@ -731,6 +812,9 @@ export type TradeSumOrderByAggregateInput = {
   limitPrice?: Prisma.SortOrder
   hold?: Prisma.SortOrder
   price?: Prisma.SortOrder
+  placedRevision?: Prisma.SortOrder
+  executedRevision?: Prisma.SortOrder
+  finalRevision?: Prisma.SortOrder
 }
 
 export type StringFieldUpdateOperationsInput = {
@@ -785,6 +869,14 @@ export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
 }
 
+export type NullableIntFieldUpdateOperationsInput = {
+  set?: number | null
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
+}
+
 
 
 export type TradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -808,6 +900,9 @@ export type TradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  placedRevision?: boolean
+  executedRevision?: boolean
+  finalRevision?: boolean
 }, ExtArgs["result"]["trade"]>
 
 export type TradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -831,6 +926,9 @@ export type TradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  placedRevision?: boolean
+  executedRevision?: boolean
+  finalRevision?: boolean
 }, ExtArgs["result"]["trade"]>
 
 export type TradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -854,6 +952,9 @@ export type TradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  placedRevision?: boolean
+  executedRevision?: boolean
+  finalRevision?: boolean
 }, ExtArgs["result"]["trade"]>
 
 export type TradeSelectScalar = {
@@ -877,9 +978,12 @@ export type TradeSelectScalar = {
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  placedRevision?: boolean
+  executedRevision?: boolean
+  finalRevision?: boolean
 }
 
-export type TradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "seq" | "customerId" | "partition" | "clientOrderId" | "stockTicker" | "type" | "quantity" | "status" | "rejectCode" | "reason" | "rejectNeeded" | "rejectAvailable" | "limitPrice" | "hold" | "price" | "executionId" | "createdAt" | "submittedAt" | "executedAt", ExtArgs["result"]["trade"]>
+export type TradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "seq" | "customerId" | "partition" | "clientOrderId" | "stockTicker" | "type" | "quantity" | "status" | "rejectCode" | "reason" | "rejectNeeded" | "rejectAvailable" | "limitPrice" | "hold" | "price" | "executionId" | "createdAt" | "submittedAt" | "executedAt" | "placedRevision" | "executedRevision" | "finalRevision", ExtArgs["result"]["trade"]>
 
 export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Trade"
@@ -929,6 +1033,12 @@ export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      * Given by the exchange.
      */
     executedAt: Date | null
+    /**
+     * The customer's revisions at which it was placed, executed, and filled or rejected.
+     */
+    placedRevision: number
+    executedRevision: number | null
+    finalRevision: number | null
   }, ExtArgs["result"]["trade"]>
   composites: {}
 }
@@ -1372,6 +1482,9 @@ export interface TradeFieldRefs {
   readonly createdAt: Prisma.FieldRef<"Trade", 'DateTime'>
   readonly submittedAt: Prisma.FieldRef<"Trade", 'DateTime'>
   readonly executedAt: Prisma.FieldRef<"Trade", 'DateTime'>
+  readonly placedRevision: Prisma.FieldRef<"Trade", 'Int'>
+  readonly executedRevision: Prisma.FieldRef<"Trade", 'Int'>
+  readonly finalRevision: Prisma.FieldRef<"Trade", 'Int'>
 }
     
 

@@ -1,0 +1,60 @@
+import type { CustomerState } from '@stockbroker/trade-flow';
+import type { Trade } from '@stockbroker/trading';
+import { Prisma } from './database.ts';
+import { TRADE_COLUMNS } from './tradeColumns.ts';
+
+/** An asked customer, and one of the trades; null in all its columns when there is none. */
+export interface StateRow {
+  /** Of the question among those asked together, from 1. */
+  rank: bigint;
+  accountOf: string;
+  customerRevision: number;
+  amount: bigint;
+  cashHeld: bigint;
+  buysBlocked: boolean;
+  lastModified: Date;
+  tickers: string[] | null;
+  quantities: bigint[] | null;
+  sharesHeld: bigint[] | null;
+}
+
+/** Account and trade of a StateRow: of the question `a`, the balance `b`, the positions `p` and the trade `t`. */
+export const STATE_COLUMNS = Prisma.sql`a.rank, b.customer_id AS "accountOf", b.revision AS "customerRevision", b.amount,
+  b.held AS "cashHeld", b.buys_blocked AS "buysBlocked", b.last_modified AS "lastModified", p.tickers, p.quantities,
+  p.held AS "sharesHeld", ${TRADE_COLUMNS}`;
+
+/** The account of the question `a`. */
+export const JOIN_ACCOUNT = Prisma.sql`JOIN balances b ON b.customer_id = a.customer_id
+  CROSS JOIN LATERAL (
+    SELECT array_agg(stock_ticker ORDER BY stock_ticker) AS tickers, array_agg(quantity ORDER BY stock_ticker) AS quantities,
+      array_agg(held ORDER BY stock_ticker) AS held
+    FROM positions WHERE customer_id = a.customer_id AND quantity <> 0
+  ) AS p`;
+
+/** The states of the customers asked for, in the order asked; null for those who do not exist. */
+export function toStates(asked: number, rows: (StateRow & Trade)[]): (CustomerState | null)[] {
+  const states = Array.from({ length: asked }, (): CustomerState | null => null);
+  for (const row of rows) {
+    const i = Number(row.rank) - 1;
+    const state = states[i] ?? toState(row);
+    states[i] = state;
+    if (row.id !== null) state.trades.push(tradeOf(row));
+  }
+  return states;
+}
+
+function toState(row: StateRow): CustomerState {
+  const { accountOf: customerId, customerRevision: revision, amount, cashHeld: held, buysBlocked, lastModified } = row;
+  const positions = (row.tickers ?? []).map((stockTicker, i) => ({
+    stockTicker,
+    quantity: row.quantities?.[i] ?? 0n,
+    held: row.sharesHeld?.[i] ?? 0n,
+  }));
+  return { revision, account: { customerId, amount, held, buysBlocked, lastModified, positions }, trades: [] };
+}
+
+function tradeOf(row: StateRow & Trade): Trade {
+  const { rank: _r, accountOf: _c, customerRevision: _v, amount: _a, cashHeld: _h, buysBlocked: _b, ...rest } = row;
+  const { lastModified: _m, tickers: _t, quantities: _q, sharesHeld: _s, ...trade } = rest;
+  return trade;
+}

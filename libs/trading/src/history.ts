@@ -1,0 +1,45 @@
+import type { Trade } from './trade.ts';
+
+type Revisions = Pick<Trade, 'placedRevision' | 'executedRevision' | 'finalRevision'>;
+
+/** A trade as it was from one of the customer's revisions on. */
+export interface TradeVersion {
+  revision: number;
+  trade: Trade;
+}
+
+/** Every state that a trade has been in, oldest first. Those of before there were revisions are left out. */
+export function versionsOf(trade: Trade): TradeVersion[] {
+  const { placedRevision, executedRevision, finalRevision } = trade;
+  const versions: TradeVersion[] = [];
+  if (placedRevision > 0) versions.push({ revision: placedRevision, trade: asPlaced(trade) });
+  if (executedRevision !== null) versions.push({ revision: executedRevision, trade: asExecuted(trade) });
+  if (finalRevision !== null) versions.push({ revision: finalRevision, trade });
+  return versions;
+}
+
+/** The customer's revision at the trade's last change. */
+export function revisionOf({ placedRevision, executedRevision, finalRevision }: Revisions): number {
+  return finalRevision ?? executedRevision ?? placedRevision;
+}
+
+function asExecuted(trade: Trade): Trade {
+  if (trade.status === 'executed') return trade;
+  return { ...trade, ...NOT_ENDED, status: 'executed' };
+}
+
+function asPlaced(trade: Trade): Trade {
+  if (trade.status === 'placed') return trade;
+  return { ...trade, ...NOT_ENDED, status: 'placed', limitPrice: null, hold: null, submittedAt: null, executedRevision: null };
+}
+
+const NOT_ENDED = {
+  rejectCode: null,
+  reason: null,
+  rejectNeeded: null,
+  rejectAvailable: null,
+  price: null,
+  executionId: null,
+  executedAt: null,
+  finalRevision: null,
+};
