@@ -4,13 +4,19 @@ import { GrpcServer, type Refused, WebServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type AppContext, type RunningApp, readServerLimits, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
-import { reportTo } from '@stockbroker/trade-flow';
+import { Changes, reportTo } from '@stockbroker/trade-flow';
 import { createAuthenticate } from './auth.ts';
 import type { GatewayConfig } from './config.ts';
 import { toRpcError } from './errors.ts';
 import { followInstruments } from './instruments.ts';
+import { followPrices } from './prices.ts';
+import { Pulse } from './pulse.ts';
 import { tradingService } from './tradingService.ts';
 import { watchDatabase } from './watchDatabase.ts';
+import { createWatching } from './watching.ts';
+
+/** A change of a quote is told at most this often. */
+const QUOTES_EVERY_MS = 250;
 
 /** Takes customers' calls. Any number of gateways run side by side, and none keeps anything that another would miss. */
 export async function startGateway({ config, log, metrics }: AppContext<GatewayConfig>): Promise<RunningApp> {
@@ -31,6 +37,23 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     metrics,
   });
   const instruments = followInstruments(exchange, log);
+  const prices = followPrices(exchange.quotes);
+  const stopping = new AbortController();
+  const changes = new Changes({
+    store,
+    news: bus,
+    clock: systemClock,
+    onProblem: (error) => log.debug({ err: error }, 'customers’ revisions not read'),
+  });
+  const watching = createWatching({
+    store,
+    changes,
+    quotes: exchange.quotes,
+    pulse: new Pulse(QUOTES_EVERY_MS),
+    partitions: config.PARTITIONS,
+    patienceMs: config.GATEWAY_PATIENCE_MS,
+    stopping: stopping.signal,
+  });
   const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
   const calls = metrics.histogram('rpc_server_seconds', 'Duration of calls', ['method', 'code']);
   const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
@@ -54,6 +77,8 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
       store,
       exchange,
       instruments,
+      prices,
+      watching,
       partitions: config.PARTITIONS,
       patienceMs: config.GATEWAY_PATIENCE_MS,
       place: {
@@ -72,6 +97,8 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     maxArriving: config.GATEWAY_MAX_IN_FLIGHT,
     allowedOrigins: config.GATEWAY_WEB_ORIGINS,
   });
+  metrics.gauge('gateway_watched_customers', 'Customers whose trades somebody watches', () => changes.customers);
+  metrics.gauge('server_streams', 'Open calls that answer with a stream', () => server.load.streams);
   metrics.gauge('server_connections', 'Open connections', () => server.load.connections + web.connections);
   const port = await server.listen();
   const webPort = await web.listen();
@@ -83,8 +110,11 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     // Trades are accepted without NATS and without the exchange, but not without the database.
     readiness: () => ({ database: database.problem() }),
     stop: async () => {
+      stopping.abort();
       await Promise.all([server.stop(config.DRAIN_TIMEOUT_MS / 2), web.stop(config.DRAIN_TIMEOUT_MS / 2)]);
       instruments.stop();
+      prices.stop();
+      await changes.stop();
       await exchange.close();
       await bus.close();
       database.stop();

@@ -1,6 +1,16 @@
-import { Account, RejectCode, Trade as TradeMessage, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
-import type { AccountRecord } from '@stockbroker/store';
+import type { TickerQuote } from '@stockbroker/exchange-client';
 import {
+  Account as AccountMessage,
+  Quote,
+  RejectCode,
+  Trade as TradeMessage,
+  TradeStatus,
+  TradeType,
+  type WatchTradesResponse,
+} from '@stockbroker/rpc/stockbroker';
+import type { WatchEvent } from '@stockbroker/trade-flow';
+import {
+  type Account,
   formatUsd,
   type RejectCode as RejectCodeName,
   type TradeStatus as Status,
@@ -45,8 +55,8 @@ export function toTradeMessage(trade: Trade): TradeMessage {
   });
 }
 
-export function toAccountMessage(account: AccountRecord): Account {
-  return Account.create({
+export function toAccountMessage(account: Account): AccountMessage {
+  return AccountMessage.create({
     customerId: account.customerId,
     cash: formatUsd(account.amount),
     held: formatUsd(account.held),
@@ -55,6 +65,30 @@ export function toAccountMessage(account: AccountRecord): Account {
     buysBlocked: account.buysBlocked,
     lastModified: account.lastModified,
   });
+}
+
+/** Without bid and ask when the exchange gives no quote. */
+export function toQuoteMessage({ stockTicker, latest }: TickerQuote): Quote {
+  if (latest === null) return Quote.create({ stockTicker });
+  const { bid, ask, halted } = latest.quote;
+  return Quote.create({ stockTicker, bid: formatUsd(bid), ask: formatUsd(ask), halted, quotedAt: latest.quotedAt });
+}
+
+export function toWatchTradesResponse(event: WatchEvent): WatchTradesResponse {
+  const revision = BigInt(event.revision);
+  switch (event.kind) {
+    case 'snapshot': {
+      const value = { revision, account: toAccountMessage(event.account), trades: event.trades.map(toTradeMessage) };
+      return { event: { $case: 'snapshot', value } };
+    }
+    case 'change': {
+      const account = event.account === null ? undefined : toAccountMessage(event.account);
+      const value = { firstRevision: BigInt(event.first), revision, trades: event.trades.map(toTradeMessage), account };
+      return { event: { $case: 'change', value } };
+    }
+    case 'heartbeat':
+      return { event: { $case: 'heartbeat', value: { revision } } };
+  }
 }
 
 /** Undefined for the unspecified value. */

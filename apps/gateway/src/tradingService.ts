@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { ExchangeClient } from '@stockbroker/exchange-client';
 import { type CallContext, type Handlers, RpcError, Status } from '@stockbroker/rpc';
-import { Quote, type TradeStatus, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import type { TradeStatus, TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import type { Store } from '@stockbroker/store';
 import { NoAccountError, type PlacePorts, placeTrade } from '@stockbroker/trade-flow';
 import { formatUsd, isTicker, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
 import type { Authenticate } from './auth.ts';
-import { fromTradeStatus, fromTradeType, toAccountMessage, toTradeMessage } from './convert.ts';
+import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
 import { invalidArgument, invalidField } from './errors.ts';
 import type { Instruments } from './instruments.ts';
 import { pageSize, readPageToken, writePageToken } from './pages.ts';
 import { withPatience } from './patience.ts';
+import type { Prices } from './prices.ts';
+import type { Watching } from './watching.ts';
 
 export interface TradingPorts {
   authenticate: Authenticate;
@@ -18,6 +20,8 @@ export interface TradingPorts {
   store: Store;
   exchange: ExchangeClient;
   instruments: Instruments;
+  prices: Prices;
+  watching: Watching;
   partitions: number;
   /** How long a call waits for a database that is away. */
   patienceMs: number;
@@ -84,8 +88,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       const latest = ports.exchange.quotes.latest(stockTicker);
       if (!ports.exchange.quotes.isLive() || latest === null) throw noQuote(stockTicker);
       if (latest === undefined) throw unknownTicker(stockTicker);
-      const { bid, ask, halted } = latest.quote;
-      return Quote.create({ stockTicker, bid: formatUsd(bid), ask: formatUsd(ask), halted, quotedAt: latest.quotedAt });
+      return toQuoteMessage({ stockTicker, latest });
     },
 
     listInstruments: async (request, context) => {
@@ -103,20 +106,24 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       };
     },
 
-    listPrices: async () => {
-      throw notServed();
+    listPrices: async ({ stockTicker }, context) => {
+      await customerOf(context);
+      const { quotes } = ports.exchange;
+      if (quotes.isListed(stockTicker) === undefined) throw noQuote(stockTicker);
+      if (quotes.isListed(stockTicker) === false) throw unknownTicker(stockTicker);
+      return { prices: ports.prices.of(stockTicker).map(({ quotedAt, price }) => ({ quotedAt, price: formatUsd(price) })) };
     },
-    watchTrades: () => {
-      throw notServed();
+
+    async *watchTrades({ afterRevision }, context) {
+      const customerId = await customerOf(context);
+      yield* ports.watching.trades(customerId, afterRevision, context);
     },
-    watchQuotes: () => {
-      throw notServed();
+
+    async *watchQuotes({ stockTickers }, context) {
+      await customerOf(context);
+      yield* ports.watching.quotes(stockTickers, context);
     },
   };
-}
-
-function notServed(): RpcError {
-  return new RpcError(Status.UNIMPLEMENTED, 'not served yet');
 }
 
 function knownStatus(status: TradeStatus): Trade['status'] {

@@ -14,6 +14,8 @@ export interface CallsOptions {
   maxInFlight: number;
   /** Calls at once that answer with a stream. */
   maxStreams: number;
+  /** How long a client may leave what a stream tells, before it is told to call again. */
+  stallTimeoutMs: number;
   /** Turns whatever a handler threw into the one error that the client sees. The only place where that happens. */
   toRpcError: (error: unknown, method: string) => RpcError;
   /** Called once a call has ended, for metrics. */
@@ -108,7 +110,7 @@ export class Calls {
       if (request instanceof RpcError) throw request;
       for await (const response of served.handler(request, context) as AsyncIterable<unknown>) {
         if (context.signal.aborted) break;
-        await write(encodeResponse(served.method, response));
+        await taken(write(encodeResponse(served.method, response)), this.#options.stallTimeoutMs);
       }
       finish(Status.OK);
     } catch (error) {
@@ -155,6 +157,20 @@ function decodeRequest(method: MethodDefinition, bytes: Uint8Array): unknown {
     return new RpcError(Status.INVALID_ARGUMENT, message, {}, { cause: error });
   }
 }
+
+/** @throws RpcError when the client has not taken it in time */
+async function taken(writing: Promise<void>, timeoutMs: number): Promise<void> {
+  const { promise: stalled, reject } = Promise.withResolvers<never>();
+  const tooSlow = () => reject(new RpcError(Status.ABORTED, `nothing was read for ${timeoutMs} ms: call again`, SLOW_READER));
+  const timer = setTimeout(tooSlow, timeoutMs);
+  try {
+    await Promise.race([writing, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const SLOW_READER = { info: { reason: 'SLOW_READER' } };
 
 export function overloaded(limit: string): RpcError {
   return new RpcError(Status.RESOURCE_EXHAUSTED, `the server has ${limit}, its limit: try again shortly`, {

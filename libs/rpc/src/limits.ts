@@ -12,6 +12,8 @@ export interface ServerLimits {
   requestTimeoutMs: number;
   /** A connection without calls for this long is closed in order: the client's library connects again for its next call. */
   idleTimeoutMs: number;
+  /** A client that takes nothing of what a stream tells for this long is told to call again. */
+  stallTimeoutMs: number;
   /** A connection of this age is closed in order, so that clients spread over new servers, and none holds memory for ever. 0: never. */
   maxConnectionAgeMs: number;
 }
@@ -22,6 +24,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxStreams: 1_000,
   requestTimeoutMs: 10_000,
   idleTimeoutMs: 300_000,
+  stallTimeoutMs: 30_000,
   maxConnectionAgeMs: 0,
 };
 

@@ -18,7 +18,7 @@ import { addReflection } from './reflection.ts';
 import { type RpcError, toStatusObject } from './rpcError.ts';
 import type { ServiceDefinition } from './service.ts';
 
-export interface GrpcServerOptions extends Omit<CallsOptions, 'maxStreams'> {
+export interface GrpcServerOptions extends Omit<CallsOptions, 'maxStreams' | 'stallTimeoutMs'> {
   host: string;
   /** 0 takes a free one. */
   port: number;
@@ -50,7 +50,7 @@ export class GrpcServer {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const { maxInFlight, onRefused } = options;
     this.#options = options;
-    this.calls = new Calls({ ...options, maxStreams: limits.maxStreams });
+    this.calls = new Calls({ ...options, maxStreams: limits.maxStreams, stallTimeoutMs: limits.stallTimeoutMs });
     this.#arrivals = new Arrivals({
       timeoutMs: limits.requestTimeoutMs,
       most: Math.max(maxInFlight, LEAST_ARRIVING),

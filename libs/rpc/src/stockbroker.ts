@@ -6,5 +6,9 @@ export {
   PlaceTradeRequest,
   type Position,
   Quote,
+  type TradesChange,
+  type TradesSnapshot,
   TradingServiceDefinition,
+  type WatchQuotesResponse,
+  type WatchTradesResponse,
 } from './generated/stockbroker/v1/trading_service.ts';

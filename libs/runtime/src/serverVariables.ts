@@ -27,6 +27,11 @@ const LIMITS = {
     { min: 100, max: 86_400_000 },
     { default: '300000' },
   ),
+  STALL_TIMEOUT_MS: integer(
+    'A client that takes nothing of what a stream tells for this long is told ABORTED: to call again.',
+    { min: 100, max: 600_000 },
+    { default: '30000' },
+  ),
 };
 
 type Limits = typeof LIMITS;
@@ -55,5 +60,6 @@ export function readServerLimits<const P extends string>(prefix: P, config: Conf
     maxStreams: read('MAX_STREAMS'),
     requestTimeoutMs: read('REQUEST_TIMEOUT_MS'),
     idleTimeoutMs: read('IDLE_TIMEOUT_MS'),
+    stallTimeoutMs: read('STALL_TIMEOUT_MS'),
   };
 }

@@ -130,7 +130,16 @@ export class Broker {
     const opening = { customerId: randomUUID(), cash, shares };
     await openAccounts(this.db, [opening]);
     this.#openings.push(opening);
-    return new Customer(opening.customerId, await this.system.issuer.tokenFor(opening.customerId), {
+    return this.#customer(opening.customerId);
+  }
+
+  /** Has a token, but no account. */
+  stranger(): Promise<Customer> {
+    return this.#customer(randomUUID());
+  }
+
+  async #customer(customerId: string): Promise<Customer> {
+    return new Customer(customerId, await this.system.issuer.tokenFor(customerId), {
       clientOf: (gateway) => this.#channel(gateway).client(TradingServiceDefinition),
       onPlaced: (orderId) => this.#acknowledged.add(orderId),
     });

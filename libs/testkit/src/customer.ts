@@ -9,6 +9,7 @@ import {
 } from '@stockbroker/rpc/stockbroker';
 import { parseUsd, type UsdE4 } from '@stockbroker/trading';
 import { eventually } from './eventually.ts';
+import { Watcher } from './watcher.ts';
 
 type Client = RpcClient<typeof TradingServiceDefinition>;
 type Request = Partial<PlaceTradeRequest>;
@@ -56,6 +57,11 @@ export class Customer {
       (request: never, options: CallOptions = {}) => call(request, { ...options, headers: { ...headers, ...options.headers } }),
     ]);
     return Object.fromEntries(withToken) as Client;
+  }
+
+  /** Watches all changes after a revision, or from a snapshot on. */
+  watches({ after = 0, gateway = 0 }: { after?: number; gateway?: number } = {}): Watcher {
+    return new Watcher(this.calls(gateway), after);
   }
 
   trade({ orderId }: { orderId: string }): Promise<Trade> {
