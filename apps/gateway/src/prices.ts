@@ -1,7 +1,7 @@
 import type { Quotes } from '@stockbroker/exchange-client';
 import type { UsdE4 } from '@stockbroker/trading';
 
-export interface SeenPrice {
+interface SeenPrice {
   quotedAt: Date;
   /** The middle between bid and ask. */
   price: UsdE4;
