@@ -1,16 +1,14 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { processStart } from './processTable.ts';
+import { inWorkFolder } from './workFolder.ts';
 
 /** Debian 13. Its nats-server (2.10) needs nothing but libc and runs on older Debian releases, which have an older one or none. */
 const release = 'trixie';
 
 /** The index alone is 10 MB. */
 const downloadDeadlineMs = 300_000;
-
-const unfinishedPrefix = '.download-';
 
 /**
  * Downloads one program of a Debian package to `target`, without root and without installing anything: apt is given a configuration
@@ -23,11 +21,7 @@ export async function downloadFromDebian(
   log: (line: string) => void,
 ): Promise<void> {
   const source = debianSource();
-  const cacheDir = dirname(target);
-  mkdirSync(cacheDir, { recursive: true });
-  removeAbandoned(cacheDir);
-  const work = join(cacheDir, `${unfinishedPrefix}${process.pid}`);
-  try {
+  await inWorkFolder(dirname(target), async (work) => {
     const config = writeAptConfig(work, source);
     log(`downloading ${packageName} from ${source.mirror} (once, about 15 MB)`);
     await run('apt-get', ['-c', config, '-q', 'update'], work);
@@ -38,17 +32,7 @@ export async function downloadFromDebian(
     const program = join(work, 'unpacked', programPath);
     chmodSync(program, 0o755);
     renameSync(program, target); // whole or not at all, and a second download at the same time does no harm
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
-/** What killed processes left. */
-function removeAbandoned(cacheDir: string): void {
-  for (const name of readdirSync(cacheDir)) {
-    if (!name.startsWith(unfinishedPrefix) || processStart(Number(name.slice(unfinishedPrefix.length))) !== undefined) continue;
-    rmSync(join(cacheDir, name), { recursive: true, force: true });
-  }
+  });
 }
 
 function writeAptConfig(work: string, source: DebianSource): string {
