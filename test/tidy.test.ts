@@ -21,6 +21,7 @@ const ALLOWED: Record<string, string[]> = {
   'libs/runtime': [],
   'libs/rpc': [],
   ...Object.fromEntries(ADAPTERS.map((adapter) => [adapter, ['libs/trading', 'libs/trade-flow', ...PLATFORM]])),
+  'libs/client': ['libs/rpc'],
   'libs/testkit': BROKER,
   'apps/exchange': PLATFORM,
   'apps/gateway': BROKER,
@@ -68,6 +69,22 @@ describe('imports', () => {
     // The generated code of libs/rpc and libs/store imports these.
     for (const generated of ['@bufbuild/protobuf', '@prisma/client']) if (declared.includes(generated)) used.add(generated);
     expect(declared.toSorted()).toEqual([...used].toSorted());
+  });
+
+  test('libs/client loads in browsers: of libs/rpc it imports messages only, and of Node only what ./node is for', () => {
+    const used = sources
+      .filter((file) => file.startsWith('libs/client/'))
+      .flatMap((file) => imports(file).map((name) => ({ file, name })));
+    const heavy = used.filter(({ file, name }) =>
+      name.startsWith('.') || name === '@stockbroker/rpc/stockbroker' || name === '@stockbroker/rpc/wire'
+        ? false
+        : !(name.startsWith('node:') && file === 'libs/client/src/node.ts'),
+    );
+    expect(heavy).toEqual([]);
+    const reached = ['libs/rpc/src/stockbroker.ts', 'libs/rpc/src/wire.ts', 'libs/rpc/src/service.ts'].flatMap((file) =>
+      imports(file).filter((name) => !name.startsWith('.')),
+    );
+    expect(new Set(reached)).toEqual(new Set(['@bufbuild/protobuf/wire']));
   });
 
   test('only libs/store imports Prisma or pg', () => {

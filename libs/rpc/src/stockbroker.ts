@@ -5,10 +5,12 @@ export {
   type Instrument,
   PlaceTradeRequest,
   type Position,
+  type Price,
   Quote,
   type TradesChange,
   type TradesSnapshot,
   TradingServiceDefinition,
   type WatchQuotesResponse,
+  type WatchTradesRequest,
   type WatchTradesResponse,
 } from './generated/stockbroker/v1/trading_service.ts';

@@ -1,0 +1,29 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { OrderJournal, PendingOrder } from './orderJournal.ts';
+
+/** In a folder of files, one for each order, for programs in Node. */
+export function fileJournal(folder: string): OrderJournal {
+  const fileOf = (clientOrderId: string) => join(folder, `${encodeURIComponent(clientOrderId)}.json`);
+  return {
+    put: async (order) => {
+      await mkdir(folder, { recursive: true });
+      const file = fileOf(order.clientOrderId);
+      const unfinished = `${file}.${process.pid}`;
+      // On the disk before it has its name: after a power cut there is the whole order or none.
+      await using handle = await open(unfinished, 'w', 0o600);
+      await handle.writeFile(JSON.stringify(order));
+      await handle.sync();
+      await rename(unfinished, file);
+    },
+    remove: (clientOrderId) => rm(fileOf(clientOrderId), { force: true }),
+    list: async () => {
+      await mkdir(folder, { recursive: true });
+      const names = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+      const orders = await Promise.all(
+        names.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as PendingOrder),
+      );
+      return orders.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    },
+  };
+}
