@@ -11,6 +11,7 @@ import { toRpcError } from './errors.ts';
 import { followInstruments } from './instruments.ts';
 import { followPrices } from './prices.ts';
 import { Pulse } from './pulse.ts';
+import { servePage } from './servePage.ts';
 import { tradingService } from './tradingService.ts';
 import { watchDatabase } from './watchDatabase.ts';
 import { createWatching } from './watching.ts';
@@ -96,6 +97,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     calls: server.calls,
     maxArriving: config.GATEWAY_MAX_IN_FLIGHT,
     allowedOrigins: config.GATEWAY_WEB_ORIGINS,
+    ...servePage({ root: config.GATEWAY_WEB_ROOT, issuer: config.AUTH_ISSUER, clientId: config.GATEWAY_WEB_CLIENT_ID }),
   });
   metrics.gauge('gateway_watched_customers', 'Customers whose trades somebody watches', () => changes.customers);
   metrics.gauge('server_streams', 'Open calls that answer with a stream', () => server.load.streams);

@@ -17,6 +17,12 @@ export const variables = {
   GATEWAY_WEB_ORIGINS: list('Origins whose pages may call over HTTP, e.g. https://app.example.com; empty: none.', {
     default: '',
   }),
+  GATEWAY_WEB_ROOT: text('Folder of the trading page, as built by apps/web, for the web port to serve; empty: no page.', {
+    default: '',
+  }),
+  GATEWAY_WEB_CLIENT_ID: text('The trading page’s client id at the issuer, where its customers sign in.', {
+    default: 'stockbroker-web',
+  }),
   GATEWAY_MAX_BYTES: integer('Largest request.', { min: 1_024, max: 4_194_304 }, { default: '65536' }),
   GATEWAY_MAX_IN_FLIGHT: integer(
     'Calls worked on at once; one more is answered RESOURCE_EXHAUSTED.',

@@ -5,8 +5,9 @@ export { type FieldViolation, RpcError, type RpcErrorDetails, Status } from './r
 export { resetSocket } from './resetSocket.ts';
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 export type { Handlers, ServiceOptions } from './calls.ts';
+export { StaticFiles } from './web/staticFiles.ts';
 export { WebServer } from './web/webServer.ts';
 export { GrpcServer, type GrpcServerOptions } from './server.ts';
-export { headerOf, HttpListener, type HttpListenerOptions } from './http/listener.ts';
+export { type HttpAnswer, headerOf, HttpListener, type HttpListenerOptions } from './http/listener.ts';
 export type { Unread } from './http/readBody.ts';
 export { parseWebhookSecret, signWebhook, verifyWebhook, WebhookError, type WebhookHeaders } from './webhook.ts';

@@ -23,6 +23,8 @@ export interface WebServerOptions {
   limits?: Partial<ServerLimits>;
   /** Origins whose pages may call, e.g. "https://app.example.com": browsers ask. */
   allowedOrigins: readonly string[];
+  /** Answers what is no call: GET and HEAD. Undefined: there is nothing of that name. */
+  page?: (request: IncomingMessage) => HttpAnswer | undefined;
   onRefused?: (why: Refused) => void;
 }
 
@@ -90,6 +92,9 @@ export class WebServer {
     for (const [name, value] of Object.entries(this.#cors(request))) response.setHeader(name, value);
     const send = (answer: HttpAnswer) => this.#listener.send(request, response, answer);
     if (request.method === 'OPTIONS') return send(this.#preflight(response));
+    const { page } = this.#options;
+    if (page !== undefined && (request.method === 'GET' || request.method === 'HEAD'))
+      return send(page(request) ?? text(404, 'There is nothing here.'));
     if (request.method !== 'POST')
       return send(text(405, 'Calls are made by POST to /package.Service/Method.', { allow: 'POST, OPTIONS' }));
     const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
