@@ -33,6 +33,7 @@ export const REASONS = [
   'OTHER_CUSTOMER',
   'OVERLOADED',
   'SLOW_READER',
+  'STOPPING',
   'UNKNOWN_TICKER',
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -1,8 +1,18 @@
-import { spawn } from 'node:child_process';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { createBrotliDecompress } from 'node:zlib';
 import type { Chromium } from './findChromium.ts';
 import { inWorkFolder } from './workFolder.ts';
@@ -49,13 +59,12 @@ const fontsConfiguration = `<?xml version="1.0"?>
 const decompress = (archive: string, target: string) =>
   pipeline(createReadStream(archive), createBrotliDecompress(), createWriteStream(target, { mode: 0o755 }));
 
+/** By way of a file: tar may end before its input does, and a stream into it would then count as broken. */
 async function untar(archive: string, folder: string): Promise<void> {
-  const tar = spawn('tar', ['-x', '--no-same-owner', '-C', folder], { stdio: ['pipe', 'ignore', 'inherit'] });
-  const ended = new Promise<void>((resolve, reject) => {
-    tar.once('error', reject);
-    tar.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`tar failed on ${archive}`))));
-  });
-  await Promise.all([pipeline(createReadStream(archive), createBrotliDecompress(), tar.stdin), ended]);
+  const tar = join(folder, basename(archive, '.br'));
+  await decompress(archive, tar);
+  await promisify(execFile)('tar', ['-xf', tar, '--no-same-owner', '-C', folder]);
+  rmSync(tar);
 }
 
 /** Another process may have been quicker: then its folder is there, with the same in it. */
