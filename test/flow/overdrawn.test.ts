@@ -1,7 +1,8 @@
 import { RejectCode, TradeStatus } from '@stockbroker/rpc/stockbroker';
+import { unblockAccount } from '@stockbroker/store/operate';
 import type { Broker } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
 
 let broker: Broker;
@@ -44,4 +45,15 @@ test('a fill that costs more than all cash is booked: the balance is below zero 
   expect(await alice.shares('AAPL')).toBe(10n);
   const refused = await alice.ended(await alice.buys(1, 'AAPL'));
   expect(refused.rejectCode).toBe(RejectCode.REJECT_CODE_ACCOUNT_BLOCKED);
+});
+
+test('an operator’s unblocking is told to those who watch, as a change of the account alone', async () => {
+  const alice = await broker.customer({ cash: usd('1000.00') });
+  await broker.exchange.fills(await alice.buys(10, 'AAPL'), { price: usd('10.5001') });
+  const watcher = alice.watches();
+  onTestFinished(() => watcher.stop());
+  await watcher.until('a snapshot', ({ snapshots }) => snapshots[0]?.account?.buysBlocked === true);
+  await unblockAccount(broker.db, alice.id, { operator: 'test', note: 'seen' }, { evenBelowZero: false });
+  await watcher.until('the change', ({ revision }) => revision === 4);
+  expect(watcher.changes).toMatchObject([{ firstRevision: 4n, revision: 4n, trades: [], account: { buysBlocked: false } }]);
 });

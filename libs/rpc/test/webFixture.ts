@@ -19,7 +19,7 @@ export async function openWeb() {
     port: 0,
     maxRequestBytes: MAX_BYTES,
     maxInFlight: 2,
-    limits: { maxStreams: 3 },
+    limits: { maxStreams: 3, stallTimeoutMs: 1_000 },
     toRpcError: (error) => (error instanceof RpcError ? error : new RpcError(Status.INTERNAL, 'internal')),
   });
   server.add(TradingServiceDefinition, {
