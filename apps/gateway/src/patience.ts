@@ -12,31 +12,32 @@ const MAX_ANSWER_MS = 1_000;
  * @throws StoreUnavailableError when the time is over: nothing is known of what was asked for
  */
 export async function withPatience<T>(
-  { deadline, signal }: Pick<CallContext, 'deadline' | 'signal'>,
+  context: Pick<CallContext, 'deadline' | 'signal'>,
   patienceMs: number,
   run: () => Promise<T>,
 ): Promise<T> {
-  const leftMs = deadline === undefined ? patienceMs : deadline.getTime() - Date.now();
-  const giveUp = new AbortController();
-  const timer = setTimeout(() => giveUp.abort(), Math.min(patienceMs, leftMs - Math.min(MAX_ANSWER_MS, leftMs / 5)));
-  const over = new Promise<never>((_resolve, reject) => {
-    giveUp.signal.addEventListener('abort', () => reject(new StoreUnavailableError(new Error('the call’s time is over'))));
-  });
+  const leftMs = context.deadline === undefined ? patienceMs : context.deadline.getTime() - Date.now();
+  const waitMs = Math.min(patienceMs, leftMs - Math.min(MAX_ANSWER_MS, leftMs / 5));
+  const giveUpAt = performance.now() + waitMs;
+  const { promise: over, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new StoreUnavailableError(new Error('the call’s time is over'))), waitMs);
   try {
-    return await Promise.race([over, repeat(run, AbortSignal.any([signal, giveUp.signal]))]);
+    return await Promise.race([over, repeat(context, giveUpAt, run)]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function repeat<T>(run: () => Promise<T>, stopped: AbortSignal): Promise<T> {
+/** The context's signal is asked for only when something fails: most calls never need one. */
+async function repeat<T>(context: Pick<CallContext, 'signal'>, giveUpAt: number, run: () => Promise<T>): Promise<T> {
+  const isOver = () => performance.now() >= giveUpAt || context.signal.aborted;
   for (let failures = 0; ; failures += 1) {
     try {
       return await run();
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError) || stopped.aborted) throw error;
-      await sleep(backoffMs(failures, Math.random(), { baseMs: 50, maxMs: 500 }), stopped);
-      if (stopped.aborted) throw error;
+      if (!(error instanceof StoreUnavailableError) || isOver()) throw error;
+      await sleep(backoffMs(failures, Math.random(), { baseMs: 50, maxMs: 500 }), context.signal);
+      if (isOver()) throw error;
     }
   }
 }

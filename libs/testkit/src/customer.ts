@@ -50,7 +50,11 @@ export class Customer {
 
   /** All methods of a gateway, called with this customer's token. */
   calls(gateway = 0): Client {
-    const client = this.#ports.clientOf(gateway);
+    return this.withToken(this.#ports.clientOf(gateway));
+  }
+
+  /** The client with this customer's token in every call. */
+  withToken(client: Client): Client {
     const headers = { authorization: `Bearer ${this.token}` };
     const withToken = Object.entries(client).map(([name, call]) => [
       name,

@@ -27,5 +27,6 @@ export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
 export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { freePort } from './serverProcess.ts';
-export type { Watcher } from './watcher.ts';
+export { Watcher } from './watcher.ts';
+export { cpuSecondsOfChildren } from './processTable.ts';
 export { type System, type SystemOptions, startSystem } from './system.ts';

@@ -34,6 +34,12 @@ export function descendantsOf(ancestor: number): number[] {
   return found.slice(1);
 }
 
+/** Seconds of processor that everything started from here has used so far, this process not counted. Linux only. */
+export function cpuSecondsOfChildren(): number {
+  if (!onLinux) throw new Error('only Linux tells what the children of a process have used');
+  return descendantsOf(process.pid).reduce((sum, pid) => sum + (procStat(pid)?.cpuSeconds ?? 0), 0);
+}
+
 /** True when the process was there to take the signal. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
@@ -58,12 +64,15 @@ function processIds(): number[] {
     .map(Number);
 }
 
-function procStat(pid: number): { state: string; parent: number; start: string } | undefined {
-  // `pid (command) state parent …`: the command may itself hold spaces and parentheses. The start is field 22.
+const TICKS_A_SECOND = 100;
+
+function procStat(pid: number): { state: string; parent: number; start: string; cpuSeconds: number } | undefined {
+  // `pid (command) state parent …`: the command may itself hold spaces and parentheses. Fields 14 and 15 are ticks, the start is 22.
   const stat = readProc(pid, 'stat');
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, parent, start] = [fields?.[0], fields?.[1], fields?.[19]];
-  return state && start ? { state, parent: Number(parent), start } : undefined;
+  const cpuSeconds = (Number(fields?.[11]) + Number(fields?.[12])) / TICKS_A_SECOND;
+  return state && start ? { state, parent: Number(parent), start, cpuSeconds } : undefined;
 }
 
 function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {

@@ -31,6 +31,8 @@ export interface Leadership {
 
 const RETRY_BASE_MS = 50;
 const MAX_HELD_WAKEUPS = 64;
+/** Given, because the standard reason is an error with a stack, made anew for each trade. */
+const WOKEN = 'woken';
 
 /**
  * One customer's trades, strictly in the order placed and one at a time: the next is sent when the one before is final, so that
@@ -75,7 +77,7 @@ export class Lane {
   /** A trade of this customer was settled: no need to wait any longer. */
   settled(tradeId: string): void {
     this.#settledTradeId = tradeId;
-    if (this.#current?.tradeId === tradeId) this.#sleeping?.abort();
+    if (this.#current?.tradeId === tradeId) this.#sleeping?.abort(WOKEN);
   }
 
   /** Finishes the step in hand (a marked trade is still submitted while the lease is trusted), starts no other, resolves then. */

@@ -10,8 +10,8 @@ export interface ChangesPorts {
 
 /** One watcher's ear for one customer. */
 export interface Following {
-  /** True as soon as the customer has a revision beyond `seen`; false after `timeoutMs`, or when the signal aborts. */
-  beyond(seen: number, timeoutMs: number, signal: AbortSignal): Promise<boolean>;
+  /** True as soon as the customer has a revision beyond `seen`; false after `timeoutMs`, or when the watcher's signal aborts. */
+  beyond(seen: number, timeoutMs: number): Promise<boolean>;
   stop(): void;
 }
 
@@ -48,23 +48,34 @@ export class Changes {
     return this.#customers.size;
   }
 
-  follow(customerId: string): Following {
+  /** @param signal of the watcher */
+  follow(customerId: string, signal: AbortSignal): Following {
     const customer = this.#customers.get(customerId) ?? this.#add(customerId);
     customer.followers += 1;
     this.#asking ??= this.#ask();
     let isStopped = false;
     let answered: number | undefined;
+    let waiting: AbortController | undefined;
+    const wake = () => waiting?.abort(WOKEN);
+    signal.addEventListener('abort', wake);
     return {
-      beyond: async (seen, timeoutMs, signal) => {
+      beyond: async (seen, timeoutMs) => {
         // Told of a revision that the store then did not have: it is not asked without end.
         if (seen === answered) await this.#ports.clock.sleep(ASK_MS, signal);
-        const isBeyond = await this.#beyond(customer, seen, timeoutMs, signal);
+        if (customer.revision <= seen && !signal.aborted) {
+          waiting = new AbortController();
+          customer.waiting.set(waiting, seen);
+          await this.#ports.clock.sleep(timeoutMs, waiting.signal);
+          customer.waiting.delete(waiting);
+        }
+        const isBeyond = customer.revision > seen && !signal.aborted;
         answered = isBeyond ? seen : undefined;
         return isBeyond;
       },
       stop: () => {
         if (isStopped) return;
         isStopped = true;
+        signal.removeEventListener('abort', wake);
         customer.followers -= 1;
         if (customer.followers > 0) return;
         this.#customers.delete(customerId);
@@ -83,16 +94,6 @@ export class Changes {
     this.#customers.set(customerId, customer);
     customer.subscription = this.#ports.news.onCustomerChanged(customerId, (revision) => tell(customer, revision));
     return customer;
-  }
-
-  async #beyond(customer: Customer, seen: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    if (customer.revision <= seen && !signal.aborted) {
-      const woken = new AbortController();
-      customer.waiting.set(woken, seen);
-      await this.#ports.clock.sleep(timeoutMs, AbortSignal.any([woken.signal, signal]));
-      customer.waiting.delete(woken);
-    }
-    return customer.revision > seen && !signal.aborted;
   }
 
   async #ask(): Promise<void> {
@@ -114,8 +115,11 @@ export class Changes {
   }
 }
 
+/** Given, because the standard reason is an error with a stack, made anew each time. */
+const WOKEN = 'woken';
+
 function tell(customer: Customer, revision: number): void {
   if (!(revision > customer.revision)) return;
   customer.revision = revision;
-  for (const [woken, seen] of customer.waiting) if (seen < revision) woken.abort();
+  for (const [woken, seen] of customer.waiting) if (seen < revision) woken.abort(WOKEN);
 }

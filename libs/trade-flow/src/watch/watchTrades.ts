@@ -34,7 +34,7 @@ export async function* watchTrades(
   ports: WatchPorts,
   { customerId, after, signal }: { customerId: string; after: number; signal: AbortSignal },
 ): AsyncGenerator<WatchEvent> {
-  const news = ports.changes.follow(customerId);
+  const news = ports.changes.follow(customerId, signal);
   try {
     // A snapshot may be of revision 0, and then it is seen.
     let seen = after === 0 ? null : after;
@@ -48,7 +48,7 @@ export async function* watchTrades(
       const revision = seen ?? 0;
       // Also when nothing was missed: a watcher is to know at once that the stream stands.
       if (isFirst && events.length === 0) yield { kind: 'heartbeat', revision };
-      while (!signal.aborted && !(await news.beyond(revision, HEARTBEAT_MS, signal))) yield { kind: 'heartbeat', revision };
+      while (!signal.aborted && !(await news.beyond(revision, HEARTBEAT_MS))) yield { kind: 'heartbeat', revision };
     }
   } finally {
     news.stop();

@@ -1,0 +1,94 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readArguments, runTool, stopSignal, table, wholeNumber } from './cli.ts';
+import { percentiles } from './percentiles.ts';
+import { Progress } from './progress.ts';
+import { type Measured, measure, type Run } from './watching/measure.ts';
+
+const HELP = `npm run watching: what open WatchTrades streams cost, on a throw-away system of its own (free ports, temporary data).
+
+  npm run watching -- [options]
+    --streams N  one for each customer, all at one gateway; default 1000
+    --trades N   in each run; default 3000
+    --rounds N   each is a run without streams and one with; default 3
+    --json       the result as one JSON document on standard output
+    --help       this text
+
+Prints what a trade costs the processors with and without the streams, all processes but the clients counted; trades a second, where
+the watching clients run on the same processors; the time from a fill at the
+exchange to the client that watches, and the memory that the streams take in the gateway.
+
+Exit code: 0 when the books are exact, else 1.
+`;
+
+const MB = 1024 * 1024;
+
+await runTool(async () => {
+  const { values } = readArguments(HELP, {
+    streams: { type: 'string', default: '1000' },
+    trades: { type: 'string', default: '3000' },
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+  });
+  const streams = wholeNumber('--streams', values.streams, { min: 1, max: 20_000 });
+  const trades = wholeNumber('--trades', values.trades, { min: 1, max: 1_000_000 });
+  const rounds = wholeNumber('--rounds', values.rounds, { min: 1, max: 100 });
+  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-watching-'));
+  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  const progress = new Progress(process.stderr);
+  const stopping = stopSignal(() => process.exit(130));
+  try {
+    const onEvent = (line: string) => progress.line(`${progress.elapsed().padStart(7)}  ${line}`);
+    const measured = await measure({ streams, trades, rounds, folder, onEvent, isStopped: stopping.isRequested });
+    if (stopping.isRequested()) return 130;
+    const result = resultOf(measured, streams);
+    process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : `${report(result)}\n`);
+    return measured.violations.length === 0 ? 0 : 1;
+  } finally {
+    progress.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+type Result = ReturnType<typeof resultOf>;
+
+function resultOf({ memory, fillMs, violations, ...rates }: Measured, streams: number) {
+  const ratioOf = (figure: (run: Run) => number) => {
+    const [without, withStreams] = [median(rates.without.map(figure)), median(rates.with.map(figure))];
+    return { without, with: withStreams, ratio: Number((withStreams / without).toFixed(2)) };
+  };
+  return {
+    streams,
+    cpuMsATrade: ratioOf(({ cpuMsATrade }) => cpuMsATrade),
+    tradesASecond: ratioOf(({ tradesASecond }) => tradesASecond),
+    fillToClientMs: percentiles(fillMs),
+    gatewayMb: { before: Math.round(memory.before / MB), after: Math.round(memory.after / MB) },
+    mbPerThousand: Number((((memory.after - memory.before) / MB / streams) * 1_000).toFixed(1)),
+    violations,
+  };
+}
+
+function report({ streams, cpuMsATrade, tradesASecond, fillToClientMs, gatewayMb, mbPerThousand, violations }: Result): string {
+  const { p50, p99, count } = fillToClientMs;
+  return [
+    table([
+      [
+        'processor a trade',
+        `${cpuMsATrade.without} ms without streams, ${cpuMsATrade.with} ms with ${streams}: ratio ${cpuMsATrade.ratio}`,
+      ],
+      [
+        'trades a second',
+        `${tradesASecond.without} without, ${tradesASecond.with} with, their clients included: ratio ${tradesASecond.ratio}`,
+      ],
+      ['fill at the exchange to the client', `p50 ${p50} ms, p99 ${p99} ms, of ${count}`],
+      ['memory of the gateway', `${gatewayMb.before} MB, then ${gatewayMb.after} MB: ${mbPerThousand} MB a thousand streams`],
+    ]),
+    ...(violations.length === 0 ? ['The books are exact.'] : violations),
+  ].join('\n');
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return Number((sorted[Math.floor(sorted.length / 2)] ?? 0).toFixed(2));
+}
