@@ -72,7 +72,7 @@ test.each<[string, Body, number, string, string]>([
   ['an enum that is not there', '{"type":"HOLD"}', 400, 'invalid_argument', 'field type must be one of BUY, SELL, but is "HOLD"'],
   ['a field that is not there', '{"price":"1"}', 400, 'invalid_argument', 'price'],
   ['a deep nest', '['.repeat(1_000), 400, 'invalid_argument', 'the body is not JSON: '],
-  ['too many bytes', `{"stockTicker":"${'A'.repeat(9_000)}"}`, 429, 'resource_exhausted', `at most ${MAX_BYTES} bytes`],
+  ['too many bytes', `{"stockTicker":"${'A'.repeat(MAX_BYTES)}"}`, 429, 'resource_exhausted', `at most ${MAX_BYTES} bytes`],
 ])('JSON: %s is answered with what is wrong', async (_what, body, status, code, message) => {
   const response = await web.post(PLACE, body, asJson);
   expect(response.status).toBe(status);

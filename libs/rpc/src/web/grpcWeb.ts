@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type HttpAnswer, headerOf } from '../http/listener.ts';
 import { encodeStatus, RpcError, Status, unpaddedBase64 } from '../rpcError.ts';
-import { decompressed, type Protocol, tooLarge } from './protocol.ts';
+import { decompressed, type Protocol } from './protocol.ts';
 
 /** gRPC-Web, github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md: gRPC's frames in a body, and the trailers as the last of them. */
 const HEADER_BYTES = 5;
@@ -19,7 +19,6 @@ export function grpcWeb(contentType: string, isText: boolean, maxBytes: number):
     timeoutMs: readTimeout,
     read: async (_served, body, requestHeaders) => {
       const { flags, message } = readFrame(isText ? fromBase64(body) : body);
-      if (message.length > maxBytes) throw tooLarge(maxBytes);
       return decompressed(message, flags & COMPRESSED ? headerOf(requestHeaders, 'grpc-encoding') : undefined, maxBytes);
     },
     answer: (_served, response) => whole(frame(0, response), trailers(undefined)),

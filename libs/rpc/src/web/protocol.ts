@@ -28,8 +28,9 @@ interface StreamProtocol {
 
 const unzip = promisify(gunzip);
 
-/** @throws RpcError when it is no gzip, or more than `maxBytes` come out of it */
+/** @throws RpcError when it is no gzip, or it has more than `maxBytes`, packed or not */
 export async function decompressed(bytes: Uint8Array, encoding: string | undefined, maxBytes: number): Promise<Uint8Array> {
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   if (encoding === undefined || encoding === 'identity') return bytes;
   if (encoding !== 'gzip') throw new RpcError(Status.UNIMPLEMENTED, `messages may be compressed by gzip, not by ${encoding}`);
   try {
