@@ -102,6 +102,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   metrics.gauge('gateway_watched_customers', 'Customers whose trades somebody watches', () => changes.customers);
   metrics.gauge('server_streams', 'Open calls that answer with a stream', () => server.load.streams);
   metrics.gauge('server_connections', 'Open connections', () => server.load.connections + web.connections);
+  metrics.gauge('server_calls', 'Open calls that answer with one message', () => server.load.calls);
   const port = await server.listen();
   const webPort = await web.listen();
   const database = startProbe(() => store.ping());
