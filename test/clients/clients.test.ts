@@ -1,22 +1,19 @@
-import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
+import { Status } from '@stockbroker/rpc';
 import { RejectReason } from '@stockbroker/rpc/exchange';
 import { type Trade, TradeType } from '@stockbroker/rpc/stockbroker';
-import { Status } from '@stockbroker/rpc';
+import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
-import { CallingPage, type PageServer, servePage } from './openPage.ts';
+import { type CallingPage, type PageServer, type StartedCall, servePage } from './openPage.ts';
 import type { CallState, ClientName } from './page.ts';
 import type { Call } from './pageClients.ts';
 
 /** The clients that people have, in a real browser, on a page of another origin than the gateway's. */
-const CLIENTS = [
-  'grpc-web, text',
-  'grpc-web, binary',
-  'nice-grpc-web',
-  'connect-web, gRPC-Web',
-  'connect-web, Connect',
-] as const satisfies ClientName[];
+const STREAMING = ['grpc-web, text', 'nice-grpc-web', 'connect-web, gRPC-Web'] as const satisfies ClientName[];
+/** The first takes no stream before its end; the second's protocol has streams that the gateway does not serve. */
+const UNARY = ['grpc-web, binary', 'connect-web, Connect'] as const satisfies ClientName[];
+const CLIENTS = [...STREAMING, ...UNARY];
 const MAX_BYTES = 65_536;
 const BUY = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 1 };
 
@@ -24,6 +21,8 @@ let broker: Broker;
 let served: PageServer;
 let page: CallingPage;
 let alice: Customer;
+/** Has more trades than a page. */
+let busy: Customer;
 beforeAll(async () => {
   served = await servePage();
   broker = await openBroker({
@@ -31,6 +30,8 @@ beforeAll(async () => {
     env: { gateway: { GATEWAY_WEB_ORIGINS: served.origin, GATEWAY_MAX_BYTES: String(MAX_BYTES) } },
   });
   alice = await broker.customer({ cash: usd('100000.00') });
+  busy = await broker.customer();
+  await Promise.all(Array.from({ length: 501 }, () => busy.sells(1, 'AAPL')));
   page = await served.open(served.origin, gateway().endpoints.web ?? '');
 });
 afterEach((context) => expectExactBooks(broker, context));
@@ -67,6 +68,7 @@ describe.each(CLIENTS)('%s', (client) => {
       listTrades: { pageSize: 2, statuses: [4] },
       getAccount: {},
       getQuote: { stockTicker: 'AAPL' },
+      listPrices: { stockTicker: 'AAPL' },
       listInstruments: { pageSize: 3 },
     };
     for (const [method, request] of Object.entries(requests) as [keyof typeof requests, object][]) {
@@ -109,6 +111,16 @@ describe.each(CLIENTS)('%s', (client) => {
     expect(await failure('listTrades', sized(MAX_BYTES * 20))).toMatchObject({ code: Status.RESOURCE_EXHAUSTED });
   });
 
+  test('a page of 500 trades', async () => {
+    const { trades, nextPageToken } = await answer<{ trades: Trade[]; nextPageToken: string }>(
+      'listTrades',
+      { pageSize: 500 },
+      { token: busy.token },
+    );
+    expect(new Set(trades.map(({ orderId }) => orderId)).size).toBe(500);
+    expect(nextPageToken).not.toBe('');
+  });
+
   test('a cancelled call is cancelled at the gateway', async () => {
     await whileNobodyReadsTrades(async () => {
       const started = await page.start(client, 'getTrade', { orderId: crypto.randomUUID() }, { token: alice.token });
@@ -124,6 +136,91 @@ describe.each(CLIENTS)('%s', (client) => {
         (count) => count < connections,
       );
     });
+  });
+});
+
+test('a deadline reaches the gateway, which then says what it waited for', async () => {
+  await whileNobodyReadsTrades(async () => {
+    const request = { orderId: crypto.randomUUID() };
+    const call = (client: ClientName) => page.call(client, 'getTrade', request, { token: alice.token, timeoutMs: 3_000 });
+    // Its own patience is longer, and what a client says by itself is DEADLINE_EXCEEDED.
+    for (const { failure } of await Promise.all(CLIENTS.map(call)))
+      expect(failure).toMatchObject({ code: Status.UNAVAILABLE, retryAfterMs: expect.any(Number) });
+  });
+});
+
+test.each(['connect-web, gRPC-Web', 'connect-web, Connect'] as const)('%s: compressed requests are taken', async (client) => {
+  const request = { pageToken: 'x'.repeat(10_000) };
+  const options = { token: alice.token, zipped: true };
+  expect((await page.call(client, 'getAccount', {}, options)).messages).toEqual([await alice.account()]);
+  expect((await page.call(client, 'listTrades', request, options)).failure).toMatchObject({ code: Status.INVALID_ARGUMENT });
+});
+
+test('pages of other origins cannot call', async () => {
+  const stranger = await served.open(served.strangeOrigin, gateway().endpoints.web ?? '');
+  for (const client of CLIENTS) {
+    const clientOrderId = `strange-${client.replace(/\W/g, '')}`;
+    const { messages, failure } = await stranger.call(client, 'placeTrade', { ...BUY, clientOrderId }, { token: alice.token });
+    expect({ messages, code: failure?.code }).toEqual({ messages: [], code: Status.UNKNOWN });
+    expect(await broker.db.trade.count({ where: { clientOrderId } })).toBe(0);
+  }
+});
+
+describe.each(STREAMING)('%s', (client) => {
+  test('streams come live, and end at the gateway when they are cancelled', async () => {
+    const bob = await broker.customer({ cash: usd('1000.00') });
+    const watching = (method: Call['method'], request: object) => page.start(client, method, request, { token: bob.token });
+    const streams = await Promise.all([
+      watching('watchTrades', {}),
+      watching('watchQuotes', { stockTickers: ['AAPL', 'MSFT'] }),
+      watching('watch', {}),
+    ]);
+    onTestFinished(() => Promise.all(streams.map((stream) => stream.cancel())).then(() => {}));
+    const [trades, quotes, health] = streams;
+    /** The first messages of a stream which goes on. */
+    const told = async (stream: StartedCall, count: number) => {
+      const { messages, ended } = await eventually(
+        () => stream.look(),
+        (state) => state.messages.length >= count || state.ended,
+      );
+      expect(ended).toBe(false);
+      return messages.slice(0, count);
+    };
+    expect(await told(trades, 1)).toMatchObject([{ event: { $case: 'snapshot', value: { revision: 0n } } }]);
+    const { orderId } = await bob.buys(1, 'AAPL');
+    const change = { firstRevision: 1n, trades: [{ orderId }] };
+    expect((await told(trades, 2))[1]).toMatchObject({ event: { $case: 'change', value: change } });
+    const quoted = [
+      { stockTicker: 'AAPL', bid: '9.9000' },
+      { stockTicker: 'MSFT', bid: '' },
+    ];
+    expect(await told(quotes, 1)).toMatchObject([{ quotes: quoted, stale: false }]);
+    expect(await told(health, 1)).toEqual([{ status: 1 }]);
+    expect(await metric('server_streams')).toBe(3);
+    for (const stream of streams) {
+      await stream.cancel();
+      expect((await stream.ended()).failure).toMatchObject({ code: Status.CANCELLED });
+    }
+    await eventually(
+      () => metric('server_streams'),
+      (count) => count === 0,
+    );
+  });
+
+  test('a stream ends with its deadline', async () => {
+    const { messages, failure } = await page.call(client, 'watch', {}, { timeoutMs: 500 });
+    expect(messages).toEqual([{ status: 1 }]);
+    expect(failure).toMatchObject({ code: Status.DEADLINE_EXCEEDED });
+    await eventually(
+      () => metric('server_streams'),
+      (count) => count === 0,
+    );
+  });
+
+  test('errors of a stream come with their details', async () => {
+    const { failure } = await page.call(client, 'watchQuotes', {}, { token: alice.token });
+    expect(failure).toMatchObject({ code: Status.INVALID_ARGUMENT, violations: [{ field: 'stock_tickers' }] });
+    expect((await page.call(client, 'watchTrades', {})).failure).toMatchObject({ code: Status.UNAUTHENTICATED });
   });
 });
 
