@@ -49,21 +49,26 @@ type Given = Partial<Omit<Call, 'url' | 'method' | 'request'>>;
 
 /** Makes calls from the page to one gateway. */
 export class CallingPage {
-  readonly page: Page;
+  readonly #page: Page;
   readonly #url: string;
 
   constructor(page: Page, url: string) {
-    this.page = page;
+    this.#page = page;
     this.#url = url;
   }
 
   async start(client: ClientName, method: Call['method'], request: object, given: Given = {}): Promise<StartedCall> {
     const call: Call = { url: this.#url, method, request, token: '', timeoutMs: 0, zipped: false, ...given };
-    const number = await this.page.evaluate(
+    const number = await this.#page.evaluate(
       ([name, made]) => (globalThis as unknown as { calls: PageCalls }).calls.start(name, made),
       [client, call] as const,
     );
-    return new StartedCall(this.page, number);
+    return new StartedCall(this.#page, number);
+  }
+
+  /** As when somebody closes the tab. */
+  close(): Promise<void> {
+    return this.#page.context().close();
   }
 
   /** The call's end. */
