@@ -21,7 +21,7 @@ const steps: Step[] = [
     run: () => tool('biome', 'ci', '--diagnostic-level=warn', '.'),
     mend: 'npm run format, then mend what is left',
   },
-  { name: 'types', run: () => tool('tsc'), mend: 'mend the types' },
+  { name: 'types', run: () => tool('tsc') && tool('tsc', '-p', 'apps/web'), mend: 'mend the types' },
   {
     name: 'proto lint',
     run: () => tool('buf', 'lint'),

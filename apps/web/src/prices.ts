@@ -1,0 +1,16 @@
+import type { Quote } from '@stockbroker/client';
+import type { UsdE4 } from '@stockbroker/trading';
+import { usdOf } from './money.ts';
+
+export interface Prices {
+  bid: UsdE4;
+  ask: UsdE4;
+  /** Between them, as charts show it. */
+  mid: UsdE4;
+}
+
+/** Undefined when the exchange gives no quote of the stock at present. */
+export function pricesOf(quote: Quote | undefined): Prices | undefined {
+  const [bid, ask] = [usdOf(quote?.bid), usdOf(quote?.ask)];
+  return bid === undefined || ask === undefined ? undefined : { bid, ask, mid: (bid + ask) / 2n };
+}

@@ -1,0 +1,124 @@
+import { computed, effect, signal, untracked } from '@preact/signals';
+import {
+  BrokerClient,
+  BrokerError,
+  type Instrument,
+  newestFirst,
+  storageJournal,
+  type Trade,
+  webCalls,
+} from '@stockbroker/client';
+import { customerIdOf, type Session, type SignIn } from '../signIn.ts';
+import { newsWords } from '../words.ts';
+import { PastTrades } from './pastTrades.ts';
+import { QuotesFeed } from './quotesFeed.ts';
+import { SentOrders } from './sentOrders.ts';
+import { TradesFeed } from './tradesFeed.ts';
+
+/** A page that nobody looks at for so long lets its streams go; they resume when somebody does. */
+const UNSEEN_MS = 60_000;
+const INSTRUMENTS_AGAIN_MS = 5_000;
+const SELECTED = 'stockbroker.ticker';
+
+/** Everything the page knows, of one customer. */
+export class Desk {
+  readonly client: BrokerClient;
+  readonly session: Session;
+  readonly feed: TradesFeed;
+  readonly quotesFeed: QuotesFeed;
+  readonly sent: SentOrders;
+  readonly past: PastTrades;
+  readonly instruments = signal<Instrument[] | undefined>(undefined);
+  readonly ticker = signal(localStorage.getItem(SELECTED) ?? 'AAPL');
+  /** The latest news of a trade in words, for those who hear the page. */
+  readonly news = signal('');
+  #unseen: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
+  readonly #ends: (() => void)[] = [];
+
+  constructor(signIn: SignIn, session: Session) {
+    this.session = session;
+    this.client = new BrokerClient({
+      calls: webCalls({ url: location.origin, token: () => signIn.token() }),
+      journal: storageJournal(localStorage, customerIdOf(session.token)),
+    });
+    this.feed = new TradesFeed(this.client, (trade) => {
+      this.news.value = newsWords(trade);
+    });
+    this.quotesFeed = new QuotesFeed(this.client, this.#wanted);
+    this.sent = new SentOrders(this.client);
+    this.past = new PastTrades(this.client);
+  }
+
+  readonly account = computed(() => this.feed.view.value?.account);
+
+  /** What the stream tells, the broker's answers that it has not told yet, and older ones; newest first. */
+  readonly trades = computed<Trade[]>(() => {
+    const told = this.feed.view.value?.trades ?? new Map();
+    return newestFirst(new Map([...this.past.trades.value, ...this.sent.answered.value, ...told]).values());
+  });
+
+  /** The chosen stock, and all that the customer has. */
+  readonly #wanted = computed(() => {
+    const owned = this.feed.view.value?.account.positions.map(({ stockTicker }) => stockTicker) ?? [];
+    const known = this.instruments.value;
+    const tickers = new Set([this.ticker.value, ...owned]);
+    return [...tickers].filter((ticker) => known?.some(({ stockTicker }) => stockTicker === ticker)).join(' ');
+  });
+
+  readonly quotes = computed(() => this.quotesFeed.quotes.value);
+
+  start(): void {
+    this.#begin();
+    void this.#readInstruments();
+    void this.past.readFills();
+    void this.sent.check();
+    const seen = () => this.#look();
+    document.addEventListener('visibilitychange', seen);
+    // Whenever the broker is back it is asked for what it has not answered.
+    const end = effect(() => {
+      if (this.feed.connection.value === 'live') untracked(() => void this.sent.check());
+    });
+    this.#ends.push(end, () => document.removeEventListener('visibilitychange', seen));
+  }
+
+  stop(): void {
+    for (const end of this.#ends) end();
+    clearTimeout(this.#unseen);
+    clearTimeout(this.#again);
+    this.sent.stop();
+    this.feed.stop();
+    this.quotesFeed.stop();
+  }
+
+  choose(ticker: string): void {
+    this.ticker.value = ticker;
+    localStorage.setItem(SELECTED, ticker);
+  }
+
+  #begin(): void {
+    this.feed.start();
+    this.quotesFeed.start();
+  }
+
+  #look(): void {
+    clearTimeout(this.#unseen);
+    const leave = () => {
+      this.feed.stop();
+      this.quotesFeed.stop();
+    };
+    if (document.visibilityState === 'visible') this.#begin();
+    else this.#unseen = setTimeout(leave, UNSEEN_MS);
+  }
+
+  async #readInstruments(): Promise<void> {
+    try {
+      const all = await this.client.listInstruments();
+      this.instruments.value = all;
+      if (!all.some(({ stockTicker }) => stockTicker === this.ticker.value)) this.ticker.value = all[0]?.stockTicker ?? '';
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      if (error.code !== 'UNAUTHENTICATED') this.#again = setTimeout(() => void this.#readInstruments(), INSTRUMENTS_AGAIN_MS);
+    }
+  }
+}

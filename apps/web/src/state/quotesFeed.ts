@@ -1,0 +1,60 @@
+import { effect, type ReadonlySignal, signal } from '@preact/signals';
+import { type BrokerClient, BrokerError, type ConnectionState, type Quote, type Watch } from '@stockbroker/client';
+
+/** The server takes as many in one stream. */
+const MOST = 100;
+
+/** Live quotes of the stocks that the page shows. */
+export class QuotesFeed {
+  readonly quotes = signal<ReadonlyMap<string, Quote>>(new Map());
+  readonly connection = signal<ConnectionState>('connecting');
+  /** The broker gets no quotes, or the page gets none from the broker. */
+  readonly isStale = signal(false);
+  readonly #client: BrokerClient;
+  readonly #wanted: ReadonlySignal<string>;
+  #stop: (() => void) | undefined;
+
+  /** @param wanted tickers, separated by spaces: a value that stays the same while they do */
+  constructor(client: BrokerClient, wanted: ReadonlySignal<string>) {
+    this.#client = client;
+    this.#wanted = wanted;
+  }
+
+  start(): void {
+    if (this.#stop !== undefined) return;
+    let watch: Watch<unknown, unknown> | undefined;
+    const end = effect(() => {
+      const tickers = this.#wanted.value.split(' ').filter((ticker) => ticker !== '');
+      watch?.close();
+      watch = tickers.length === 0 ? undefined : this.#follow(tickers.slice(0, MOST));
+    });
+    this.#stop = () => {
+      this.#stop = undefined;
+      end();
+      watch?.close();
+    };
+  }
+
+  stop(): void {
+    this.#stop?.();
+  }
+
+  #follow(tickers: string[]): Watch<unknown, unknown> {
+    const watch = this.#client.watchQuotes(tickers);
+    watch.connection.subscribe((state) => {
+      // One that is replaced by another says nothing about the connection.
+      if (state !== 'closed') this.connection.value = state;
+    });
+    const read = async () => {
+      for await (const { quotes, isStale } of watch) {
+        this.quotes.value = new Map([...this.quotes.value, ...quotes]);
+        this.isStale.value = isStale;
+      }
+    };
+    read().catch((error: unknown) => {
+      if (!(error instanceof BrokerError)) throw error;
+      this.connection.value = 'closed';
+    });
+    return watch;
+  }
+}

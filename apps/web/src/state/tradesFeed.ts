@@ -1,0 +1,63 @@
+import { signal } from '@preact/signals';
+import { type BrokerClient, BrokerError, type ConnectionState, type Trade, type TradesView } from '@stockbroker/client';
+import { statusOf } from '../words.ts';
+
+/** The stream of trades and cash, as long as the page is looked at. What it shows comes from nowhere else. */
+export class TradesFeed {
+  readonly view = signal<TradesView | undefined>(undefined);
+  readonly connection = signal<ConnectionState>('connecting');
+  /** When the last news came, or the last sign that there is none. */
+  readonly liveUntil = signal<Date | undefined>(undefined);
+  /** Why it has ended for good. */
+  readonly failure = signal<BrokerError | undefined>(undefined);
+  readonly #client: BrokerClient;
+  /** Told of each trade that has changed while the page was open. */
+  readonly #onNews: (trade: Trade) => void;
+  #close: (() => void) | undefined;
+
+  constructor(client: BrokerClient, onNews: (trade: Trade) => void) {
+    this.#client = client;
+    this.#onNews = onNews;
+  }
+
+  start(): void {
+    if (this.#close !== undefined || this.failure.value !== undefined) return;
+    const watch = this.#client.watchTrades({ from: this.view.value });
+    const unsubscribe = watch.connection.subscribe((state) => {
+      if (this.connection.value === 'live' && state !== 'live') this.liveUntil.value = new Date();
+      this.connection.value = state;
+    });
+    this.#close = () => {
+      this.#close = undefined;
+      unsubscribe();
+      watch.close();
+    };
+    void this.#read(watch);
+  }
+
+  stop(): void {
+    this.#close?.();
+  }
+
+  async #read(views: AsyncIterable<TradesView>): Promise<void> {
+    try {
+      for await (const view of views) {
+        const before = this.view.value;
+        this.view.value = view;
+        if (before !== undefined) this.#tell(before, view);
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      this.failure.value = error;
+    } finally {
+      this.#close?.();
+    }
+  }
+
+  #tell(before: TradesView, { trades }: TradesView): void {
+    for (const trade of trades.values()) {
+      const known = before.trades.get(trade.orderId);
+      if (known === undefined || statusOf(known) !== statusOf(trade)) this.#onNews(trade);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { Order } from '@stockbroker/client';
+import { useEffect, useRef } from 'preact/hooks';
+import { estimate } from '../estimate.ts';
+import { count, dollars, usdOf } from '../money.ts';
+import { pricesOf } from '../prices.ts';
+import { isBuy, orderWords } from '../words.ts';
+import { useDesk } from './context.ts';
+
+export function Review({
+  order,
+  onPlace,
+  onBack,
+}: {
+  order: Required<Order>;
+  onPlace: (order: Required<Order>) => void;
+  onBack: () => void;
+}) {
+  const desk = useDesk();
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => title.current?.focus(), []);
+  const { stockTicker, quantity } = order;
+  const side = isBuy(order) ? 'buy' : 'sell';
+  const prices = pricesOf(desk.quotes.value.get(stockTicker));
+  const estimated = prices === undefined ? undefined : estimate(side, quantity, prices);
+  const name = desk.instruments.value?.find((each) => each.stockTicker === stockTicker)?.name;
+  const figures: [string, string][] = [
+    ['Stock', name === undefined ? stockTicker : `${stockTicker}, ${name}`],
+    ['Order', `Market ${side}`],
+    ['Shares', count(quantity)],
+    ['Market price', estimated === undefined ? 'No price now' : dollars(estimated.price)],
+    [side === 'buy' ? 'Estimated cost' : 'Estimated proceeds', estimated === undefined ? '–' : dollars(estimated.value)],
+    [side === 'buy' ? 'At most' : 'At least', estimated === undefined ? '–' : dollars(estimated.worst)],
+    ['Spendable cash now', dollars(usdOf(desk.account.value?.spendable) ?? 0n)],
+  ];
+  return (
+    <div class="review">
+      <h2 id="ticket-title" ref={title} tabIndex={-1}>
+        {orderWords(order)}?
+      </h2>
+      <dl class="figures">
+        {figures.map(([term, text]) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+      <button type="button" class={`primary ${side}`} onClick={() => onPlace(order)}>
+        Place {side} order
+      </button>
+      <button type="button" class="quiet wide" onClick={onBack}>
+        Back
+      </button>
+    </div>
+  );
+}

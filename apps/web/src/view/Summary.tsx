@@ -1,0 +1,35 @@
+import { useComputed } from '@preact/signals';
+import { dollars, usdOf } from '../money.ts';
+import { holdingsOf, totalOf } from '../state/holdings.ts';
+import { useDesk } from './context.ts';
+import { Skeleton } from './parts.tsx';
+
+/** What the customer has, at a glance. */
+export function Summary() {
+  const desk = useDesk();
+  const account = desk.account.value;
+  const total = useComputed(() => {
+    const known = desk.account.value;
+    return known && totalOf(known, holdingsOf(known, desk.quotes.value, undefined));
+  });
+  const figures = [
+    ['Account value', total.value],
+    ['Spendable cash', usdOf(account?.spendable)],
+    ['Held for open buys', usdOf(account?.held)],
+  ] as const;
+  return (
+    <section class="summary" aria-label="Account">
+      <dl>
+        {figures.map(([name, amount]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{amount === undefined ? <Skeleton width="10ch" /> : dollars(amount)}</dd>
+          </div>
+        ))}
+      </dl>
+      {account?.buysBlocked && (
+        <p class="warning">Buys are blocked on this account until we have looked at an earlier trade. Selling still works.</p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,94 @@
+import { BrokerError, RejectCode, Trade, TradeStatus, TradeType } from '@stockbroker/client';
+import { parseUsd as usd } from '@stockbroker/trading';
+import { expect, test } from 'vitest';
+import { estimate, mostOf, readQuantity } from '../src/estimate.ts';
+import { count, dollars, percent, signedDollars, usdOf } from '../src/money.ts';
+import { errorWords, newsWords, rejectionWords } from '../src/words.ts';
+
+test.each([
+  ['1994.1600', '$1,994.16'],
+  ['0.0000', '$0.00'],
+  ['0.0150', '$0.0150'],
+  ['-1234567.8900', '−$1,234,567.89'],
+  ['999999999999.9999', '$999,999,999,999.9999'],
+])('money: %s reads %s', (amount, words) => {
+  expect(dollars(usd(amount))).toBe(words);
+});
+
+test('gains have their signs', () => {
+  expect([usd('12.3'), usd('-0.01'), 0n].map(signedDollars)).toEqual(['+$12.30', '−$0.01', '$0.00']);
+  expect(percent(usd('1.25'), usd('100'))).toBe('+1.25 %');
+  expect(percent(usd('-12345'), usd('100'))).toBe('−12,345.00 %');
+  expect(percent(usd('-0.001'), usd('100'))).toBe('0.00 %');
+  expect(percent(1n, 0n)).toBeUndefined();
+});
+
+test('what is no amount is none', () => {
+  expect(['', '1.23456', 'NaN', undefined].map(usdOf)).toEqual([undefined, undefined, undefined, undefined]);
+  expect(count(1_000_000)).toBe('1,000,000');
+});
+
+const prices = { bid: usd('99.00'), ask: usd('100.00'), mid: usd('99.50') };
+
+test('an estimate counts with the prices and limits of the broker', () => {
+  expect(estimate('buy', 10, prices)).toEqual({ price: usd('100'), value: usd('1000'), limit: usd('105'), worst: usd('1050') });
+  expect(estimate('sell', 10, prices)).toEqual({
+    price: usd('99'),
+    value: usd('990'),
+    limit: usd('94.05'),
+    worst: usd('940.50'),
+  });
+  expect(mostOf('buy', prices, usd('1050.00'), 0n)).toBe(10);
+  expect(mostOf('buy', prices, usd('1049.99'), 0n)).toBe(9);
+  expect(mostOf('buy', prices, usd('-5'), 0n)).toBe(0);
+  expect(mostOf('sell', prices, 0n, 7n)).toBe(7);
+  expect(mostOf('sell', prices, 0n, 9_999_999n)).toBe(1_000_000);
+});
+
+test.each([
+  ['', { problem: 'Enter how many shares.' }],
+  ['1.5', { problem: 'Enter a whole number of shares.' }],
+  ['-1', { problem: 'Enter a whole number of shares.' }],
+  ['0', { problem: 'Enter at least 1 share.' }],
+  ['1,000,001', { problem: 'Enter at most 1,000,000 shares.' }],
+  [' 1,000 ', { quantity: 1_000 }],
+])('the quantity %j', (text, expected) => {
+  expect(readQuantity(text)).toEqual(expected);
+});
+
+const rejected = (rejectCode: RejectCode, more: Partial<Trade> = {}) =>
+  Trade.create({
+    type: TradeType.TRADE_TYPE_BUY,
+    quantity: 10,
+    stockTicker: 'AAPL',
+    status: TradeStatus.TRADE_STATUS_REJECTED,
+    rejectCode,
+    ...more,
+  });
+
+test('a rejection has its figures in plain words', () => {
+  const funds = rejected(RejectCode.REJECT_CODE_INSUFFICIENT_FUNDS, {
+    rejectFigures: { needed: '1994.1600', available: '1000.0000' },
+  });
+  expect(rejectionWords(funds)).toBe('Not enough cash: this buy needed $1,994.16, and you had $1,000.00 to spend.');
+  const shares = rejected(RejectCode.REJECT_CODE_INSUFFICIENT_SHARES, { rejectFigures: { needed: '10', available: '3' } });
+  expect(rejectionWords(shares)).toBe('Not enough shares: this sell needed 10 AAPL, and you had 3 to sell.');
+  const exchange = rejected(RejectCode.REJECT_CODE_EXCHANGE_REJECTED, { reason: 'The exchange rejected the order: too fast.' });
+  expect(newsWords(exchange)).toBe('Buy 10 AAPL: rejected. The exchange rejected the order: too fast.');
+});
+
+test('every code of a rejection has words of its own', () => {
+  const codes = Object.values(RejectCode).filter((code) => code !== RejectCode.REJECT_CODE_UNSPECIFIED);
+  const words = codes.map((code) => rejectionWords(rejected(code, { rejectFigures: { needed: '1', available: '0' } })));
+  expect(new Set(words).size).toBe(codes.length);
+  expect(words).not.toContain('The order was rejected.');
+});
+
+test('errors in words for a customer', () => {
+  const violations = [{ field: 'stock_ticker', description: 'is not listed' }];
+  expect(errorWords(new BrokerError('INVALID_ARGUMENT', 'x', { violations }))).toBe(
+    'The broker did not take the order: stock ticker is not listed.',
+  );
+  expect(errorWords(new BrokerError('UNAVAILABLE', 'x'))).toBe('The broker does not answer at the moment.');
+  expect(errorWords(new TypeError('x'))).toBe('Something unexpected went wrong on this page.');
+});
