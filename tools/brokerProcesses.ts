@@ -25,6 +25,8 @@ export interface BrokerOptions extends Pick<SystemOptions, 'gateways' | 'workers
   accounts: readonly OpeningAccount[];
   /** Environment of every app, see `appSettings`. */
   settings: Record<string, string>;
+  /** Folder of the trading page for the gateways to serve; by default they serve none. */
+  page?: (onEvent: (line: string) => void) => Promise<string>;
   /** Told of each stage, and later of processes that end and start again. */
   onEvent: (line: string) => void;
 }
@@ -60,6 +62,8 @@ export class BrokerProcesses {
     const opened = databaseUrl.then((url) => openDemoAccounts(url, accounts, onEvent));
     this.#prepared = opened;
     for (const promise of [natsUrl, databaseUrl, opened]) promise.catch(() => {}); // Told below, and by the apps, which wait for them.
+    const page = await this.#options.page?.(onEvent);
+    const gateway = page === undefined ? settings : { ...settings, GATEWAY_WEB_ROOT: page };
     this.#system = await createSystem({
       dataDir,
       databaseUrl,
@@ -69,7 +73,7 @@ export class BrokerProcesses {
       ...(gateways === undefined ? {} : { gateways }),
       ...(workers === undefined ? {} : { workers }),
       ...(standardPorts === undefined ? {} : { standardPorts }),
-      env: { exchange: settings, callback: settings, worker: settings, gateway: settings },
+      env: { exchange: settings, callback: settings, worker: settings, gateway },
     });
     if (this.#stopping) throw new Error('stopped while starting');
     await this.#system.start();

@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { demoCustomers } from '@stockbroker/testkit/processes';
 import { formatUsd } from '@stockbroker/trading';
 import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts';
+import { buildPage } from './buildPage.ts';
 import { dollars, readArguments, readDatabaseUrl, readPartitions, runTool, stopSignal, table } from './cli.ts';
 import { claimData, dataFolder, isDefaultFolder, removeConnection, writeConnection } from './devFolder.ts';
 import { withoutPassword } from './prepareServers.ts';
@@ -47,6 +48,7 @@ async function run(dataDir: string, partitions: number): Promise<void> {
     partitions,
     accounts: demoCustomers,
     standardPorts: true,
+    page: buildPage,
     settings: appSettings(process.env),
     onEvent: (line) => progress.line(`${prefix()}  ${line}`),
   });
@@ -87,7 +89,7 @@ ${indented(endpoints(broker, dataDir))}
 
 ${indented(customers(broker))}
 
-Place a trade, in another terminal:
+Trade in the browser at ${broker.system.gateways[0]?.endpoints.web} or, in another terminal:
   npm run trade -- buy AAPL 10 --customer alice${folder}`;
 }
 
@@ -98,6 +100,7 @@ function endpoints({ system, databaseUrl, natsUrl }: Broker, dataDir: string): s
   const ownDatabase = readDatabaseUrl() ? withoutPassword(databaseUrl) : databaseUrl;
   const ownNats = process.env.NATS_URL ? natsUrl.replaceAll(/\/\/[^@,/]*@/g, '//') : natsUrl;
   return table([
+    ['page', `${gateway?.endpoints.web} (trade in the browser)`],
     ['gateway', `${system.gatewayAddress} (gRPC) and ${gateway?.endpoints.web} (gRPC-Web and JSON)`],
     ['exchange', `${system.exchangeAddress} (gRPC)`],
     ['callback', `${callback?.endpoints.http} and ${callback?.endpoints.grpc}`],

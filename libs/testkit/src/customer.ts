@@ -48,6 +48,16 @@ export class Customer {
     return trade;
   }
 
+  /** Waits for a trade that this customer has placed elsewhere, e.g. in a browser, as the newest that is not among `others`. */
+  async placedElsewhere(...others: { orderId: string }[]): Promise<Trade> {
+    const isNew = ({ orderId }: Trade) => others.every((other) => other.orderId !== orderId);
+    const read = async () => (await this.calls().listTrades({ pageSize: 1 })).trades.find(isNew);
+    const trade = await eventually(read, (found) => found !== undefined, { what: 'a trade placed elsewhere' });
+    if (trade === undefined) throw new Error('a good one is defined');
+    this.#ports.onPlaced(trade.orderId);
+    return trade;
+  }
+
   /** All methods of a gateway, called with this customer's token. */
   calls(gateway = 0): Client {
     return this.withToken(this.#ports.clientOf(gateway));

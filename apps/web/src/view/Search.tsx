@@ -103,10 +103,11 @@ export function Search({ onChosen }: { onChosen: () => void }) {
   );
 }
 
-/** Tickers that begin so come first, then names with a word that does. */
+/** Tickers that begin so come first, then names that do, then names with a word that does. */
 function matching(instruments: readonly Instrument[], text: string): Instrument[] {
   const wanted = text.trim().toUpperCase();
   const byTicker = instruments.filter(({ stockTicker }) => stockTicker.startsWith(wanted));
-  const byName = instruments.filter(({ name }) => ` ${name.toUpperCase()}`.includes(` ${wanted}`));
-  return [...new Set([...byTicker, ...byName])].slice(0, MOST);
+  const byName = instruments.filter(({ name }) => name.toUpperCase().startsWith(wanted));
+  const byWord = instruments.filter(({ name }) => name.toUpperCase().includes(` ${wanted}`));
+  return [...new Set([...byTicker, ...byName, ...byWord])].slice(0, MOST);
 }
