@@ -23,7 +23,7 @@ test('a buy and a sell: found by search, estimated, reviewed, placed, followed t
   await page.keyboard.type('micr');
   await page.getByRole('option', { name: 'MSFT' }).waitFor();
   await page.keyboard.press('Enter');
-  await reads(page, '.stock h1', /^MSFT Microsoft/);
+  await reads(page, '.stock h2', /^MSFT Microsoft/);
   await reads(page, '.price', '$49.50');
   await order(page, 'Buy', 10, { place: false });
   // 50.00 × 1.05 × 10 is held; 500.00 is expected.
@@ -50,10 +50,29 @@ test('a buy and a sell: found by search, estimated, reviewed, placed, followed t
   await reads(page, '[aria-label="News of your orders"]', 'Sell 4 MSFT: filled at $50.00 a share.');
 });
 
+test('the price, its change and the chart follow the market', async () => {
+  const { broker } = desks;
+  const page = await desks.open(await broker.customer({ shares: { AAPL: 3 } }));
+  await reads(page, '.price', '$99.50');
+  await broker.exchange.quotes('AAPL', { bid: '101.00', ask: '102.00' });
+  await reads(page, '.price', '$101.50');
+  await reads(page, '.since', /▲\s*\+\$2\.00 \(\+2\.01 %\) past minute/);
+  await reads(page, '.positions', /\$304\.50/);
+  await page.getByRole('img', { name: /^Chart of AAPL: from \$99\.50 to \$101\.50/ }).waitFor();
+  // Drawn in the colour of a gain.
+  const drawn = `[...document.querySelectorAll('.chart canvas')].filter(({ offsetWidth }) => offsetWidth > 300).some((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 0; i < data.length; i += 4) if (data[i] === 7 && data[i + 1] === 115 && data[i + 2] === 71) return true;
+    return false;
+  })`;
+  await expect.poll(() => page.evaluate(drawn), { timeout: 30_000 }).toBe(true);
+  await broker.exchange.quotes('AAPL', { bid: '99.00', ask: '100.00' });
+});
+
 test('a rejection tells why, with its figures, in plain words', async () => {
   const carol = await desks.broker.customer({ cash: usd('1000.00') });
   const page = await desks.open(carol);
-  await reads(page, '.stock h1', /^AAPL/);
+  await reads(page, '.stock h2', /^AAPL/);
   await page.getByRole('textbox', { name: 'Shares' }).fill('10');
   await reads(page, '.ticket .warning', /may need more cash than you have/);
   await order(page, 'Buy', 10);

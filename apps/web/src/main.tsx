@@ -15,6 +15,7 @@ void start(place);
 
 async function start(at: HTMLElement): Promise<void> {
   const config = await readConfig();
+  at.replaceChildren(); // What stood there while the scripts were loading.
   if (config === undefined) {
     render(<p class="starting">The broker does not answer. Reload the page in a moment.</p>, at);
     return;

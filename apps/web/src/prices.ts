@@ -5,12 +5,17 @@ import { usdOf } from './money.ts';
 export interface Prices {
   bid: UsdE4;
   ask: UsdE4;
-  /** Between them, as charts show it. */
+  /** Between them, as charts and positions show it. */
   mid: UsdE4;
 }
 
 /** Undefined when the exchange gives no quote of the stock at present. */
 export function pricesOf(quote: Quote | undefined): Prices | undefined {
   const [bid, ask] = [usdOf(quote?.bid), usdOf(quote?.ask)];
-  return bid === undefined || ask === undefined ? undefined : { bid, ask, mid: (bid + ask) / 2n };
+  return bid === undefined || ask === undefined ? undefined : { bid, ask, mid: shownPrice((bid + ask) / 2n) };
+}
+
+/** Stocks of a dollar or more are quoted in whole cents: half a cent between bid and ask is nobody's price. */
+export function shownPrice(price: UsdE4): UsdE4 {
+  return price < 10_000n ? price : price - (price % 100n);
 }

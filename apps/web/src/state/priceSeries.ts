@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { type BrokerClient, BrokerError, type Quote } from '@stockbroker/client';
 import { usdOf } from '../money.ts';
-import { pricesOf } from '../prices.ts';
+import { pricesOf, shownPrice } from '../prices.ts';
 
 export interface PricePoint {
   /** Seconds since 1970. */
@@ -50,5 +50,5 @@ export class PriceSeries {
 }
 
 function pointOf(at: Date | undefined, price: bigint | undefined): PricePoint[] {
-  return at === undefined || price === undefined ? [] : [{ time: Math.floor(at.getTime() / 1_000), price }];
+  return at === undefined || price === undefined ? [] : [{ time: Math.floor(at.getTime() / 1_000), price: shownPrice(price) }];
 }

@@ -4,9 +4,9 @@ import { useDesk } from './context.ts';
 import { Search } from './Search.tsx';
 
 const THEMES: [Theme, string][] = [
-  ['system', 'System theme'],
-  ['light', 'Light theme'],
-  ['dark', 'Dark theme'],
+  ['system', 'System'],
+  ['light', 'Light'],
+  ['dark', 'Dark'],
 ];
 
 export function Header({ onChosen, onSignOut }: { onChosen: () => void; onSignOut: () => void }) {
@@ -15,7 +15,7 @@ export function Header({ onChosen, onSignOut }: { onChosen: () => void; onSignOu
     <header class="top">
       <div class="brand">
         <img src="/icon.svg" alt="" width="28" height="28" />
-        <span>Stockbroker</span>
+        <h1>Stockbroker</h1>
       </div>
       <Search onChosen={onChosen} />
       <ConnectionPill />

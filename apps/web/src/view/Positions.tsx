@@ -72,7 +72,10 @@ function Row({ holding, fills, onChosen }: { holding: Holding; fills: string; on
       </th>
       <td>
         {value === undefined ? '–' : dollars(value)}
-        <span class="detail">{price === undefined ? 'no price' : `${dollars(price)} a share`}</span>
+        <span class="detail">
+          {price === undefined ? 'no price' : dollars(price)}
+          {price !== undefined && <span class="a-share"> a share</span>}
+        </span>
       </td>
       <td>
         <Gain holding={holding} fills={fills} />

@@ -28,9 +28,9 @@ export function Stock() {
     <section class="stock card" aria-labelledby="stock-name">
       <div class="stock-head">
         <div>
-          <h1 id="stock-name">
+          <h2 id="stock-name">
             <span class="ticker">{ticker}</span> <span class="name">{name}</span>
-          </h1>
+          </h2>
           <p class={`price${isOld ? ' old' : ''}`}>
             {prices === undefined ? quote === undefined ? <Skeleton width="10ch" /> : 'No price' : dollars(prices.mid)}
           </p>

@@ -1,4 +1,4 @@
-import { AreaSeries, createChart, type UTCTimestamp } from 'lightweight-charts';
+import { AreaSeries, createChart, TickMarkType, type UTCTimestamp } from 'lightweight-charts';
 import type { PricePoint } from '../state/priceSeries.ts';
 
 export interface DrawnChart {
@@ -21,7 +21,9 @@ export function drawChart(place: HTMLElement): DrawnChart {
     timeScale: {
       timeVisible: true,
       borderVisible: false,
-      tickMarkFormatter: (time: unknown) => TIME.format(at(time)),
+      secondsVisible: true,
+      tickMarkFormatter: (time: unknown, type: TickMarkType) =>
+        (type === TickMarkType.TimeWithSeconds ? EXACT_TIME : TIME).format(at(time)),
       fixLeftEdge: true,
       fixRightEdge: true,
     },
@@ -37,14 +39,14 @@ export function drawChart(place: HTMLElement): DrawnChart {
     const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
     const direction = (shown.at(-1)?.price ?? 0n) < (shown[0]?.price ?? 0n) ? 'down' : 'up';
     chart.applyOptions({
-      layout: { background: { color: 'transparent' }, textColor: colour('muted') },
+      layout: { background: { color: colour('card') }, textColor: colour('muted') },
       grid: { vertLines: { visible: false }, horzLines: { color: colour('line') } },
       crosshair: { vertLine: { labelBackgroundColor: colour('strong') }, horzLine: { labelBackgroundColor: colour('strong') } },
     });
     area.applyOptions({
       lineColor: colour(direction),
       topColor: colour(`${direction}-area`),
-      bottomColor: 'transparent',
+      bottomColor: colour(`${direction}-area`).replace(/[\d.]+\)$/, '0)'),
     });
   };
 

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Customer } from '@stockbroker/testkit';
+import type { Page } from '@stockbroker/testkit/browser';
+import { parseUsd as usd } from '@stockbroker/trading';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Desks, openDesks, order, reads } from './desk.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+let desks: Desks;
+let alice: Customer;
+beforeAll(async () => {
+  desks = await openDesks({ quotes: { AAPL: { bid: '99.00', ask: '100.00' } } });
+  alice = await desks.broker.customer({ cash: usd('10000.00'), shares: { MSFT: 3, AAPL: 2 } });
+  await desks.broker.exchange.fills(await alice.buys(10, 'AAPL'), { price: usd('99.9900') });
+  await alice.ended(await alice.buys(1_000, 'AAPL'));
+});
+afterEach(() => desks.closeWindows());
+afterAll(() => desks?.close());
+
+/** What axe finds against WCAG 2.2 A and AA, and good practice; the colours in light and in dark. */
+async function violations(page: Page): Promise<string[]> {
+  await page.emulateMedia({ colorScheme: 'light' });
+  // As the developer tools would run it: the page itself allows no other scripts.
+  await page.evaluate(axe);
+  const light = await run(page, 'axe.run()');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  return [...light, ...(await run(page, "axe.run({ runOnly: ['color-contrast'] })"))];
+}
+
+async function run(page: Page, script: string): Promise<string[]> {
+  const found = (await page.evaluate(script)) as {
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
+  );
+}
+
+test('axe finds nothing on a desktop, in any state of the page, light or dark', async () => {
+  const page = await desks.open(alice);
+  await reads(page, '.price', '$99.50');
+  await page.getByRole('button', { name: 'Review buy' }).click();
+  await page.getByRole('combobox', { name: /Search/ }).fill('A');
+  await page.locator('.order summary').first().click();
+  expect(await violations(page)).toEqual([]);
+  await order(page, 'Sell', 3, { place: false });
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Place sell order' }).click();
+  const trade = await alice.placedElsewhere();
+  expect(await violations(page)).toEqual([]);
+  await desks.broker.exchange.fills(trade, { price: usd('99.00') });
+});
+
+test('axe finds nothing on a phone, in any part of the page, light or dark', async () => {
+  const page = await desks.open(alice, PHONE);
+  await reads(page, '.price', '$99.50');
+  for (const tab of ['Trade', 'Portfolio', 'Orders']) {
+    await page.getByRole('button', { name: tab, exact: true }).click();
+    expect(await violations(page)).toEqual([]);
+  }
+});
+
+test('axe finds nothing where one signs in', async () => {
+  const context = await desks.browser.newContext();
+  const page = await context.newPage();
+  await page.goto(desks.address);
+  await page.getByRole('heading', { name: 'Stockbroker' }).waitFor();
+  expect(await violations(page)).toEqual([]);
+  await context.close();
+});
+
+test('on a phone nothing is wider than the screen, and what is tapped is large enough', async () => {
+  const page = await desks.open(alice, PHONE);
+  await reads(page, '.price', '$99.50');
+  for (const tab of ['Trade', 'Portfolio', 'Orders']) {
+    await page.getByRole('button', { name: tab, exact: true }).click();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    const small = `[...document.querySelectorAll('.primary, .quiet, .tabs button, .segments label')]
+      .map((each) => each.getBoundingClientRect()).filter(({ height }) => height > 0 && height < 24).length`;
+    expect(await page.evaluate(small)).toBe(0);
+  }
+  expect(await page.locator('.orders').isVisible()).toBe(true);
+  expect(await page.locator('.ticket').isVisible()).toBe(false);
+});
+
+test('with the keyboard alone: search, ticket, review and back, with the focus where it is looked for', async () => {
+  const page = await desks.open(alice);
+  const focused = () => page.evaluate('document.activeElement.id || document.activeElement.textContent');
+  await page.keyboard.press('Tab');
+  expect(await focused()).toBe('Skip to trading');
+  await page.keyboard.press('/');
+  await page.keyboard.type('AAP');
+  await page.keyboard.press('Enter');
+  await page.locator('#quantity').focus();
+  await page.keyboard.type('7');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Buy 7 AAPL?' }).waitFor();
+  expect(await focused()).toBe('ticket-title');
+  await page.keyboard.press('Tab');
+  expect(await focused()).toBe('Place buy order');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  expect(await page.locator('#quantity').count()).toBe(1);
+});
+
+test('the page may do what it needs and nothing else', async () => {
+  const response = await fetch(desks.address);
+  const policy = response.headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'");
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy).not.toMatch(/unsafe|\*/);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+    'permissions-policy': expect.stringContaining('camera=()'),
+    'cache-control': 'no-cache',
+  });
+  expect(await response.text()).not.toMatch(/<script(?![^>]*src=)|<style|\son\w+=|style=/);
+});
