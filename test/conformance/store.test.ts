@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, openDatabase } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
+import type { CustomerState } from '@stockbroker/trade-flow';
 import { type OrderReport, partitionOf, type Trade, uuidV7 } from '@stockbroker/trading';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
@@ -32,12 +33,14 @@ type Command =
   | { kind: 'mark'; marks: { customer: number; trade: number | 'oldest'; staleEpoch: boolean; limitPrice: bigint | null }[] }
   | { kind: 'settle'; reports: { trade: number; price: bigint | null; execution: string; otherQuantity: boolean }[] }
   | { kind: 'read' | 'sweep' | 'take over'; customer: number }
-  | { kind: 'quarantine'; trade: number; why: string };
+  | { kind: 'quarantine'; trade: number; why: string }
+  | { kind: 'watch'; customer: number; revision: number };
 
 const customer = fc.integer({ min: 0, max: CUSTOMERS - 1 });
 const trade = fc.nat({ max: 9 });
+const whom = fc.oneof({ weight: 9, arbitrary: customer }, { weight: 1, arbitrary: fc.constant(STRANGER) });
 const anOrder = fc.record({
-  customer: fc.oneof({ weight: 9, arbitrary: customer }, { weight: 1, arbitrary: fc.constant(STRANGER) }),
+  customer: whom,
   clientOrderId: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
   ticker: fc.constantFrom(...TICKERS),
   buys: fc.boolean(),
@@ -83,6 +86,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('quarantine' as const), trade, why: fc.constantFrom('odd', 'unknown') }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('watch' as const), customer: whom, revision: fc.nat({ max: 25 }) }),
+  },
 );
 
 /** One side of the comparison: runs commands on a database and says what it answered. */
@@ -121,6 +128,16 @@ class Side {
       }
       case 'take over':
         return this.#takeOver(this.#partition(command.customer));
+      case 'watch': {
+        const customerId = this.#customer(command.customer);
+        const known = [{ customerId, revision: command.revision }];
+        const [changes, snapshots, newer] = [
+          await this.#statements.readChanges(known),
+          await this.#statements.readSnapshots([{ customerId, partition: partitionOf(customerId, PARTITIONS) }]),
+          await this.#statements.readNewRevisions(known),
+        ];
+        return [...changes, ...snapshots].map(comparableState).concat(newer);
+      }
       case 'quarantine': {
         const tradeId = this.trades[command.trade]?.id ?? null;
         return this.#statements.quarantineCallbacks([{ tradeId, why: command.why, raw: Buffer.from(command.why) }]);
@@ -201,6 +218,12 @@ function comparable(trade: Trade | null) {
   if (trade === null) return null;
   const { seq: _seq, createdAt: _createdAt, submittedAt, ...rest } = trade;
   return { ...rest, isSubmitted: submittedAt !== null };
+}
+
+function comparableState(state: CustomerState | 'too many' | null): unknown {
+  if (state === null || state === 'too many') return state;
+  const { lastModified: _lastModified, ...account } = state.account;
+  return { ...state, account, trades: state.trades.map(comparable) };
 }
 
 test('store: the database and its image in memory give the same answers to the same commands', async () => {

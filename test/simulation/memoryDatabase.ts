@@ -14,6 +14,7 @@ import {
   type Refusal,
   type Trade,
 } from '@stockbroker/trading';
+import { readChanges, readNewRevisions, readSnapshots } from './memoryWatching.ts';
 
 export interface Balance {
   amount: bigint;
@@ -249,6 +250,9 @@ export function directly(database: MemoryDatabase): Statements {
     readTrades: (ids) => now(() => database.readTrades(ids)),
     raiseEpochs: (takeovers) => now(() => database.raiseEpochs(takeovers)),
     quarantineCallbacks: (callbacks) => now(() => database.quarantineCallbacks(callbacks)),
+    readSnapshots: (customers) => now(() => readSnapshots(database, customers)),
+    readChanges: (since) => now(() => readChanges(database, since)),
+    readNewRevisions: (known) => now(() => readNewRevisions(database, known)),
   };
 }
 

@@ -8,6 +8,7 @@ import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeas
 import type { MemoryBus } from './memoryBus.ts';
 import type { MemoryDatabase } from './memoryDatabase.ts';
 import type { MemoryExchange } from './memoryExchange.ts';
+import { readChanges, readNewRevisions, readSnapshots } from './memoryWatching.ts';
 import type { CallOptions, Network, Service } from './network.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 import type { World } from './world.ts';
@@ -59,6 +60,9 @@ export function storeOf(
       readTrades: (ids) => call('readTrades', () => database.readTrades(ids)),
       raiseEpochs: (takeovers) => call('raiseEpochs', () => database.raiseEpochs(takeovers)),
       quarantineCallbacks: (callbacks) => call('quarantineCallbacks', () => database.quarantineCallbacks(callbacks)),
+      readSnapshots: (customers) => call('readSnapshots', () => readSnapshots(database, customers)),
+      readChanges: (since) => call('readChanges', () => readChanges(database, since)),
+      readNewRevisions: (known) => call('readNewRevisions', () => readNewRevisions(database, known)),
     },
     new Batchers(LIMITS, UNMEASURED),
   );

@@ -1,7 +1,9 @@
 import { Batcher, type BatcherOptions, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import {
+  type CustomerState,
   type ExecutingStore,
   type InsertResult,
+  type KnownRevision,
   type Mark,
   type MarkResult,
   type PlacingStore,
@@ -9,6 +11,7 @@ import {
   type Settled,
   type SettlingStore,
   StoreRefusedError,
+  type WatchingStore,
 } from '@stockbroker/trade-flow';
 import type { NewTrade, OrderReport, Trade } from '@stockbroker/trading';
 
@@ -22,10 +25,13 @@ export interface Statements {
   readTrades(ids: string[]): Promise<(Trade | null)[]>;
   raiseEpochs(takeovers: { partition: number; leader: string }[]): Promise<bigint[]>;
   quarantineCallbacks(callbacks: QuarantinedCallback[]): Promise<void>;
+  readSnapshots(customers: { customerId: string; partition: number }[]): Promise<(CustomerState | null)[]>;
+  readChanges(since: KnownRevision[]): Promise<(CustomerState | 'too many' | null)[]>;
+  readNewRevisions(known: KnownRevision[]): Promise<KnownRevision[]>;
 }
 
 /** The flow's ports, and the fence. */
-export interface TradeStore extends PlacingStore, ExecutingStore, SettlingStore {
+export interface TradeStore extends PlacingStore, ExecutingStore, SettlingStore, WatchingStore {
   raiseEpoch(partition: number, leader: string): Promise<bigint>;
 }
 
@@ -84,6 +90,9 @@ export class Batchers {
   }
 }
 
+/** One may have a thousand trades: this bounds the answer to one statement. */
+const SNAPSHOTS_IN_A_BATCH = 16;
+
 /** One operation at a time for the flow, batches for the database. */
 export function batchStatements(statements: Statements, batchers: Batchers): TradeStore {
   const readOpen = batchers.of('readOpenCustomers', statements.readOpenCustomers);
@@ -97,5 +106,8 @@ export function batchStatements(statements: Statements, batchers: Batchers): Tra
     readOpenCustomers: (partition, limit) => readOpen({ partition, limit }),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),
     quarantineCallback: (callback) => statements.quarantineCallbacks([callback]),
+    readSnapshot: batchers.of('readSnapshots', statements.readSnapshots, { maxBatch: SNAPSHOTS_IN_A_BATCH, concurrency: 2 }),
+    readChanges: batchers.of('readChanges', statements.readChanges, { concurrency: 2 }),
+    readNewRevisions: statements.readNewRevisions,
   };
 }

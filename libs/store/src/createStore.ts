@@ -1,5 +1,4 @@
 import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
-import type { KnownRevision, WatchingStore } from '@stockbroker/trade-flow';
 import type { Account, Trade } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './database.ts';
@@ -24,13 +23,9 @@ export interface StoreOptions extends DatabaseOptions, BatchLimits {}
 
 /** A page may have 500 trades: this bounds the answer to one statement. */
 const PAGES_IN_A_BATCH = 32;
-/** A snapshot may have a thousand. */
-const SNAPSHOTS_IN_A_BATCH = 16;
-
-type SnapshotOf = Parameters<WatchingStore['readSnapshot']>[0];
 
 /** The broker's database, as the flow's ports and a few plain reads. */
-export interface Store extends TradeStore, WatchingStore {
+export interface Store extends TradeStore {
   listTrades(page: TradePage): Promise<Trade[]>;
   readAccount(customerId: string): Promise<Account | null>;
   /** For dashboards and alerts. */
@@ -77,14 +72,6 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       maxBatch: PAGES_IN_A_BATCH,
       concurrency: 2,
     }),
-    readSnapshot: batchers.of('readSnapshots', (asked: SnapshotOf[]) => attempt(() => readSnapshots(db, asked)), {
-      maxBatch: SNAPSHOTS_IN_A_BATCH,
-      concurrency: 2,
-    }),
-    readChanges: batchers.of('readChanges', (asked: KnownRevision[]) => attempt(() => readChanges(db, asked)), {
-      concurrency: 2,
-    }),
-    readNewRevisions: (known) => attempt(() => readNewRevisions(db, known)),
     readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
     readHealth: () => readHealth(db),
     ping: async () => {
@@ -118,6 +105,9 @@ export function openStatements(db: Database): Statements {
     readTrades: (ids) => attempt(() => readTrades(db, ids)),
     raiseEpochs: (takeovers) => attempt(() => raiseEpochs(db, takeovers)),
     quarantineCallbacks: (callbacks) => attempt(() => quarantineCallbacks(db, callbacks)),
+    readSnapshots: (customers) => attempt(() => readSnapshots(db, customers)),
+    readChanges: (since) => attempt(() => readChanges(db, since)),
+    readNewRevisions: (known) => attempt(() => readNewRevisions(db, known)),
   };
 }
 
