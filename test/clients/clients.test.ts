@@ -224,6 +224,13 @@ describe.each(STREAMING)('%s', (client) => {
   });
 });
 
+test('a client without live streams is not left waiting', async () => {
+  const [binary, connect] = await Promise.all(UNARY.map((client) => page.call(client, 'watch', {}, { timeoutMs: 500 })));
+  // This one is given all that came, at the end.
+  expect(binary).toMatchObject({ messages: [{ status: 1 }], failure: { code: Status.DEADLINE_EXCEEDED } });
+  expect(connect).toMatchObject({ messages: [], failure: { code: Status.UNKNOWN, message: 'HTTP 415' } });
+});
+
 /** Calls that read trades hang. */
 function whileNobodyReadsTrades(act: () => Promise<void>): Promise<void> {
   return broker.db.$transaction(
