@@ -6,7 +6,15 @@ export class UserError extends Error {
 }
 
 /** Errors whose messages are written for people, whoever throws them. */
-const FOR_PEOPLE = ['UserError', 'RpcError', 'FolderInUseError', 'NoNatsServerError', 'ServerStartError', 'AppFailedError'];
+const FOR_PEOPLE = [
+  'UserError',
+  'RpcError',
+  'BrokerError',
+  'FolderInUseError',
+  'NoNatsServerError',
+  'ServerStartError',
+  'AppFailedError',
+];
 
 /** Runs a tool, and ends the process, whatever is still open: with what `main` returns, or 1 and the error on standard error. */
 export async function runTool(main: () => Promise<number>): Promise<void> {

@@ -1,14 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { RpcError, Status } from '@stockbroker/rpc';
-import { type PlaceTradeRequest, type Trade, TradeStatus } from '@stockbroker/rpc/stockbroker';
+import { type BrokerClient, BrokerError, type Order } from '@stockbroker/client';
+import { type Trade, TradeStatus } from '@stockbroker/rpc/stockbroker';
 import { UserError } from './cli.ts';
-import { plain, type RetryOptions, retrying } from './retry.ts';
-import type { TradingClient } from './tradeClient.ts';
+import { plain } from './retry.ts';
 
-const FIRST_POLL_MS = 10;
-const MAX_POLL_MS = 250;
-
-export interface FollowOptions extends RetryOptions {
+export interface FollowOptions {
+  /** How long to wait for the end of the trade, once it is placed. */
+  timeoutMs: number;
   /** Told of the trade when it is placed and whenever its status has changed. */
   onChange: (trade: Trade) => void;
 }
@@ -20,27 +17,33 @@ export interface FollowOptions extends RetryOptions {
  * @throws UserError when the time is up; it says how to go on
  */
 export async function placeAndFollow(
-  client: TradingClient,
-  request: Omit<PlaceTradeRequest, 'customerId'>,
-  options: FollowOptions,
+  broker: BrokerClient,
+  order: Required<Order>,
+  { timeoutMs, onChange }: FollowOptions,
 ): Promise<Trade> {
-  const placed = await retrying(() => client.placeTrade(request), options).catch((error: unknown) => {
-    throw error instanceof RpcError ? notPlaced(error, request.clientOrderId) : error;
+  let trade = await broker.placeTrade(order).catch((error: unknown) => {
+    throw error instanceof BrokerError ? notPlaced(error, order.clientOrderId) : error;
   });
-  options.onChange(placed);
-  let trade = placed;
-  for (let pollMs = FIRST_POLL_MS; !isFinal(trade); pollMs = Math.min(MAX_POLL_MS, pollMs * 1.3)) {
-    if (performance.now() > options.giveUpAt) {
-      throw new UserError(
-        `The trade is still ${statusName(trade.status)}, and nothing is lost. See what becomes of it with:\n  npm run trade -- show ${trade.orderId}`,
-      );
+  onChange(trade);
+  const { orderId } = trade;
+  const watch = broker.watchTrades();
+  const timer = setTimeout(() => watch.close(), timeoutMs);
+  try {
+    for await (const { trades } of watch) {
+      const now = trades.get(orderId);
+      if (now === undefined || now.status === trade.status) continue;
+      trade = now;
+      onChange(trade);
+      if (isFinal(trade)) break;
     }
-    await delay(pollMs);
-    const now = await retrying(() => client.getTrade({ orderId: placed.orderId }), options);
-    if (now.status !== trade.status) options.onChange(now);
-    trade = now;
+  } finally {
+    clearTimeout(timer);
+    watch.close();
   }
-  return trade;
+  if (isFinal(trade)) return trade;
+  throw new UserError(
+    `The trade is still ${statusName(trade.status)}, and nothing is lost. See what becomes of it with:\n  npm run trade -- show ${orderId}`,
+  );
 }
 
 /** "placed", "executed", "filled" or "rejected". */
@@ -53,8 +56,8 @@ function isFinal({ status }: Trade): boolean {
   return status === TradeStatus.TRADE_STATUS_FILLED || status === TradeStatus.TRADE_STATUS_REJECTED;
 }
 
-function notPlaced(error: RpcError, clientOrderId: string): unknown {
-  const inDoubt = error.code === Status.UNAVAILABLE || error.code === Status.DEADLINE_EXCEEDED;
+function notPlaced(error: BrokerError, clientOrderId: string): unknown {
+  const inDoubt = error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED';
   if (!inDoubt) return error;
   return new UserError(
     `The gateway does not answer (${plain(error)}). It is not known whether the trade is placed: repeat the command with\n` +

@@ -16,7 +16,7 @@ export function isRetryable(error: unknown): error is RpcError {
 }
 
 /** The error's words without the client library's own around them. */
-export function plain({ message }: RpcError): string {
+export function plain({ message }: Error): string {
   return /Last error: (?:Error: )?(.+?)\. Resolution note/.exec(message)?.[1] ?? message;
 }
 

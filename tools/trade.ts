@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { RpcError, Status } from '@stockbroker/rpc';
-import { Account, type Instrument, Quote, Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import { type BrokerClient, BrokerError } from '@stockbroker/client';
+import { Account, Quote, Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 import { readArguments, runTool, table, UserError, wholeNumber } from './cli.ts';
 import { placeAndFollow } from './placeAndFollow.ts';
 import { accountTable, changeLines, isBuy, quoteTable, tradeDetails, tradeTable, tradeValue } from './printTrades.ts';
-import { plain, retrying } from './retry.ts';
-import { openClient, type TradingClient } from './tradeClient.ts';
+import { plain } from './retry.ts';
+import { openClient } from './tradeClient.ts';
 
 const HELP = `npm run trade: a client of the broker, over gRPC.
 
@@ -48,12 +48,12 @@ const OPTIONS = {
 const PAGE_SIZE = 500;
 
 interface Call {
-  client: TradingClient;
+  broker: BrokerClient;
   args: string[];
   json: boolean;
   clientOrderId: string;
   limit: number;
-  giveUpAt: number;
+  timeoutMs: number;
   token: string;
 }
 
@@ -81,36 +81,36 @@ await runTool(async () => {
   }
   const seconds = wholeNumber('--timeout', values.timeout, { min: 1, max: 86_400 });
   const limit = wholeNumber('--limit', values.limit, { min: 1, max: 100_000 });
-  const { client, address, token, close } = await openClient(values);
+  const timeoutMs = seconds * 1_000;
+  const { broker, address, token, close } = await openClient({ ...values, timeoutMs, onRetry: tellRetry });
   try {
     const clientOrderId = values['client-order-id'] ?? randomUUID();
     return await command.run({
-      client,
+      broker,
       args,
       json: values.json,
       clientOrderId,
       limit,
-      giveUpAt: performance.now() + seconds * 1_000,
+      timeoutMs,
       token,
     });
   } catch (error) {
-    const isSilent = error instanceof RpcError && (error.code === Status.UNAVAILABLE || error.code === Status.DEADLINE_EXCEEDED);
+    const isSilent = error instanceof BrokerError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED');
     throw isSilent ? new UserError(`The gateway at ${address} does not answer: ${plain(error)}.`, { cause: error }) : error;
   } finally {
     close();
   }
 });
 
-async function trade(type: TradeType, { client, args, json, clientOrderId, giveUpAt }: Call): Promise<number> {
+async function trade(type: TradeType, { broker, args, json, clientOrderId, timeoutMs }: Call): Promise<number> {
   const [stockTicker, quantity] = [tickerOf(args[0]), wholeNumber('The quantity', args[1] ?? '', { min: 1, max: 1_000_000 })];
   let printed: TradeStatus = TradeStatus.TRADE_STATUS_UNSPECIFIED;
   const onChange = (changed: Trade) => {
     if (!json) print(changeLines(changed, printed).join('\n'));
     printed = changed.status;
   };
-  const retry = { giveUpAt, onRetry: tellRetry };
-  const ended = await placeAndFollow(client, { stockTicker, type, quantity, clientOrderId }, { ...retry, onChange });
-  const after = await retrying(() => client.getAccount({}), retry);
+  const ended = await placeAndFollow(broker, { stockTicker, type, quantity, clientOrderId }, { timeoutMs, onChange });
+  const after = await broker.getAccount();
   if (json) {
     const value = tradeValue(ended);
     const gained = value === undefined ? {} : { [isBuy(ended) ? 'cost' : 'proceeds']: value };
@@ -121,11 +121,11 @@ async function trade(type: TradeType, { client, args, json, clientOrderId, giveU
   return ended.status === TradeStatus.TRADE_STATUS_FILLED ? 0 : 2;
 }
 
-async function list({ client, json, limit, giveUpAt }: Call): Promise<number> {
+async function list({ broker, json, limit }: Call): Promise<number> {
   const trades: Trade[] = [];
   for (let pageToken = ''; trades.length < limit; ) {
     const pageSize = Math.min(PAGE_SIZE, limit - trades.length);
-    const page = await retrying(() => client.listTrades({ pageSize, pageToken }), { giveUpAt });
+    const page = await broker.listTrades({ pageSize, pageToken });
     trades.push(...page.trades);
     pageToken = page.nextPageToken;
     if (pageToken === '') break;
@@ -135,35 +135,29 @@ async function list({ client, json, limit, giveUpAt }: Call): Promise<number> {
   return 0;
 }
 
-async function show({ client, args, json, giveUpAt }: Call): Promise<number> {
-  const found = await retrying(() => client.getTrade({ orderId: args[0] ?? '' }), { giveUpAt });
+async function show({ broker, args, json }: Call): Promise<number> {
+  const found = await broker.getTrade(args[0] ?? '');
   if (json) printJson(Trade.toJSON(found));
   else print(tradeDetails(found));
   return 0;
 }
 
-async function account({ client, json, giveUpAt }: Call): Promise<number> {
-  const found = await retrying(() => client.getAccount({}), { giveUpAt });
+async function account({ broker, json }: Call): Promise<number> {
+  const found = await broker.getAccount();
   if (json) printJson(Account.toJSON(found));
   else print(accountTable(found));
   return 0;
 }
 
-async function quote({ client, args, json, giveUpAt }: Call): Promise<number> {
-  const latest = await retrying(() => client.getQuote({ stockTicker: tickerOf(args[0]) }), { giveUpAt });
+async function quote({ broker, args, json }: Call): Promise<number> {
+  const latest = await broker.getQuote(tickerOf(args[0]));
   if (json) printJson(Quote.toJSON(latest));
   else print(quoteTable(latest));
   return 0;
 }
 
-async function instruments({ client, json, giveUpAt }: Call): Promise<number> {
-  const all: Instrument[] = [];
-  for (let pageToken = ''; ; ) {
-    const page = await retrying(() => client.listInstruments({ pageToken }), { giveUpAt });
-    all.push(...page.instruments);
-    pageToken = page.nextPageToken;
-    if (pageToken === '') break;
-  }
+async function instruments({ broker, json }: Call): Promise<number> {
+  const all = await broker.listInstruments();
   if (json) printJson({ instruments: all });
   else print(table(all.map((each) => [each.stockTicker, each.name])));
   return 0;
@@ -175,8 +169,8 @@ async function token({ token, json }: Call): Promise<number> {
   return 0;
 }
 
-function tellRetry(error: RpcError, waitMs: number): void {
-  process.stderr.write(`${error.codeName}: ${plain(error)}; trying again in ${(waitMs / 1_000).toFixed(1)} s\n`);
+function tellRetry(error: BrokerError, waitMs: number): void {
+  process.stderr.write(`${error.code}: ${plain(error)}; trying again in ${(waitMs / 1_000).toFixed(1)} s\n`);
 }
 
 function tickerOf(text: string | undefined): string {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { BrokerClient, type BrokerError } from '@stockbroker/client';
 import { RpcChannel, type RpcClient } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { demoCustomers, openIssuer } from '@stockbroker/testkit/processes';
@@ -10,6 +11,9 @@ import { dataFolder, readConnection } from './devFolder.ts';
 export type TradingClient = RpcClient<typeof TradingServiceDefinition>;
 
 export interface ClientOptions {
+  /** A call with all its attempts. */
+  timeoutMs: number;
+  onRetry?: (error: BrokerError, waitMs: number) => void;
   customer?: string | undefined;
   gateway?: string | undefined;
   token?: string | undefined;
@@ -17,7 +21,7 @@ export interface ClientOptions {
 }
 
 export interface OpenClient {
-  client: TradingClient;
+  broker: BrokerClient;
   address: string;
   token: string;
   close(): void;
@@ -33,7 +37,12 @@ export async function openClient(options: ClientOptions): Promise<OpenClient> {
   const issuerDir = running?.issuerDir ?? join(dataDir, 'issuer');
   const token = options.token ?? process.env.STOCKBROKER_TOKEN ?? (await mintToken(issuerDir, options.customer ?? 'alice'));
   const channel = new RpcChannel(address, { authorization: `Bearer ${token}` });
-  return { client: channel.client(TradingServiceDefinition), address, token, close: () => channel.close() };
+  const broker = new BrokerClient({
+    calls: channel.client(TradingServiceDefinition),
+    timeoutMs: options.timeoutMs,
+    ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
+  });
+  return { broker, address, token, close: () => channel.close() };
 }
 
 async function mintToken(issuerDir: string, customer: string): Promise<string> {
