@@ -1,6 +1,6 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { status as Status } from '@grpc/grpc-js';
-import type { CallContext } from './callContext.ts';
+import { type CallContext, endedBy } from './callContext.ts';
 import { RpcError } from './rpcError.ts';
 import { type MethodDefinition, methodPath, type RequestOf, type ResponseOf, type ServiceDefinition } from './service.ts';
 
@@ -16,10 +16,23 @@ export interface CallsOptions {
   maxStreams: number;
   /** How long a client may leave what a stream tells, before it is told to call again. */
   stallTimeoutMs: number;
+  /** Looks at each call before its handler does. By default all may pass. */
+  admit?: Admit | undefined;
   /** Turns whatever a handler threw into the one error that the client sees. The only place where that happens. */
   toRpcError: (error: unknown, method: string) => RpcError;
   /** Called once a call has ended, for metrics. */
   onCall?: ((method: string, code: string, seconds: number) => void) | undefined;
+}
+
+/** Lets a call pass, or throws what `toRpcError` makes the answer of. */
+export type Admit = (context: CallContext, served: Served) => Promise<Admitted | undefined>;
+
+/** What holds for a call that may pass. */
+export interface Admitted {
+  /** Aborts, with an RpcError as its reason, when a call that is answered with a stream may go on no longer. */
+  until: AbortSignal;
+  /** Called once, when the call has ended. */
+  release: () => void;
 }
 
 export interface ServiceOptions {
@@ -83,7 +96,9 @@ export class Calls {
       throw overloaded(`${this.#options.maxInFlight} calls in flight`);
     }
     this.#inFlight += 1;
+    let admitted: Admitted | undefined;
     try {
+      admitted = await this.#options.admit?.(context, served);
       const response = await answered(served, context);
       finish(Status.OK);
       return response;
@@ -91,6 +106,7 @@ export class Calls {
       throw this.#failed(served, error, finish);
     } finally {
       this.#inFlight -= 1;
+      admitted?.release();
     }
   }
 
@@ -105,18 +121,36 @@ export class Calls {
       throw overloaded(`${this.#options.maxStreams} streams open`);
     }
     this.#streams += 1;
+    const ending = new AbortController();
+    const ended = Promise.withResolvers<never>();
+    const endable = endedBy(context, ending);
+    let admitted: Admitted | undefined;
     try {
-      const request = decodeRequest(served.method, context.rawRequest);
-      if (request instanceof RpcError) throw request;
-      for await (const response of served.handler(request, context) as AsyncIterable<unknown>) {
-        if (context.signal.aborted) break;
-        await taken(write(encodeResponse(served.method, response)), this.#options.stallTimeoutMs);
-      }
+      admitted = await this.#options.admit?.(endable, served);
+      const until = admitted?.until;
+      const end = () => {
+        ended.reject(until?.reason);
+        ending.abort(until?.reason);
+      };
+      if (until?.aborted === true) end();
+      else until?.addEventListener('abort', end, { once: true });
+      // Raced: neither a handler that waits nor a client that does not read keeps a call alive that has to end.
+      await Promise.race([this.#tell(served, endable, write), ended.promise]);
       finish(Status.OK);
     } catch (error) {
       throw this.#failed(served, error, finish);
     } finally {
       this.#streams -= 1;
+      admitted?.release();
+    }
+  }
+
+  async #tell(served: Served, context: CallContext, write: (response: Buffer) => Promise<void>): Promise<void> {
+    const request = decodeRequest(served.method, context.rawRequest);
+    if (request instanceof RpcError) throw request;
+    for await (const response of served.handler(request, context) as AsyncIterable<unknown>) {
+      if (context.signal.aborted) break;
+      await taken(write(encodeResponse(served.method, response)), this.#options.stallTimeoutMs);
     }
   }
 

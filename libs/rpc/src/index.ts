@@ -4,7 +4,7 @@ export { type CallOptions, RpcChannel, type RpcClient } from './client.ts';
 export { type FieldViolation, RpcError, type RpcErrorDetails, Status } from './rpcError.ts';
 export { resetSocket } from './resetSocket.ts';
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
-export type { Handlers, ServiceOptions } from './calls.ts';
+export type { Admit, Admitted, Handlers, Served, ServiceOptions } from './calls.ts';
 export { StaticFiles } from './web/staticFiles.ts';
 export { WebServer } from './web/webServer.ts';
 export { GrpcServer, type GrpcServerOptions } from './server.ts';

@@ -15,6 +15,7 @@ import { HealthDefinition } from './generated/grpc/health/v1/health.ts';
 import { createHealth, type Health } from './health.ts';
 import { DEFAULT_LIMITS, type ServerLimits, toServerOptions } from './limits.ts';
 import { addReflection } from './reflection.ts';
+import { keepRepeatedHeaders } from './repeatedHeaders.ts';
 import { type RpcError, toStatusObject } from './rpcError.ts';
 import type { ServiceDefinition } from './service.ts';
 
@@ -24,6 +25,8 @@ export interface GrpcServerOptions extends Omit<CallsOptions, 'maxStreams' | 'st
   port: number;
   /** Largest request, bytes. */
   maxRequestBytes: number;
+  /** Proxies of ours before this server, each of which adds to X-Forwarded-For; by default none, and the header is not read. */
+  trustedHops?: number;
   /** Over the defaults. */
   limits?: Partial<ServerLimits>;
   /** Called for each connection or request that was ended for breaking a limit, for metrics. */
@@ -43,6 +46,7 @@ export class GrpcServer {
   readonly #health: Health;
   readonly #connections: Connections;
   readonly #arrivals: Arrivals;
+  readonly #trustedHops: number;
 
   constructor(options: GrpcServerOptions) {
     // It would write headers that it cannot read to standard error as they are, tokens among them.
@@ -50,6 +54,7 @@ export class GrpcServer {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const { maxInFlight, onRefused } = options;
     this.#options = options;
+    this.#trustedHops = options.trustedHops ?? 0;
     this.calls = new Calls({ ...options, maxStreams: limits.maxStreams, stallTimeoutMs: limits.stallTimeoutMs });
     this.#arrivals = new Arrivals({
       timeoutMs: limits.requestTimeoutMs,
@@ -69,6 +74,7 @@ export class GrpcServer {
       ...(onRefused === undefined ? {} : { onRefused }),
     });
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    keepRepeatedHeaders(this.#server);
     listener.on('connection', (socket) => {
       if (!socket.destroyed) injector.injectConnection(socket);
     });
@@ -122,7 +128,7 @@ export class GrpcServer {
 
   #unaryHandler(served: Served): handleUnaryCall<Buffer, Buffer> {
     return (call, callback) => {
-      this.calls.unary(served, contextOf(served.path, call)).then(
+      this.calls.unary(served, contextOf(served.path, call, this.#trustedHops)).then(
         (response) => {
           this.#answered(served, call.getPeer());
           callback(null, response);
@@ -134,7 +140,7 @@ export class GrpcServer {
 
   #streamHandler(served: Served): handleServerStreamingCall<Buffer, Buffer> {
     return (call) => {
-      const context = contextOf(served.path, call);
+      const context = contextOf(served.path, call, this.#trustedHops);
       const write = async (response: Buffer) => {
         this.#answered(served, context.peer);
         if (!call.write(response)) await drained(call, context.signal);

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type CallContext, drained } from '../callContext.ts';
+import { addressOf } from '../address.ts';
+import { type CallContext, drained, FORWARDED_FOR } from '../callContext.ts';
 import { peerOf } from '../connections.ts';
 import { headerOf } from '../http/listener.ts';
+import { allOf } from '../repeatedHeaders.ts';
 import { RpcError, Status } from '../rpcError.ts';
 
 /** Node's timers end at once when they are set for longer. */
@@ -12,6 +14,7 @@ export class WebCall implements CallContext {
   readonly method: string;
   readonly deadline: Date | undefined;
   readonly peer: string;
+  readonly address: string;
   readonly rawRequest: Uint8Array;
   /** Rejects when the deadline passes or the client goes away. */
   readonly over: Promise<never>;
@@ -22,13 +25,14 @@ export class WebCall implements CallContext {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    called: { path: string; message: Uint8Array; timeoutMs?: number },
+    called: { path: string; message: Uint8Array; trustedHops: number; timeoutMs?: number },
   ) {
     this.#request = request;
     this.#response = response;
     this.method = called.path;
     this.rawRequest = called.message;
     this.peer = peerOf(request.socket);
+    this.address = addressOf(this.peer, headerOf(request.headers, FORWARDED_FOR), called.trustedHops);
     const { timeoutMs } = called;
     this.deadline = timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs);
     const { promise, reject } = Promise.withResolvers<never>();
@@ -51,7 +55,9 @@ export class WebCall implements CallContext {
   }
 
   header(name: string): string | undefined {
-    return headerOf(this.#request.headers, name);
+    // Node drops what should not come twice, and one of two tokens is not what was sent.
+    const values = allOf(this.#request.rawHeaders, name);
+    return values.length === 0 ? undefined : values.join(', ');
   }
 
   /** Resolves when there is room for more. @throws RpcError when nobody is there to take it */

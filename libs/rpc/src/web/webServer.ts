@@ -19,6 +19,8 @@ export interface WebServerOptions {
   maxRequestBytes: number;
   /** Requests that are arriving at once. */
   maxArriving: number;
+  /** Proxies of ours before this server, each of which adds to X-Forwarded-For; by default none, and the header is not read. */
+  trustedHops?: number;
   /** Over the defaults. */
   limits?: Partial<ServerLimits>;
   /** Origins whose pages may call, e.g. "https://app.example.com": browsers ask. */
@@ -128,7 +130,8 @@ export class WebServer {
     if (body === 'too large') throw tooLarge(maxRequestBytes);
     if (body === 'too slow') throw new RpcError(Status.DEADLINE_EXCEEDED, 'the request arrived too slowly');
     const message = await protocol.read(served, body, request.headers);
-    const called = { path, message, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+    const trustedHops = this.#options.trustedHops ?? 0;
+    const called = { path, message, trustedHops, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
     return { served, call: new WebCall(request, response, called) };
   }
 
