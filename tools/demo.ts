@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { RpcChannel } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { checkBooks } from '@stockbroker/testkit';
+import { NO_CALL_LIMITS } from '@stockbroker/testkit/processes';
 import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts';
 import { grouped, readArguments, runTool, type StopSignal, stopSignal, wholeNumber } from './cli.ts';
 import { makePlans, type Plan } from './demoPlan.ts';
@@ -70,7 +71,7 @@ async function run(plans: Plan[], { workers, gateways, stalledMs }: Size): Promi
     gateways,
     partitions: 100,
     accounts: plans.map(({ account }) => account),
-    settings: appSettings(process.env),
+    settings: { ...NO_CALL_LIMITS, ...appSettings(process.env) },
     onEvent: (line) => progress.line(`${progress.elapsed().padStart(7)}  ${line}`),
   });
   const remove = () => {

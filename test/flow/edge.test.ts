@@ -107,7 +107,7 @@ test.each<[string, () => Promise<string | undefined> | string, string]>([
   const refused = {
     code: Status.UNAUTHENTICATED,
     message: expect.stringContaining(message),
-    details: { info: { reason: 'INVALID_TOKEN' } },
+    details: { info: { reason: message === 'the token has expired' ? 'TOKEN_EXPIRED' : 'INVALID_TOKEN' } },
   };
   const calls = [
     client.placeTrade({ stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 1 }, options),

@@ -1,11 +1,10 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { RpcError, Status } from '@stockbroker/rpc';
+import { createLog } from '@stockbroker/runtime';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { type Authenticate, createAuthenticate } from '../../apps/gateway/src/auth.ts';
+import { createAuthenticate } from '../../apps/gateway/src/identity/authenticate.ts';
+import { IssuerKeys } from '../../apps/gateway/src/identity/issuerKeys.ts';
 
 /** Tokens made by hand, of every broken kind. What the wire makes of them is in test/flow/edge.test.ts. */
 const ISSUER = 'https://issuer.test';
@@ -14,16 +13,24 @@ const KID = 'key-1';
 const keys = generateKeyPairSync('ed25519');
 const strangers = generateKeyPairSync('ed25519');
 const publicJwk = { ...keys.publicKey.export({ format: 'jwk' }), kid: KID, alg: 'EdDSA', use: 'sig' };
-let folder: string;
-let authenticate: Authenticate;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'stockbroker-tokens-'));
-  const jwks = join(folder, 'jwks.json');
-  writeFileSync(jwks, JSON.stringify({ keys: [publicJwk] }));
-  authenticate = createAuthenticate({ jwks, issuer: ISSUER, audience: 'stockbroker', algorithms: ['EdDSA', 'ES256', 'RS256'] });
+const issuerKeys = new IssuerKeys({
+  read: async () => ({ keys: [publicJwk] }),
+  refreshMs: 60_000,
+  cooldownMs: 60_000,
+  staleMs: 600_000,
+  log: createLog('test', 'silent'),
 });
+const authenticate = createAuthenticate({
+  keys: issuerKeys,
+  issuer: ISSUER,
+  audience: 'stockbroker',
+  algorithms: ['EdDSA', 'ES256', 'RS256'],
+  maxLifetimeSeconds: 3_600,
+});
+const customerOf = async (header: string) => (await authenticate(header)).customerId;
+beforeAll(() => issuerKeys.start());
 afterEach(() => vi.useRealTimers());
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => issuerKeys.stop());
 
 const nowSeconds = () => Math.floor(Date.now() / 1_000);
 const claims = () =>
@@ -70,6 +77,9 @@ const BROKEN: [string, () => string][] = [
   ['another issuer', () => token({}, { ...claims(), iss: `${ISSUER}/` })],
   ['no issuer', () => token({}, without('iss'))],
   ['no subject', () => token({}, without('sub'))],
+  ['no beginning', () => token({}, without('iat'))],
+  ['a beginning that is still to come', () => token({}, { ...claims(), iat: nowSeconds() + 60 })],
+  ['a second more than it may last', () => token({}, { ...claims(), exp: nowSeconds() + 3_601 })],
   ['no end', () => token({}, without('exp'))],
   ['an end in the past', () => token({}, { ...claims(), exp: nowSeconds() - 6 })],
   ['an end that is text', () => token({}, { ...claims(), exp: '9999999999' })],
@@ -102,18 +112,48 @@ const SECRET = /\bat \/|node_modules|jwks\.json|key-1|Error/;
 
 test('tokens: a good one is its customer’s, also from the cache', async () => {
   const good = `Bearer ${token()}`;
-  expect([await authenticate(good), await authenticate(good), await authenticate(good.replace('Bearer', 'bearer'))]).toEqual(
-    Array(3).fill(CUSTOMER),
-  );
+  const answers = [await customerOf(good), await customerOf(good), await customerOf(good.replace('Bearer', 'bearer'))];
+  expect(answers).toEqual(Array(3).fill(CUSTOMER));
 });
 
-test.each(BROKEN)('tokens: %s is UNAUTHENTICATED, each time', async (_what, make) => {
+test.each<[string, unknown, string[]]>([
+  ['both scopes', 'trade read', ['trade', 'read']],
+  ['one among others', 'openid read email', ['openid', 'read', 'email']],
+  ['a scope that only begins like one', 'trader', ['trader']],
+  ['none', undefined, []],
+  ['a list, which RFC 8693 does not know', ['trade', 'read'], []],
+])('tokens: scopes come with it, also from the cache: %s', async (_what, scope, expected) => {
+  const scoped = `Bearer ${token({}, { ...claims(), scope })}`;
+  const both = [await authenticate(scoped), await authenticate(scoped)];
+  expect(both.map(({ scopes }) => [...scopes].filter((each) => each !== ''))).toEqual([expected, expected]);
+});
+
+test.each<[string, () => string | undefined, string]>([
+  ['nothing', () => undefined, 'no-token'],
+  ['no bearer', () => 'Basic YTpi', 'malformed'],
+  ['two good tokens', () => `Bearer ${token()}, Bearer ${token()}`, 'two-tokens'],
+  ['no JWT', () => 'Bearer letmein', 'malformed'],
+  ['too many bytes', () => `Bearer ${'x'.repeat(8_193)}`, 'too-long'],
+  ['HS256', () => `Bearer ${confused(pem)}`, 'algorithm'],
+  ['a key that is not the issuer’s', () => `Bearer ${token({ kid: 'key-2' })}`, 'unknown-key'],
+  ['a stranger’s signature', () => `Bearer ${token({}, claims(), strangers.privateKey)}`, 'signature'],
+  ['another issuer', () => `Bearer ${token({}, { ...claims(), iss: 'x' })}`, 'issuer'],
+  ['another audience', () => `Bearer ${token({}, { ...claims(), aud: 'x' })}`, 'audience'],
+  ['one that has ended', () => `Bearer ${token({}, { ...claims(), exp: nowSeconds() - 60 })}`, 'expired'],
+  ['one that begins later', () => `Bearer ${token({}, { ...claims(), iat: nowSeconds() + 60 })}`, 'not-yet'],
+  ['one for a year', () => `Bearer ${token({}, { ...claims(), exp: nowSeconds() + 31_536_000 })}`, 'lifetime'],
+  ['another kind of subject', () => `Bearer ${token({}, { ...claims(), sub: 'admin' })}`, 'subject'],
+])('tokens: the log is told why: %s', async (_what, authorization, why) => {
+  await expect(authenticate(authorization())).rejects.toMatchObject({ why, code: Status.UNAUTHENTICATED });
+});
+
+test.each(BROKEN)('tokens: %s is UNAUTHENTICATED, each time', async (what, make) => {
   for (let i = 0; i < 2; i += 1) {
     const error = await authenticate(`Bearer ${make()}`).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
-      name: 'RpcError',
+      name: 'IdentityRefusedError',
       code: Status.UNAUTHENTICATED,
-      details: { info: { reason: 'INVALID_TOKEN' } },
+      details: { info: { reason: what === 'an end in the past' ? 'TOKEN_EXPIRED' : 'INVALID_TOKEN' } },
     });
     expect((error as RpcError).message).not.toMatch(SECRET);
   }
@@ -134,9 +174,9 @@ test.each([
 test('tokens: one that was good stops to be when it ends, although it was cached', async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
   const short = `Bearer ${token({}, { ...claims(), exp: nowSeconds() + 30 })}`;
-  expect(await authenticate(short)).toBe(CUSTOMER);
+  expect(await customerOf(short)).toBe(CUSTOMER);
   vi.setSystemTime(Date.now() + 29_000);
-  expect(await authenticate(short)).toBe(CUSTOMER);
+  expect(await customerOf(short)).toBe(CUSTOMER);
   vi.setSystemTime(Date.now() + 7_000);
   await expect(authenticate(short)).rejects.toMatchObject({ code: Status.UNAUTHENTICATED, message: 'the token has expired' });
 });

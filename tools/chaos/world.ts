@@ -2,7 +2,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpeningAccount } from '@stockbroker/store';
-import { AppFailedError, type AppProcess, createSystem, type Gate, openGate, type System } from '@stockbroker/testkit/processes';
+import {
+  AppFailedError,
+  type AppProcess,
+  createSystem,
+  type Gate,
+  NO_CALL_LIMITS,
+  openGate,
+  type System,
+} from '@stockbroker/testkit/processes';
 import { migrateDatabase, openDemoAccounts } from '../prepareServers.ts';
 import { type Servers, startServers } from './servers.ts';
 import { Simulator } from './simulator.ts';
@@ -17,7 +25,7 @@ const START_DEADLINE_MS = 60_000;
 const ENV = {
   exchange: { EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '1000' },
   callback: { DATABASE_POOL: '5' },
-  gateway: { DATABASE_POOL: '5' },
+  gateway: { DATABASE_POOL: '5', ...NO_CALL_LIMITS },
   worker: { DATABASE_POOL: '5', ASK_AFTER_MS: '1000', EXCHANGE_TIMEOUT_MS: '2000' },
 };
 

@@ -5,10 +5,10 @@ import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type AppContext, type RunningApp, readServerLimits, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { Changes, reportTo } from '@stockbroker/trade-flow';
-import { createAuthenticate } from './auth.ts';
 import type { GatewayConfig } from './config.ts';
 import { toRpcError } from './errors.ts';
 import { followInstruments } from './instruments.ts';
+import { openAdmission } from './openAdmission.ts';
 import { followPrices } from './prices.ts';
 import { Pulse } from './pulse.ts';
 import { servePage } from './servePage.ts';
@@ -21,12 +21,8 @@ const QUOTES_EVERY_MS = 250;
 
 /** Takes customers' calls. Any number of gateways run side by side, and none keeps anything that another would miss. */
 export async function startGateway({ config, log, metrics }: AppContext<GatewayConfig>): Promise<RunningApp> {
-  const authenticate = createAuthenticate({
-    jwks: config.AUTH_JWKS,
-    issuer: config.AUTH_ISSUER,
-    audience: config.AUTH_AUDIENCE,
-    algorithms: config.AUTH_ALGORITHMS,
-  });
+  const identity = await openAdmission(config, log, metrics);
+  const { admission } = identity;
   const store = await openStore(config, log, metrics);
   const bus = new Bus({ connection: connectNats(config.NATS_URL, 'gateway'), replicas: config.NATS_REPLICAS, log, metrics });
   const exchange = createExchangeClient({
@@ -67,6 +63,8 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   const server = new GrpcServer({
     ...edge,
     port: config.GATEWAY_PORT,
+    trustedHops: config.GATEWAY_TRUSTED_HOPS,
+    admit: admission.admit,
     maxInFlight: config.GATEWAY_MAX_IN_FLIGHT,
     toRpcError: (error, method) => toRpcError(error, (unexpected) => log.error({ err: unexpected, method }, 'call failed')),
     onCall: (method, code, seconds) => calls.observe({ method, code }, seconds),
@@ -74,7 +72,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   server.add(
     TradingServiceDefinition,
     tradingService({
-      authenticate,
+      admission,
       store,
       exchange,
       instruments,
@@ -94,6 +92,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   const web = new WebServer({
     ...edge,
     port: config.GATEWAY_WEB_PORT,
+    trustedHops: config.GATEWAY_WEB_TRUSTED_HOPS,
     calls: server.calls,
     maxArriving: config.GATEWAY_MAX_IN_FLIGHT,
     allowedOrigins: config.GATEWAY_WEB_ORIGINS,
@@ -110,11 +109,12 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   server.setServing(true);
   return {
     endpoints: { grpc: `${config.GATEWAY_HOST}:${port}`, web: `http://${config.GATEWAY_HOST}:${webPort}` },
-    // Trades are accepted without NATS and without the exchange, but not without the database.
-    readiness: () => ({ database: database.problem() }),
+    // Trades are accepted without NATS and without the exchange, but not without the database, nor without keys to check tokens with.
+    readiness: () => ({ database: database.problem(), issuer: identity.problem() }),
     stop: async () => {
       stopping.abort();
       await Promise.all([server.stop(config.DRAIN_TIMEOUT_MS / 2), web.stop(config.DRAIN_TIMEOUT_MS / 2)]);
+      identity.stop();
       instruments.stop();
       prices.stop();
       await changes.stop();

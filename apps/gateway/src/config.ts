@@ -2,6 +2,8 @@ import { natsVariables } from '@stockbroker/bus';
 import { exchangeVariables } from '@stockbroker/exchange-client';
 import { type AppConfig, connectionAgeVariable, integer, list, serverVariables, text } from '@stockbroker/runtime';
 import { storeVariables } from '@stockbroker/store';
+import { authVariables } from './identity/variables.ts';
+import { limitVariables } from './limits/variables.ts';
 
 export const variables = {
   ...storeVariables,
@@ -36,10 +38,8 @@ export const variables = {
   ),
   ...serverVariables('GATEWAY'),
   GATEWAY_MAX_CONNECTION_AGE_MS: connectionAgeVariable('1800000'),
-  AUTH_JWKS: text('Public keys of the token issuer: an https:// URL, or the path of a JWKS file.'),
-  AUTH_ISSUER: text('The `iss` that tokens must have.'),
-  AUTH_AUDIENCE: text('The `aud` that tokens must have.', { default: 'stockbroker' }),
-  AUTH_ALGORITHMS: list('Signature algorithms that are accepted.', { default: 'EdDSA,ES256,RS256' }),
+  ...limitVariables,
+  ...authVariables,
 };
 
 export type GatewayConfig = AppConfig<typeof variables>;

@@ -5,7 +5,7 @@ import type { TradeStatus, TradingServiceDefinition } from '@stockbroker/rpc/sto
 import type { Store } from '@stockbroker/store';
 import { NoAccountError, type PlacePorts, placeTrade } from '@stockbroker/trade-flow';
 import { formatUsd, isTicker, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
-import type { Authenticate } from './auth.ts';
+import type { Admission } from './admission.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
 import { invalidArgument, invalidField } from './errors.ts';
 import type { Instruments } from './instruments.ts';
@@ -15,7 +15,8 @@ import type { Prices } from './prices.ts';
 import type { Watching } from './watching.ts';
 
 export interface TradingPorts {
-  authenticate: Authenticate;
+  /** Has let the calls pass. */
+  admission: Pick<Admission, 'customerOf' | 'otherCustomer'>;
   place: PlacePorts;
   store: Store;
   exchange: ExchangeClient;
@@ -31,12 +32,12 @@ type TradingHandlers = Handlers<typeof TradingServiceDefinition>;
 
 /** The methods of stockbroker.v1.TradingService, for whatever transport carries them. */
 export function tradingService(ports: TradingPorts): TradingHandlers {
-  const customerOf = (context: CallContext) => ports.authenticate(context.header('authorization'));
+  const customerOf = (context: CallContext) => ports.admission.customerOf(context);
   const patiently = <T>(context: CallContext, run: () => Promise<T>) => withPatience(context, ports.patienceMs, run);
   return {
     placeTrade: async (request, context) => {
-      const customerId = await customerOf(context);
-      if (request.customerId !== '' && request.customerId !== customerId) throw otherCustomer();
+      const customerId = customerOf(context);
+      if (request.customerId !== '' && request.customerId !== customerId) throw ports.admission.otherCustomer(context);
       const order = {
         customerId,
         clientOrderId: request.clientOrderId === '' ? randomUUID() : request.clientOrderId,
@@ -52,7 +53,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
     },
 
     getTrade: async ({ orderId }, context) => {
-      const customerId = await customerOf(context);
+      const customerId = customerOf(context);
       if (!isUuid(orderId)) throw invalidField('order_id', 'must be a lower-case UUID');
       const trade = await patiently(context, () => ports.store.readTrade(orderId));
       // Another customer's trade is as good as none: ids must tell nothing.
@@ -61,7 +62,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
     },
 
     listTrades: async (request, context) => {
-      const customerId = await customerOf(context);
+      const customerId = customerOf(context);
       const statuses = [...new Set(request.statuses.map(knownStatus))].sort();
       const filter = statuses.join();
       const limit = pageSize(request.pageSize, { standard: 50, most: 500 });
@@ -76,14 +77,13 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
     },
 
     getAccount: async (_request, context) => {
-      const customerId = await customerOf(context);
+      const customerId = customerOf(context);
       const account = await patiently(context, () => ports.store.readAccount(customerId));
       if (account === null) throw new NoAccountError(customerId);
       return toAccountMessage(account);
     },
 
-    getQuote: async ({ stockTicker }, context) => {
-      await customerOf(context);
+    getQuote: async ({ stockTicker }) => {
       if (!isTicker(stockTicker)) throw invalidField('stock_ticker', 'must be a ticker in capital letters, e.g. AAPL or BRK.B');
       const latest = ports.exchange.quotes.latest(stockTicker);
       if (!ports.exchange.quotes.isLive() || latest === null) throw noQuote(stockTicker);
@@ -91,8 +91,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       return toQuoteMessage({ stockTicker, latest });
     },
 
-    listInstruments: async (request, context) => {
-      await customerOf(context);
+    listInstruments: async (request) => {
       const all = ports.instruments.all();
       if (all === undefined) throw notYet('the list of stocks has not been read from the exchange yet');
       const limit = pageSize(request.pageSize, { standard: 1_000, most: 1_000 });
@@ -106,8 +105,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       };
     },
 
-    listPrices: async ({ stockTicker }, context) => {
-      await customerOf(context);
+    listPrices: async ({ stockTicker }) => {
       const { quotes } = ports.exchange;
       if (quotes.isListed(stockTicker) === undefined) throw noQuote(stockTicker);
       if (quotes.isListed(stockTicker) === false) throw unknownTicker(stockTicker);
@@ -115,12 +113,11 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
     },
 
     async *watchTrades({ afterRevision }, context) {
-      const customerId = await customerOf(context);
+      const customerId = customerOf(context);
       yield* ports.watching.trades(customerId, afterRevision, context);
     },
 
     async *watchQuotes({ stockTickers }, context) {
-      await customerOf(context);
       yield* ports.watching.quotes(stockTickers, context);
     },
   };
@@ -130,12 +127,6 @@ function knownStatus(status: TradeStatus): Trade['status'] {
   const known = fromTradeStatus(status);
   if (known === undefined) throw invalidField('statuses', 'must be among PLACED, EXECUTED, FILLED and REJECTED');
   return known;
-}
-
-function otherCustomer(): RpcError {
-  return new RpcError(Status.PERMISSION_DENIED, 'customer_id is not the token’s customer; leave it out', {
-    info: { reason: 'OTHER_CUSTOMER' },
-  });
 }
 
 function unknownTicker(stockTicker: string): RpcError {

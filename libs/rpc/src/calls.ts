@@ -30,7 +30,7 @@ export type Admit = (context: CallContext, served: Served) => Promise<Admitted |
 /** What holds for a call that may pass. */
 export interface Admitted {
   /** Aborts, with an RpcError as its reason, when a call that is answered with a stream may go on no longer. */
-  until: AbortSignal;
+  until: AbortSignal | undefined;
   /** Called once, when the call has ended. */
   release: () => void;
 }

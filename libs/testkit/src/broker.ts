@@ -8,6 +8,7 @@ import { type Database, type OpeningAccount, openAccounts, openDatabase, readAll
 import { partitionOf, type UsdE4 } from '@stockbroker/trading';
 import type { AppName, AppProcess } from './appProcess.ts';
 import { type BooksReport, checkBooks } from './books.ts';
+import { NO_CALL_LIMITS } from './callLimits.ts';
 import { Customer } from './customer.ts';
 import { eventually } from './eventually.ts';
 import { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
@@ -45,7 +46,7 @@ const DEFAULT_ENV: Environment = {
     EXCHANGE_LATENCY_MAX_MS: '0',
     EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '500',
   },
-  gateway: SMALL_POOL,
+  gateway: { ...SMALL_POOL, ...NO_CALL_LIMITS },
   callback: SMALL_POOL,
   worker: SMALL_POOL,
 };

@@ -4,6 +4,7 @@
  */
 
 export { AppFailedError, type AppName, AppProcess } from './appProcess.ts';
+export { NO_CALL_LIMITS } from './callLimits.ts';
 export { type DemoCustomer, demoCustomers } from './demoCustomers.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { claimFolder, FolderInUseError } from './folderClaim.ts';

@@ -151,7 +151,8 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   const gateways = gatewayPorts.map((gatewayPort, i) => {
     const name = `gateway-${i + 1}`;
     const ports = { GATEWAY_PORT: String(gatewayPort), GATEWAY_WEB_PORT: i === 0 ? String(webPort) : '0' };
-    const auth = { AUTH_JWKS: issuer.jwksFile, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE };
+    // Who drives a whole system makes tokens that last.
+    const auth = { AUTH_JWKS: issuer.jwksFile, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE, AUTH_MAX_LIFETIME_S: '86400' };
     const env = withServers(name, { ...exchangeEnv(name), ...ports, ...auth });
     return create('gateway', name, env);
   });

@@ -1,0 +1,158 @@
+import { type Admit, type Admitted, type CallContext, RpcError, type Served, Status } from '@stockbroker/rpc';
+import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import type { Metrics } from '@stockbroker/runtime';
+import type { Authenticate, Identity } from './identity/authenticate.ts';
+import type { Refusals } from './identity/refusals.ts';
+import { IdentityRefusedError, missingScope, otherCustomer, tokenExpired } from './identity/refused.ts';
+import { CallRate } from './limits/callRate.ts';
+import { networkOf } from './limits/networkOf.ts';
+import { OpenStreams } from './limits/openStreams.ts';
+
+/** Of each customer, or of each address. */
+export interface Limits {
+  callsPerSecond: number;
+  burstCalls: number;
+  streams: number;
+}
+
+export interface AdmissionOptions {
+  authenticate: Authenticate;
+  refusals: Refusals;
+  customer: Limits;
+  address: Limits;
+  metrics: Metrics;
+  /** Milliseconds that never jump. */
+  nowMs: () => number;
+}
+
+type Scope = 'trade' | 'read';
+type Method = keyof (typeof TradingServiceDefinition)['methods'];
+/** What a token must allow for each method. */
+const SCOPES: Record<Method, Scope> = {
+  placeTrade: 'trade',
+  getTrade: 'read',
+  listTrades: 'read',
+  getAccount: 'read',
+  getQuote: 'read',
+  listInstruments: 'read',
+  listPrices: 'read',
+  watchTrades: 'read',
+  watchQuotes: 'read',
+};
+const SCOPE_OF = new Map<string, Scope>(
+  Object.entries(SCOPES).map(([key, scope]) => [TradingServiceDefinition.methods[key as Method].name, scope]),
+);
+
+/** Buckets of that many customers, and of that many addresses, are remembered: some megabytes. */
+const MAX_KEYS = 50_000;
+/** Somebody who tries tokens gets through his address's calls so much faster. */
+const CALLS_OF_A_REFUSAL = 10;
+/** A stream that is one too many may come again when another one has ended. */
+const STREAM_RETRY_MS = 5_000;
+
+/** Who may call, how often, and for how long: the same for both ports. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #calls: { customer: CallRate; address: CallRate };
+  readonly #streams: { customer: OpenStreams; address: OpenStreams };
+  readonly #identities = new WeakMap<CallContext, Identity>();
+  readonly #limited: (limit: string) => void;
+
+  constructor(options: AdmissionOptions) {
+    const { customer, address, metrics, nowMs } = options;
+    const rate = ({ callsPerSecond, burstCalls }: Limits) =>
+      new CallRate({ perSecond: callsPerSecond, burst: burstCalls, maxKeys: MAX_KEYS, nowMs });
+    this.#options = options;
+    this.#calls = { customer: rate(customer), address: rate(address) };
+    this.#streams = { customer: new OpenStreams(customer.streams), address: new OpenStreams(address.streams) };
+    const limited = metrics.counter('calls_limited_total', 'Calls refused because there were too many', ['limit']);
+    this.#limited = (limit) => limited.inc({ limit });
+  }
+
+  readonly admit: Admit = async (context, served) => {
+    const network = networkOf(context.address);
+    this.#takeCall('address', network);
+    // Health checks and the like are for anybody.
+    const needsIdentity = served.service === TradingServiceDefinition.fullName;
+    const identity = needsIdentity ? await this.#identify(context, served, network) : undefined;
+    if (identity !== undefined) {
+      this.#identities.set(context, identity);
+      this.#takeCall('customer', identity.customerId);
+    }
+    return served.method.responseStream ? this.#openStream(network, identity) : undefined;
+  };
+
+  /** Whose call it is. */
+  customerOf(context: CallContext): string {
+    const identity = this.#identities.get(context);
+    if (identity === undefined) throw new Error(`${context.method} was not admitted`);
+    return identity.customerId;
+  }
+
+  /** To be thrown when a request names another customer than its token does. */
+  otherCustomer(context: CallContext): RpcError {
+    return this.#refused(otherCustomer(), context);
+  }
+
+  async #identify(context: CallContext, { method }: Served, network: string): Promise<Identity> {
+    try {
+      const identity = await this.#options.authenticate(context.header('authorization'));
+      const scope = SCOPE_OF.get(method.name) ?? 'trade';
+      if (!identity.scopes.has(scope)) throw missingScope(scope);
+      return identity;
+    } catch (error) {
+      if (!(error instanceof IdentityRefusedError)) throw error;
+      this.#calls.address.charge(network, CALLS_OF_A_REFUSAL - 1);
+      throw this.#refused(error, context);
+    }
+  }
+
+  #refused(error: IdentityRefusedError, context: CallContext): IdentityRefusedError {
+    this.#options.refusals.note(error, context);
+    return error;
+  }
+
+  #takeCall(of: 'customer' | 'address', key: string): void {
+    const waitMs = this.#calls[of].take(key);
+    if (waitMs === 0) return;
+    const { callsPerSecond, burstCalls } = this.#options[of];
+    this.#limited(`${of} calls`);
+    throw new RpcError(Status.RESOURCE_EXHAUSTED, `too many calls of this ${of}: try again in ${waitMs} ms`, {
+      info: { reason: 'RATE_LIMITED', metadata: { of, calls_per_second: `${callsPerSecond}`, burst_calls: `${burstCalls}` } },
+      retryAfterMs: waitMs,
+    });
+  }
+
+  /** @param identity whose token must not end before the stream does */
+  #openStream(network: string, identity: Identity | undefined): Admitted {
+    this.#takeStream('address', network);
+    if (identity === undefined) return { until: undefined, release: () => this.#streams.address.close(network) };
+    try {
+      this.#takeStream('customer', identity.customerId);
+    } catch (error) {
+      this.#streams.address.close(network);
+      throw error;
+    }
+    const expiry = new AbortController();
+    const expire = () => expiry.abort(tokenExpired());
+    const timer = setTimeout(expire, Math.max(0, identity.expiresAtMs - Date.now()));
+    return {
+      until: expiry.signal,
+      release: () => {
+        clearTimeout(timer);
+        this.#streams.address.close(network);
+        this.#streams.customer.close(identity.customerId);
+      },
+    };
+  }
+
+  #takeStream(of: 'customer' | 'address', key: string): void {
+    if (this.#streams[of].open(key)) return;
+    const { streams } = this.#options[of];
+    this.#limited(`${of} streams`);
+    throw new RpcError(Status.RESOURCE_EXHAUSTED, `this ${of} has ${streams} streams open, its limit`, {
+      info: { reason: 'TOO_MANY_STREAMS', metadata: { of, streams: `${streams}` } },
+      retryAfterMs: STREAM_RETRY_MS,
+    });
+  }
+}

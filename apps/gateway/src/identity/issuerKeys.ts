@@ -1,0 +1,129 @@
+import type { Log } from '@stockbroker/runtime';
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import type { ReadKeys } from './readKeys.ts';
+
+export interface IssuerKeysOptions {
+  read: ReadKeys;
+  /** How often the keys are read: a key that was withdrawn is trusted for so long at most, while the issuer answers. */
+  refreshMs: number;
+  /** Shortest time between two readings, whatever tokens name. */
+  cooldownMs: number;
+  /** How long the keys are trusted while they cannot be read. */
+  staleMs: number;
+  log: Log;
+}
+
+/** The issuer's keys cannot be had, and those read last are too old, or there are none. */
+export class KeysUnavailableError extends Error {
+  override readonly name = 'KeysUnavailableError';
+}
+
+/**
+ * The issuer's public keys, kept and read again. A token that names a key that is not among them makes for one more reading, since
+ * the issuer may have begun to sign with a new one; but only after the cooldown, since anybody can name a key.
+ */
+export class IssuerKeys {
+  /** Changes with the keys: what was verified with others has to be verified again. */
+  version = 0;
+  readonly #options: IssuerKeysOptions;
+  #keys: JWTVerifyGetKey | undefined;
+  #content = '';
+  #readAtMs = Number.NEGATIVE_INFINITY;
+  #triedAtMs = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #problem: unknown;
+  #stopped = false;
+
+  constructor(options: IssuerKeysOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the keys, and from then on again and again. Resolves after the first attempt, whatever became of it. */
+  async start(): Promise<void> {
+    await this.#read();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Seconds since the keys were read; infinite before that. */
+  get ageSeconds(): number {
+    return (performance.now() - this.#readAtMs) / 1_000;
+  }
+
+  get areUsable(): boolean {
+    return performance.now() - this.#readAtMs <= this.#options.staleMs;
+  }
+
+  /** What keeps this from knowing keys; undefined when they can be used. */
+  problem(): string | undefined {
+    if (this.areUsable) return undefined;
+    return `the issuer’s keys cannot be read: ${this.#problem === undefined ? 'no answer yet' : messageOf(this.#problem)}`;
+  }
+
+  /** @throws KeysUnavailableError, JWKSNoMatchingKey */
+  readonly find: JWTVerifyGetKey = async (header, token) => {
+    if (!this.areUsable) await this.#readIfCool();
+    try {
+      return await this.#usable()(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await this.#readIfCool())) throw error;
+      return await this.#usable()(header, token);
+    }
+  };
+
+  #usable(): JWTVerifyGetKey {
+    if (this.#keys === undefined || !this.areUsable) throw new KeysUnavailableError(this.problem(), { cause: this.#problem });
+    return this.#keys;
+  }
+
+  /** @returns whether they were read, or somebody else's reading awaited */
+  async #readIfCool(): Promise<boolean> {
+    if (this.#reading === undefined && performance.now() - this.#triedAtMs < this.#options.cooldownMs) return false;
+    await this.#read();
+    return true;
+  }
+
+  #read(): Promise<void> {
+    this.#reading ??= this.#readOnce().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #readOnce(): Promise<void> {
+    const { read, refreshMs, cooldownMs, log } = this.#options;
+    clearTimeout(this.#timer);
+    this.#triedAtMs = performance.now();
+    let nextMs = refreshMs;
+    try {
+      this.#take(await read());
+      if (this.#problem !== undefined) log.info('the issuer’s keys can be read again');
+      this.#problem = undefined;
+    } catch (error) {
+      if (this.#problem === undefined) log.warn({ err: error }, 'the issuer’s keys cannot be read');
+      this.#problem = error;
+      nextMs = Math.min(refreshMs, cooldownMs);
+    }
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#read(), nextMs).unref();
+  }
+
+  #take(jwks: JSONWebKeySet): void {
+    const keys = createLocalJWKSet(jwks);
+    const content = JSON.stringify(jwks.keys);
+    this.#readAtMs = performance.now();
+    if (content === this.#content) return;
+    this.#content = content;
+    this.#keys = keys;
+    this.version += 1;
+    const kids = jwks.keys.slice(0, 20).map(({ kid }) => kid);
+    this.#options.log.info({ kids }, 'the issuer’s keys are new');
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

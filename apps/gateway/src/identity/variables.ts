@@ -1,0 +1,48 @@
+import { integer, list, text, type Variable } from '@stockbroker/runtime';
+
+/** Those with which nobody but the issuer can sign: none of the symmetric ones, and never `none`. */
+const ASYMMETRIC = /^(?:EdDSA|Ed25519|(?:ES|RS|PS)(?:256|384|512))$/;
+
+/** How tokens are checked. */
+export const authVariables = {
+  AUTH_ISSUER: text('The `iss` that tokens must have.'),
+  AUTH_JWKS: text(
+    'Public keys of the token issuer: an https:// URL, or the path of a JWKS file. Empty: the `jwks_uri` of the issuer’s `/.well-known/openid-configuration`.',
+    { default: '' },
+  ),
+  AUTH_AUDIENCE: text('The `aud` that tokens must have.', { default: 'stockbroker' }),
+  AUTH_ALGORITHMS: algorithms('Signature algorithms that are accepted.', 'EdDSA,ES256,RS256'),
+  AUTH_MAX_LIFETIME_S: integer(
+    'A token that is meant for longer, from its `iat` to its `exp`, is refused.',
+    { min: 60, max: 604_800 },
+    { default: '7200' },
+  ),
+  AUTH_KEYS_REFRESH_MS: integer(
+    'How often the issuer’s keys are read: a key that it withdraws is accepted for so long at most.',
+    { min: 100, max: 86_400_000 },
+    { default: '300000' },
+  ),
+  AUTH_KEYS_COOLDOWN_MS: integer(
+    'Shortest time between two readings of the issuer’s keys, whatever keys tokens name.',
+    { min: 10, max: 3_600_000 },
+    { default: '10000' },
+  ),
+  AUTH_KEYS_STALE_MS: integer(
+    'While the issuer is away, the keys read last are good for so long; then calls are answered UNAVAILABLE.',
+    { min: 100, max: 604_800_000 },
+    { default: '3600000' },
+  ),
+};
+
+function algorithms(doc: string, standard: string): Variable<string[]> {
+  const names = list(doc, { default: standard });
+  return {
+    ...names,
+    parse: (value) => {
+      const parsed = names.parse(value);
+      if (parsed.length === 0 || !parsed.every((name) => ASYMMETRIC.test(name)))
+        throw new Error('must be names of asymmetric algorithms like EdDSA, ES256 or RS256, separated by commas');
+      return parsed;
+    },
+  };
+}
