@@ -9,7 +9,7 @@ export interface Person {
 }
 
 /** The one client: a page, which can keep no secret. */
-export interface WebClient {
+interface WebClient {
   clientId: string;
   /** Where it may be led back to: exactly these. */
   redirectUris: () => string[];

@@ -5,7 +5,8 @@ import { buildPage } from '../../../tools/buildPage.ts';
 
 test('the page is small: 150 kB compressed with its chart, 60 kB until it can be used', async () => {
   const root = await buildPage();
-  const bytesOf = (pattern: string) => globSync(pattern, { cwd: root }).reduce((sum, file) => sum + statSync(join(root, file)).size, 0);
+  const bytesOf = (pattern: string) =>
+    globSync(pattern, { cwd: root }).reduce((sum, file) => sum + statSync(join(root, file)).size, 0);
   const first = readFileSync(join(root, 'index.html'), 'utf8').match(/assets\/[^"]+/g) ?? [];
   expect(first.length).toBeGreaterThan(1);
   expect(bytesOf('assets/*.gz')).toBeLessThan(150_000);

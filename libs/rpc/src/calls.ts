@@ -136,7 +136,7 @@ export class Calls {
       else until?.addEventListener('abort', end, { once: true });
       // Raced: neither a handler that waits nor a client that does not read keeps a call alive that has to end.
       await Promise.race([this.#tell(served, endable, write), ended.promise]);
-      finish(Status.OK);
+      finish(context.signal.aborted ? Status.CANCELLED : Status.OK);
     } catch (error) {
       throw this.#failed(served, error, finish);
     } finally {
