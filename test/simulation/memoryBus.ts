@@ -6,6 +6,7 @@ interface Message {
 }
 
 type TakeWakeup = (customerId: string, ack: () => void) => void;
+type TakeChanged = (revision: number) => void;
 type TakeSettled = (customerId: string, tradeId: string) => void;
 
 const ACK_WAIT_MS = 60_000;
@@ -16,6 +17,7 @@ export class MemoryBus {
   readonly #queues = new Map<number, Message[]>();
   readonly #takers = new Map<number, Set<TakeWakeup>>();
   readonly #listeners = new Map<number, Set<TakeSettled>>();
+  readonly #watchers = new Map<string, Set<TakeChanged>>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -32,6 +34,10 @@ export class MemoryBus {
     for (const listen of this.#listeners.get(partition) ?? []) listen(customerId, tradeId);
   }
 
+  publishChanged(customerId: string, revision: number): void {
+    for (const listen of this.#watchers.get(customerId) ?? []) listen(revision);
+  }
+
   /** Of several takers the first gets every message: they share one consumer. */
   takeWakeups(partition: number, take: TakeWakeup): () => void {
     const takers = subscribe(this.#takers, partition, take);
@@ -41,6 +47,11 @@ export class MemoryBus {
 
   listenSettled(partition: number, listen: TakeSettled): () => void {
     const listeners = subscribe(this.#listeners, partition, listen);
+    return () => listeners.delete(listen);
+  }
+
+  listenChanged(customerId: string, listen: TakeChanged): () => void {
+    const listeners = subscribe(this.#watchers, customerId, listen);
     return () => listeners.delete(listen);
   }
 
@@ -65,9 +76,9 @@ export class MemoryBus {
   }
 }
 
-function subscribe<T>(subscriptions: Map<number, Set<T>>, partition: number, subscriber: T): Set<T> {
-  const all = subscriptions.get(partition) ?? new Set<T>();
-  subscriptions.set(partition, all);
+function subscribe<K, T>(subscriptions: Map<K, Set<T>>, subject: K, subscriber: T): Set<T> {
+  const all = subscriptions.get(subject) ?? new Set<T>();
+  subscriptions.set(subject, all);
   all.add(subscriber);
   return all;
 }

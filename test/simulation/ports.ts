@@ -1,8 +1,14 @@
 import type { LeaseChange, LeaseStore } from '@stockbroker/lease';
 import type { Metrics, SeededRandom } from '@stockbroker/runtime';
 import { Batchers, batchStatements, type TradeStore } from '@stockbroker/store/batching';
-import { type Exchange, ExchangeInDoubtError, StoreUnavailableError, type Wakeups } from '@stockbroker/trade-flow';
-import type { Trade } from '@stockbroker/trading';
+import {
+  type CustomerNews,
+  type Exchange,
+  ExchangeInDoubtError,
+  StoreUnavailableError,
+  type Wakeups,
+} from '@stockbroker/trade-flow';
+import { revisionOf, type Trade } from '@stockbroker/trading';
 import { Breaker } from '../../libs/exchange-client/src/breaker.ts';
 import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
 import type { MemoryBus } from './memoryBus.ts';
@@ -98,7 +104,7 @@ export function exchangeOf(process: SimulatedProcess, servers: Servers): Exchang
   };
 }
 
-export interface ProcessBus extends Wakeups {
+export interface ProcessBus extends Wakeups, CustomerNews {
   onSettled(partition: number, handle: (customerId: string, tradeId: string) => void): { stop(): Promise<void> };
   onWakeup(partition: number, handle: (customerId: string, ack: () => void) => void): { stop(): Promise<void> };
 }
@@ -117,10 +123,22 @@ export function busOf(process: SimulatedProcess, { world, random, network, bus, 
     process.onKilled(stop);
     return { stop: async () => stop() };
   };
+  const changed = (trade: Trade) => {
+    const revision = revisionOf(trade);
+    send(() => bus.publishChanged(trade.customerId, revision));
+  };
   return {
-    tradePlaced: ({ partition, customerId }: Trade) => send(() => bus.publishWakeup(partition, customerId)),
-    tradeMarked: () => {},
-    tradeSettled: ({ partition, customerId, id }: Trade) => send(() => bus.publishSettled(partition, customerId, id)),
+    tradePlaced: (trade) => {
+      send(() => bus.publishWakeup(trade.partition, trade.customerId));
+      changed(trade);
+    },
+    tradeMarked: changed,
+    tradeSettled: (trade) => {
+      send(() => bus.publishSettled(trade.partition, trade.customerId, trade.id));
+      changed(trade);
+    },
+    onCustomerChanged: (customerId, handle) =>
+      subscribed(bus.listenChanged(customerId, (revision) => receive(() => handle(revision)))),
     onSettled: (partition, handle) =>
       subscribed(bus.listenSettled(partition, (customerId, tradeId) => receive(() => handle(customerId, tradeId)))),
     onWakeup: (partition, handle) =>

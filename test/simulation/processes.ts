@@ -1,5 +1,6 @@
 import { Elector, type Term } from '@stockbroker/lease';
 import {
+  Changes,
   type FlowEvent,
   type FlowLog,
   type LaneOptions,
@@ -8,6 +9,8 @@ import {
   placeTrade,
   type SettlePorts,
   settleReport,
+  type WatchEvent,
+  watchTrades,
 } from '@stockbroker/trade-flow';
 import type { OrderReport, Trade, TradeOrder } from '@stockbroker/trading';
 import { LedPartitions } from '../../apps/worker/src/leadPartitions.ts';
@@ -33,18 +36,26 @@ export interface Gateway {
   process: SimulatedProcess;
   place(order: TradeOrder): Promise<Trade>;
   read(tradeId: string): Promise<Trade | null>;
+  watch(asked: { customerId: string; after: number; signal: AbortSignal }): AsyncIterable<WatchEvent>;
 }
 
 export function startGateway(process: SimulatedProcess, servers: Servers, witness: Witness): Gateway {
   const store = storeOf(process, servers);
+  const bus = busOf(process, servers);
+  const changes = new Changes({ store, news: bus, clock: process, onProblem: () => {} });
   const ports: PlacePorts = {
     store,
-    wakeups: busOf(process, servers),
+    wakeups: bus,
     clock: process,
     random: servers.random,
     observe: (event) => witness.event(process, event),
   };
-  return { process, place: (order) => placeTrade(ports, PARTITIONS, order), read: (id) => store.readTrade(id) };
+  return {
+    process,
+    place: (order) => placeTrade(ports, PARTITIONS, order),
+    read: (id) => store.readTrade(id),
+    watch: (asked) => watchTrades({ store, changes, partitions: PARTITIONS }, asked),
+  };
 }
 
 export interface Callback {

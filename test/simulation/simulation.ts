@@ -24,6 +24,7 @@ import {
   type Worker,
 } from './processes.ts';
 import { SimulatedProcess } from './simulatedProcess.ts';
+import { Watcher } from './watcher.ts';
 import { World } from './world.ts';
 
 const START_EPOCH_MS = Date.UTC(2026, 0, 5, 15);
@@ -38,6 +39,7 @@ export class Simulation implements Witness {
   readonly servers: Servers;
   readonly invariants: Invariants;
   readonly clients: Client[];
+  readonly watchers: Watcher[];
   /** What happened, in words; kept only when it is wanted, because it takes most of the time. */
   readonly history: string[] = [];
   readonly #tells: boolean;
@@ -56,6 +58,7 @@ export class Simulation implements Witness {
     for (const { customerId, cash, shares } of plan.openings) this.servers.database.openAccount(customerId, cash, shares);
     for (const role of ROLES) this.start(role);
     this.clients = plan.openings.map(({ customerId }) => new Client(customerId, this));
+    this.watchers = plan.openings.map(({ customerId }) => new Watcher(customerId, this));
   }
 
   #startServers(): Servers {

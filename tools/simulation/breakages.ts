@@ -10,6 +10,8 @@ const LANE = 'libs/trade-flow/src/lane.ts';
 const SETTLE = 'libs/trade-flow/src/settleReport.ts';
 const ELECTOR = 'libs/lease/src/elector.ts';
 const BATCHER = 'libs/runtime/src/batcher.ts';
+const CHANGES = 'libs/trade-flow/src/watch/changes.ts';
+const WATCH = 'libs/trade-flow/src/watch/watchTrades.ts';
 
 const breakage = (
   ...[name, what, seenAs, file, find, replace]: [string, string, RegExp | null, string, string, string]
@@ -135,5 +137,29 @@ export const BREAKAGES: SimulationBreakage[] = [
     ELECTOR,
     '      await this.#events.handOver(held);',
     '      void this.#events.handOver(held);',
+  ),
+  breakage(
+    'changes-not-asked',
+    'who watches hears of changes by messages alone, which may be lost',
+    /has stayed at/,
+    CHANGES,
+    '          const changed = await this.#ports.store.readNewRevisions(known.slice(i, i + ASK_CUSTOMERS));',
+    '          const changed: typeof known = [];',
+  ),
+  breakage(
+    'change-left-out',
+    'a change is left out',
+    /and is told of|has stayed at/,
+    WATCH,
+    '        seen = event.revision;',
+    '        seen = event.revision + 1;',
+  ),
+  breakage(
+    'resumed-from-the-start',
+    'a stream that resumes repeats the last change',
+    /and is told of/,
+    WATCH,
+    'let seen = after === 0 ? null : after;',
+    'let seen = after === 0 ? null : after - 1;',
   ),
 ];
