@@ -1,5 +1,5 @@
 import { type AppProcess, type Broker, type Customer, eventually } from '@stockbroker/testkit';
-import { parseUsd as usd } from '@stockbroker/trading';
+import { partitionOf, parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
 import { addGatedWorker, type GatedWorker } from '../support/gatedWorker.ts';
@@ -78,7 +78,7 @@ test('a trade marked executed and never sent: the next leader asks the exchange,
   if (alice === undefined) throw new Error('the worker leads for nobody');
   const trade = await broker.db.$transaction(async (held) => {
     // Whoever marks the trade needs this row; meanwhile the way to the exchange is closed.
-    await held.$queryRaw`SELECT 1 FROM balances WHERE customer_id = ${alice.id}::uuid FOR UPDATE`;
+    await held.$queryRaw`SELECT 1 FROM partition_leases WHERE partition = ${partitionOf(alice.id, 100)} FOR UPDATE`;
     const placed = await alice.buys(1, 'AAPL');
     const marking = () => broker.db.$queryRaw<unknown[]>`
       SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
