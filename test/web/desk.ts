@@ -35,15 +35,12 @@ export class Desks {
     return address;
   }
 
-  /** A browser window in which a customer is signed in. */
-  async window(customer: Customer, options: WindowOptions = {}): Promise<BrowserContext> {
+  /** A browser window, in which a customer is signed in. */
+  async window(customer?: Customer, options: WindowOptions = {}): Promise<BrowserContext> {
     const context = await this.browser.newContext({ viewport: DESKTOP, reducedMotion: 'reduce', ...options });
     this.#contexts.push(context);
     context.setDefaultTimeout(PATIENCE_MS);
-    const session = { token: customer.token, name: 'Alice', expiresAtMs: Date.now() + 3_600_000 };
-    await context.addInitScript(
-      `if (origin !== 'null') sessionStorage.setItem('stockbroker.session', '${JSON.stringify(session)}')`,
-    );
+    if (customer !== undefined) await this.#signIn(context, customer);
     context.on('weberror', (error) => this.#complaints.push(String(error.error())));
     context.on('console', (message) => {
       // A server that is away is part of some tests; browsers tell of each call that failed.
@@ -51,6 +48,13 @@ export class Desks {
       if (message.type() === 'error' && !isExpected) this.#complaints.push(message.text());
     });
     return context;
+  }
+
+  async #signIn(context: BrowserContext, customer: Customer): Promise<void> {
+    const session = { token: customer.token, name: 'Alice', expiresAtMs: Date.now() + 3_600_000 };
+    await context.addInitScript(
+      `if (origin !== 'null') sessionStorage.setItem('stockbroker.session', '${JSON.stringify(session)}')`,
+    );
   }
 
   /** A tab of it with the page, connected. */

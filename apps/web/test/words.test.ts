@@ -3,6 +3,7 @@ import { parseUsd as usd } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { estimate, mostOf, readQuantity } from '../src/estimate.ts';
 import { count, dollars, percent, signedDollars, usdOf } from '../src/money.ts';
+import { onePerSecond } from '../src/state/priceSeries.ts';
 import { errorWords, newsWords, rejectionWords } from '../src/words.ts';
 
 test.each([
@@ -82,6 +83,15 @@ test('every code of a rejection has words of its own', () => {
   const words = codes.map((code) => rejectionWords(rejected(code, { rejectFigures: { needed: '1', available: '0' } })));
   expect(new Set(words).size).toBe(codes.length);
   expect(words).not.toContain('The order was rejected.');
+});
+
+test('a chart has one price a second, the last, and none out of its order', () => {
+  const at = (time: number, price: bigint) => ({ time, price });
+  expect(onePerSecond([at(1, 10n), at(1, 11n), at(2, 12n), at(1, 13n), at(3, 14n)])).toEqual([
+    at(1, 11n),
+    at(2, 12n),
+    at(3, 14n),
+  ]);
 });
 
 test('errors in words for a customer', () => {

@@ -30,8 +30,7 @@ export class PriceSeries {
     try {
       const prices = await this.#client.listPrices(this.stockTicker);
       const before = prices.flatMap(({ quotedAt, price }) => pointOf(quotedAt, usdOf(price)));
-      const last = before.at(-1)?.time ?? 0;
-      this.points.value = [...before, ...this.points.value.filter(({ time }) => time > last)].slice(-MOST);
+      this.points.value = onePerSecond([...before, ...this.points.value]).slice(-MOST);
       this.state.value = 'ready';
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
@@ -41,12 +40,19 @@ export class PriceSeries {
 
   add(quote: Quote): void {
     const [point] = pointOf(quote.quotedAt, pricesOf(quote)?.mid);
-    const points = this.points.value;
-    const last = points.at(-1);
-    if (point === undefined || (last !== undefined && point.time < last.time)) return;
-    const before = last?.time === point.time ? points.slice(0, -1) : points;
-    this.points.value = [...before, point].slice(-MOST);
+    if (point !== undefined) this.points.value = onePerSecond([...this.points.value, point]).slice(-MOST);
   }
+}
+
+/** The last of each second, as charts need it; one that is older than what came before it is left out. */
+export function onePerSecond(points: readonly PricePoint[]): PricePoint[] {
+  const kept: PricePoint[] = [];
+  for (const point of points) {
+    const last = kept.at(-1);
+    if (last === undefined || point.time > last.time) kept.push(point);
+    else if (point.time === last.time) kept[kept.length - 1] = point;
+  }
+  return kept;
 }
 
 function pointOf(at: Date | undefined, price: bigint | undefined): PricePoint[] {

@@ -46,7 +46,7 @@ export function drawChart(place: HTMLElement): DrawnChart {
     area.applyOptions({
       lineColor: colour(direction),
       topColor: colour(`${direction}-area`),
-      bottomColor: colour(`${direction}-area`).replace(/[\d.]+\)$/, '0)'),
+      bottomColor: colour(`${direction}-none`),
     });
   };
 
