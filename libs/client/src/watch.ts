@@ -67,8 +67,10 @@ export class Watch<M, T> implements AsyncIterable<T> {
     try {
       while (!this.#closed.signal.aborted) {
         let failure: unknown;
+        let hasHeard = false;
         try {
           for await (const told of this.#attempt()) {
+            hasHeard = true;
             failures = 0;
             if (told !== 'nothing') yield told.tell;
           }
@@ -76,7 +78,7 @@ export class Watch<M, T> implements AsyncIterable<T> {
           failure = toBrokerError(error);
         }
         if (this.#closed.signal.aborted) return;
-        if (failure !== undefined && !mayPass(failure)) throw failure;
+        if (failure !== undefined && !mayPass(failure, hasHeard)) throw failure;
         this.#connection.set(network.isOnline() ? 'reconnecting' : 'offline');
         await this.#rest(waitMs(failures, failure, backoff));
         failures += 1;
@@ -116,7 +118,11 @@ export class Watch<M, T> implements AsyncIterable<T> {
   }
 }
 
-/** What is no BrokerError is a bug, and stays one. */
-function mayPass(error: unknown): boolean {
-  return error instanceof BrokerError && !LASTING.includes(error.code);
+/**
+ * What is no BrokerError is a bug, and stays one.
+ *
+ * @param hasHeard the stream had begun: then its token was good and has ended, and the next attempt asks for another
+ */
+function mayPass(error: unknown, hasHeard: boolean): boolean {
+  return error instanceof BrokerError && (!LASTING.includes(error.code) || (hasHeard && error.code === 'UNAUTHENTICATED'));
 }

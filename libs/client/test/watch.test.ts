@@ -1,7 +1,7 @@
 import { RpcError, Status } from '@stockbroker/rpc';
 import type { WatchTradesRequest, WatchTradesResponse } from '@stockbroker/rpc/stockbroker';
 import { expect, test } from 'vitest';
-import type { ConnectionState, Network, TradesView, Watch } from '../src/index.ts';
+import { type ConnectionState, type Network, type TradesView, type Watch, webCalls } from '../src/index.ts';
 import { change, heartbeat, openScripted, silence, snapshot, until } from './scriptedBroker.ts';
 
 type Stream = (request: WatchTradesRequest, context: { signal: AbortSignal }) => AsyncIterable<WatchTradesResponse>;
@@ -143,6 +143,24 @@ test('a slow reader that is told to come again does', async () => {
   const { seen } = reading(watch);
   await until(() => seen.length === 2);
   expect(asked).toEqual([0n, 4n]);
+  watch.close();
+});
+
+test('a stream whose token has ended goes on with the next one', async () => {
+  const tokens: (string | undefined)[] = [];
+  await using broker = await openScripted({
+    async *watchTrades(_request, context) {
+      tokens.push(context.header('authorization'));
+      yield tokens.length === 1 ? snapshot(4n) : change(5n, 'b');
+      if (tokens.length === 1) throw new RpcError(Status.UNAUTHENTICATED, 'expired', { info: { reason: 'TOKEN_EXPIRED' } });
+      await silence(context);
+    },
+  });
+  const calls = webCalls({ url: broker.url, token: () => `token-${tokens.length + 1}` });
+  const watch = broker.client({ calls }).watchTrades();
+  const { seen } = reading(watch);
+  await until(() => seen.length === 2);
+  expect(tokens).toEqual(['Bearer token-1', 'Bearer token-2']);
   watch.close();
 });
 
