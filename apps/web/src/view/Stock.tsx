@@ -66,5 +66,5 @@ export function Stock() {
 /** How long ago, in the words of a heading. */
 function minutes(sinceSeconds: number): string {
   const passed = Math.round((Date.now() / 1_000 - sinceSeconds) / 60);
-  return passed < 2 ? 'minute' : `${Math.min(15, passed)} minutes`;
+  return passed < 2 ? 'minute' : `${Math.min(15, passed)} min`;
 }
