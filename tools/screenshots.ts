@@ -78,11 +78,7 @@ async function takeAll(broker: Broker, browser: Browser, fileOf: (name: string) 
     await context.addInitScript(`if (origin !== 'null') sessionStorage.setItem('stockbroker.session', '${session}')`);
     const page = await context.newPage();
     await page.goto(addressOf(broker));
-    await page
-      .getByText('past 2 minutes')
-      .or(page.getByText('past minute'))
-      .or(page.getByText(/past \d+ minutes/))
-      .waitFor();
+    await page.getByText(/past (minute|\d+ min)/).waitFor();
     await page.locator('.chart canvas').first().waitFor();
     // Until the chart is drawn, also on a busy machine: nothing in the page tells of it.
     await new Promise((done) => setTimeout(done, 3_000));
