@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { OpeningAccount } from '@stockbroker/store';
 import {
   createSystem,
+  issuerFolder,
   type NatsServer,
   type PostgresServer,
   type System,
@@ -12,6 +13,8 @@ import {
 } from '@stockbroker/testkit/processes';
 import type { Account } from '@stockbroker/trading';
 import { EmbeddedServer } from './embeddedServer.ts';
+import type { Person } from './issuer/authorize.ts';
+import { type IssuerServer, startIssuer } from './issuer/issuerServer.ts';
 import { checkNats, migrateDatabase, openDemoAccounts } from './prepareServers.ts';
 
 export interface BrokerOptions extends Pick<SystemOptions, 'gateways' | 'workers' | 'standardPorts'> {
@@ -27,6 +30,8 @@ export interface BrokerOptions extends Pick<SystemOptions, 'gateways' | 'workers
   settings: Record<string, string>;
   /** Folder of the trading page for the gateways to serve; by default they serve none. */
   page?: (onEvent: (line: string) => void) => Promise<string>;
+  /** Customers who can sign in in the browser, at an issuer of this process; by default nobody can. */
+  people?: readonly Person[];
   /** Told of each stage, and later of processes that end and start again. */
   onEvent: (line: string) => void;
 }
@@ -37,13 +42,18 @@ export interface Broker {
   natsUrl: string;
   /** The accounts asked for, as they were at the start. */
   accounts: Account[];
+  /** Where customers sign in. */
+  issuer: IssuerServer | undefined;
 }
+
+const ISSUER_PORT = 50080;
 
 /** A whole broker with its exchange, PostgreSQL and nats-server, each a process of its own that is started again when it ends. */
 export class BrokerProcesses {
   readonly #options: BrokerOptions;
   #postgres: EmbeddedServer<PostgresServer> | undefined;
   #nats: EmbeddedServer<NatsServer> | undefined;
+  #issuer: IssuerServer | undefined;
   #system: System | undefined;
   #prepared: Promise<Account[]> | undefined;
   #databaseDir: string | undefined;
@@ -62,6 +72,7 @@ export class BrokerProcesses {
     const opened = databaseUrl.then((url) => openDemoAccounts(url, accounts, onEvent));
     this.#prepared = opened;
     for (const promise of [natsUrl, databaseUrl, opened]) promise.catch(() => {}); // Told below, and by the apps, which wait for them.
+    this.#issuer = await this.#startIssuer();
     const page = await this.#options.page?.(onEvent);
     const gateway = page === undefined ? settings : { ...settings, GATEWAY_WEB_ROOT: page };
     this.#system = await createSystem({
@@ -73,17 +84,28 @@ export class BrokerProcesses {
       ...(gateways === undefined ? {} : { gateways }),
       ...(workers === undefined ? {} : { workers }),
       ...(standardPorts === undefined ? {} : { standardPorts }),
+      ...(this.#issuer === undefined ? {} : { issuer: this.#issuer.keys }),
       env: { exchange: settings, callback: settings, worker: settings, gateway },
     });
     if (this.#stopping) throw new Error('stopped while starting');
     await this.#system.start();
-    return { system: this.#system, databaseUrl: await databaseUrl, natsUrl: await natsUrl, accounts: await opened };
+    // People write either into their browser.
+    for (const { endpoints } of this.#system.gateways)
+      for (const name of ['127.0.0.1', 'localhost']) this.#issuer?.allow((endpoints.web ?? '').replace('127.0.0.1', name));
+    return {
+      system: this.#system,
+      issuer: this.#issuer,
+      databaseUrl: await databaseUrl,
+      natsUrl: await natsUrl,
+      accounts: await opened,
+    };
   }
 
   /** In order: no new trades, then what is under way, then the exchange, then the servers. Also while it is being started. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#system?.stop();
+    await this.#issuer?.stop();
     await this.#prepared?.catch(() => {}); // What it began in the database is not cut short.
     await Promise.all([this.#postgres?.stop(), this.#nats?.stop()]);
   }
@@ -91,12 +113,23 @@ export class BrokerProcesses {
   /** At once. The database recovers at its next start. */
   async kill(): Promise<void> {
     this.#stopping = true;
-    await Promise.all([this.#system?.kill(), this.#postgres?.kill(), this.#nats?.kill()]);
+    await Promise.all([this.#issuer?.stop(), this.#system?.kill(), this.#postgres?.kill(), this.#nats?.kill()]);
   }
 
   /** Where data are that could not be in the data folder. */
   dataFolders(): string[] {
     return this.#databaseDir === undefined ? [] : [this.#databaseDir];
+  }
+
+  async #startIssuer(): Promise<IssuerServer | undefined> {
+    const { dataDir, people, standardPorts = false } = this.#options;
+    if (people === undefined) return undefined;
+    const start = (port: number) => startIssuer({ dir: issuerFolder(dataDir), port, people });
+    if (!standardPorts) return start(0);
+    return start(ISSUER_PORT).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') return start(0);
+      throw error;
+    });
   }
 
   async #startPostgres(): Promise<string> {

@@ -19,6 +19,8 @@ export interface Connection {
   exchangeApiKey: string;
   /** Keys of the development issuer, which signs tokens for anyone. */
   issuerDir: string;
+  /** The `iss` of its tokens. */
+  issuer: string;
 }
 
 /** Where the development data live: what the user says, or a git-ignored folder of this checkout. */

@@ -1,5 +1,5 @@
 import { join, relative } from 'node:path';
-import { demoCustomers } from '@stockbroker/testkit/processes';
+import { demoCustomers, issuerFolder } from '@stockbroker/testkit/processes';
 import { formatUsd } from '@stockbroker/trading';
 import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts';
 import { buildPage } from './buildPage.ts';
@@ -49,6 +49,7 @@ async function run(dataDir: string, partitions: number): Promise<void> {
     accounts: demoCustomers,
     standardPorts: true,
     page: buildPage,
+    people: demoCustomers,
     settings: appSettings(process.env),
     onEvent: (line) => progress.line(`${prefix()}  ${line}`),
   });
@@ -67,7 +68,8 @@ async function run(dataDir: string, partitions: number): Promise<void> {
       natsUrl: broker.natsUrl,
       exchangeAddress: broker.system.exchangeAddress,
       exchangeApiKey: broker.system.exchangeApiKey,
-      issuerDir: join(dataDir, 'issuer'),
+      issuerDir: issuerFolder(dataDir),
+      issuer: broker.system.issuer.name,
     });
     progress.line(`${prefix()}  ready\n\n${banner(broker, dataDir)}\n`);
     prefix = () => new Date().toTimeString().slice(0, 8);
@@ -93,7 +95,7 @@ Trade in the browser at ${broker.system.gateways[0]?.endpoints.web} or, in anoth
   npm run trade -- buy AAPL 10 --customer alice${folder}`;
 }
 
-function endpoints({ system, databaseUrl, natsUrl }: Broker, dataDir: string): string {
+function endpoints({ system, databaseUrl, natsUrl, issuer }: Broker, dataDir: string): string {
   const apps = [...system.gateways, ...system.workers, ...system.callbacks, system.exchange];
   const [gateway] = system.gateways;
   const [callback] = system.callbacks;
@@ -102,6 +104,7 @@ function endpoints({ system, databaseUrl, natsUrl }: Broker, dataDir: string): s
   return table([
     ['page', `${gateway?.endpoints.web} (trade in the browser)`],
     ['gateway', `${system.gatewayAddress} (gRPC) and ${gateway?.endpoints.web} (gRPC-Web and JSON)`],
+    ['issuer', `${issuer?.url} (OpenID Connect, for the page)`],
     ['exchange', `${system.exchangeAddress} (gRPC)`],
     ['callback', `${callback?.endpoints.http} and ${callback?.endpoints.grpc}`],
     ['database', ownDatabase],

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { BrokerClient, type BrokerError } from '@stockbroker/client';
 import { RpcChannel, type RpcClient } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
-import { demoCustomers, openIssuer } from '@stockbroker/testkit/processes';
+import { demoCustomers, issuerFolder, openIssuer } from '@stockbroker/testkit/processes';
 import { isUuid } from '@stockbroker/trading';
 import { UserError } from './cli.ts';
 import { dataFolder, readConnection } from './devFolder.ts';
@@ -34,8 +33,9 @@ export async function openClient(options: ClientOptions): Promise<OpenClient> {
   const address = options.gateway ?? process.env.GATEWAY_ADDRESS ?? running?.gateway;
   if (address === undefined) throw new UserError('No broker is running here. Start one with: npm start');
   if (!/^\S+:\d+$/.test(address)) throw new UserError(`The gateway must be host:port, but is ${JSON.stringify(address)}.`);
-  const issuerDir = running?.issuerDir ?? join(dataDir, 'issuer');
-  const token = options.token ?? process.env.STOCKBROKER_TOKEN ?? (await mintToken(issuerDir, options.customer ?? 'alice'));
+  const issuerDir = running?.issuerDir ?? issuerFolder(dataDir);
+  const token =
+    options.token ?? process.env.STOCKBROKER_TOKEN ?? (await mintToken(issuerDir, running?.issuer, options.customer ?? 'alice'));
   const channel = new RpcChannel(address, { authorization: `Bearer ${token}` });
   const broker = new BrokerClient({
     calls: channel.client(TradingServiceDefinition),
@@ -45,11 +45,11 @@ export async function openClient(options: ClientOptions): Promise<OpenClient> {
   return { broker, address, token, close: () => channel.close() };
 }
 
-async function mintToken(issuerDir: string, customer: string): Promise<string> {
+async function mintToken(issuerDir: string, issuer: string | undefined, customer: string): Promise<string> {
   if (!existsSync(issuerDir)) {
     throw new UserError('A token is needed: give one with --token or STOCKBROKER_TOKEN. Only npm start makes them by itself.');
   }
-  return (await openIssuer(issuerDir)).tokenFor(customerId(customer));
+  return (await openIssuer(issuerDir, issuer)).tokenFor(customerId(customer));
 }
 
 function customerId(customer: string): string {

@@ -84,14 +84,14 @@ test('keys: a token signed with a new one makes for one more reading, and is goo
   expect(asked).toEqual(['/keys', '/keys']);
 });
 
-test('keys: forged key ids make the issuer no work during the cooldown', async () => {
+test('keys: forged key ids make for one reading, and for no other during the cooldown', async () => {
   const { keys, authenticate } = open({ cooldownMs: 600_000 });
   await keys.start();
   const stranger = await openIssuer(join(folder, 'stranger'), origin);
   await stranger.rotate(); // Another key id than the issuer's.
   const forged = await bearer(stranger);
   for (let i = 0; i < 50; i += 1) await expect(authenticate(forged)).rejects.toMatchObject({ ...refused, why: 'unknown-key' });
-  expect(asked).toEqual(['/keys']);
+  expect(asked).toEqual(['/keys', '/keys']);
 });
 
 test('keys: forged key ids that come together make for one reading', async () => {

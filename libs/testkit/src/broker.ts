@@ -12,6 +12,7 @@ import { NO_CALL_LIMITS } from './callLimits.ts';
 import { Customer } from './customer.ts';
 import { eventually } from './eventually.ts';
 import { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
+import type { Issuer } from './identity.ts';
 import { type NatsServer, startNats } from './natsServer.ts';
 import { processStart } from './processTable.ts';
 import { freePort } from './serverProcess.ts';
@@ -30,6 +31,8 @@ export interface BrokerOptions {
   quotes?: Record<string, FixedQuote>;
   /** Environment of an app, over the defaults below. */
   env?: Partial<Environment>;
+  /** See SystemOptions. */
+  issuer?: Issuer;
   /** NATS that the caller runs, e.g. a cluster; default: a server of the broker's own. */
   natsUrl?: string;
 }
@@ -68,6 +71,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       workers: 0,
       callbacks: options.callbacks ?? 1,
       env: await environment(options),
+      ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
     });
     const broker = new Broker({ folder, databaseUrl: options.databaseUrl, nats, system });
     await Promise.all(Object.entries(options.quotes ?? {}).map(([ticker, quote]) => broker.exchange.quotes(ticker, quote)));

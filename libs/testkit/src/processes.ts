@@ -15,4 +15,4 @@ export { type NatsServer, startNats } from './natsServer.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
 export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { ServerStartError } from './serverProcess.ts';
-export { createSystem, type System, type SystemOptions } from './system.ts';
+export { createSystem, issuerFolder, type System, type SystemOptions } from './system.ts';

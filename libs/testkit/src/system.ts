@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AppName, AppProcess } from './appProcess.ts';
 import { type Gate, openGate } from './gate.ts';
-import { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
+import { AUDIENCE, type Issuer, openIssuer } from './identity.ts';
 import { freePort, isPortFree } from './serverProcess.ts';
 
 export interface SystemOptions {
@@ -26,6 +26,8 @@ export interface SystemOptions {
   restart?: boolean;
   /** Folder with <app>.mjs of each app, as built for production; default: the apps' sources. */
   bundles?: string;
+  /** One that can be reached at its name, and is asked for its keys; by default there is a file of keys. */
+  issuer?: Issuer;
   /** Environment of one app, over the defaults. */
   env?: Partial<Record<AppName, Record<string, string>>>;
   onEvent?: (line: string) => void;
@@ -80,7 +82,7 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   const { dataDir, standardPorts = false } = options;
   mkdirSync(dataDir, { recursive: true });
   const secrets = openSecrets(join(dataDir, 'secrets.json'));
-  const issuer = await openIssuer(join(dataDir, 'issuer'));
+  const issuer = options.issuer ?? (await openIssuer(issuerFolder(dataDir)));
   const port = (standard: number) => choosePort(standardPorts ? standard : undefined);
   const exchangePort = await port(STANDARD_PORTS.exchange);
   const callbackPort = await port(STANDARD_PORTS.callbackHttp);
@@ -152,7 +154,8 @@ export async function createSystem(options: SystemOptions): Promise<System> {
     const name = `gateway-${i + 1}`;
     const ports = { GATEWAY_PORT: String(gatewayPort), GATEWAY_WEB_PORT: i === 0 ? String(webPort) : '0' };
     // Who drives a whole system makes tokens that last.
-    const auth = { AUTH_JWKS: issuer.jwksFile, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE, AUTH_MAX_LIFETIME_S: '86400' };
+    const jwks = options.issuer === undefined ? issuer.jwksFile : '';
+    const auth = { AUTH_JWKS: jwks, AUTH_ISSUER: issuer.name, AUTH_AUDIENCE: AUDIENCE, AUTH_MAX_LIFETIME_S: '86400' };
     const env = withServers(name, { ...exchangeEnv(name), ...ports, ...auth });
     return create('gateway', name, env);
   });
@@ -203,6 +206,11 @@ function openSecrets(file: string): Secrets {
     writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 });
   }
   return JSON.parse(readFileSync(file, 'utf8')) as Secrets;
+}
+
+/** Where the issuer's keys are, in the data of a system. */
+export function issuerFolder(dataDir: string): string {
+  return join(dataDir, 'issuer');
 }
 
 async function choosePort(wanted: number | undefined): Promise<number> {

@@ -6,7 +6,7 @@ export interface IssuerKeysOptions {
   read: ReadKeys;
   /** How often the keys are read: a key that was withdrawn is trusted for so long at most, while the issuer answers. */
   refreshMs: number;
-  /** Shortest time between two readings, whatever tokens name. */
+  /** Shortest time between two readings that calls cause, whatever tokens name. */
   cooldownMs: number;
   /** How long the keys are trusted while they cannot be read. */
   staleMs: number;
@@ -29,7 +29,8 @@ export class IssuerKeys {
   #keys: JWTVerifyGetKey | undefined;
   #content = '';
   #readAtMs = Number.NEGATIVE_INFINITY;
-  #triedAtMs = Number.NEGATIVE_INFINITY;
+  /** When a call last caused a reading. */
+  #causedAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #problem: unknown;
@@ -82,7 +83,11 @@ export class IssuerKeys {
 
   /** @returns whether they were read, or somebody else's reading awaited */
   async #readIfCool(): Promise<boolean> {
-    if (this.#reading === undefined && performance.now() - this.#triedAtMs < this.#options.cooldownMs) return false;
+    if (this.#reading === undefined) {
+      const nowMs = performance.now();
+      if (nowMs - this.#causedAtMs < this.#options.cooldownMs) return false;
+      this.#causedAtMs = nowMs;
+    }
     await this.#read();
     return true;
   }
@@ -97,7 +102,6 @@ export class IssuerKeys {
   async #readOnce(): Promise<void> {
     const { read, refreshMs, cooldownMs, log } = this.#options;
     clearTimeout(this.#timer);
-    this.#triedAtMs = performance.now();
     let nextMs = refreshMs;
     try {
       this.#take(await read());

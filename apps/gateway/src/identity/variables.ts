@@ -23,7 +23,7 @@ export const authVariables = {
     { default: '300000' },
   ),
   AUTH_KEYS_COOLDOWN_MS: integer(
-    'Shortest time between two readings of the issuer’s keys, whatever keys tokens name.',
+    'Shortest time between two readings of the issuer’s keys because a token names an unknown one: anybody can make such tokens.',
     { min: 10, max: 3_600_000 },
     { default: '10000' },
   ),

@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseUsd as usd } from '@stockbroker/trading';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Person } from '../../tools/issuer/authorize.ts';
+import { type IssuerServer, startIssuer } from '../../tools/issuer/issuerServer.ts';
+import { type Desks, openDesks } from './desk.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const folder = mkdtempSync(join(tmpdir(), 'stockbroker-sign-in-'));
+const people: Person[] = [];
+let issuer: IssuerServer;
+let desks: Desks;
+beforeAll(async () => {
+  issuer = await startIssuer({ dir: folder, port: 0, people });
+  desks = await openDesks({ issuer: issuer.keys });
+  issuer.allow(desks.address);
+  for (const name of ['alice', 'bob']) {
+    const { id } = await desks.broker.customer({ cash: usd(name === 'alice' ? '4321.00' : '77.00') });
+    people.push({ name, customerId: id });
+  }
+});
+afterEach(() => desks.closeWindows());
+afterAll(async () => {
+  await desks?.close();
+  await issuer.stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function leave() {
+  const context = await desks.browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  await page.goto(desks.address);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  return page;
+}
+
+test('signing in as a customer in the browser, from the trading page and back to it; also after the issuer has changed its key', async () => {
+  for (const [name, cash] of [
+    ['Alice', '4,321.00'],
+    ['Bob', '77.00'],
+  ] as const) {
+    const page = await leave();
+    await page.getByRole('button', { name }).click();
+    await page.getByRole('status', { name: 'Connection' }).getByText('Live').waitFor();
+    expect(page.url()).toBe(`${desks.address}/`);
+    await page.getByText(name, { exact: true }).waitFor();
+    await page.getByText(cash).first().waitFor();
+    await page.context().close();
+    await issuer.keys.rotate();
+  }
+});
+
+test('the issuer’s page: nothing that axe finds; whoever cancels is told so by the trading page', async () => {
+  const page = await leave();
+  await page.evaluate(axe);
+  const found = (await page.evaluate('axe.run()')) as { violations: { id: string }[] };
+  expect(found.violations.map(({ id }) => id)).toEqual([]);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('alert').getByText('nobody signed in').waitFor();
+  await page.context().close();
+});
