@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Person } from '../../tools/issuer/authorize.ts';
@@ -14,7 +15,7 @@ const people: Person[] = [];
 let issuer: IssuerServer;
 let desks: Desks;
 beforeAll(async () => {
-  issuer = await startIssuer({ dir: folder, port: 0, people });
+  issuer = await startIssuer({ dir: folder, port: 0, people, tokenSeconds: 1 }); // The gateway forgives five more.
   desks = await openDesks({ issuer: issuer.keys });
   issuer.allow(desks.address);
   for (const name of ['alice', 'bob']) {
@@ -51,7 +52,7 @@ test('signing in as a customer in the browser, from the trading page and back to
     await page.getByText(name, { exact: true }).waitFor();
     await page.getByText(cash).first().waitFor();
     await page.context().close();
-    await issuer.keys.rotate();
+    if (name === 'Alice') await issuer.keys.rotate();
   }
 });
 
@@ -62,5 +63,20 @@ test('the issuer’s page: nothing that axe finds; whoever cancels is told so by
   expect(found.violations.map(({ id }) => id)).toEqual([]);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('alert').getByText('nobody signed in').waitFor();
+  await page.context().close();
+});
+
+test('a page stays signed in when its token ends: it has the next one, and goes on by itself', async () => {
+  const page = await leave();
+  await page.getByRole('button', { name: 'Alice' }).click();
+  const live = page.getByRole('status', { name: 'Connection' }).getByText('Live');
+  await live.waitFor();
+  const ended = async () => {
+    const text = await (await fetch(`${desks.broker.gateway(0).endpoints.admin}/metrics`)).text();
+    return /^rpc_server_seconds_count\{.*WatchTrades.*code="UNAUTHENTICATED".*\} (\d+)$/m.exec(text)?.[1];
+  };
+  await eventually(ended, (count) => Number(count) >= 2, { everyMs: 200 });
+  await live.waitFor();
+  expect(await page.getByText('Sign in again').count()).toBe(0);
   await page.context().close();
 });

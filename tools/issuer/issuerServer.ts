@@ -22,6 +22,8 @@ export interface IssuerServerOptions {
   /** 0 takes a free one. */
   port: number;
   people: readonly Person[];
+  /** How long its tokens are good; they cannot be taken back, so by default a quarter of an hour. */
+  tokenSeconds?: number;
   /** Milliseconds since 1970. */
   nowMs?: () => number;
 }
@@ -37,6 +39,7 @@ export interface IssuerServer {
   stop(): Promise<void>;
 }
 
+const TOKEN_SECONDS = 15 * 60;
 const CODE_MS = 60_000;
 const REQUEST_MS = 10 * 60_000;
 const FAMILY_MS = 12 * 3_600_000;
@@ -46,7 +49,8 @@ const FORM = 'application/x-www-form-urlencoded';
 
 type Route = (given: URLSearchParams) => Answer | Promise<Answer>;
 
-export async function startIssuer({ dir, port, people, nowMs = Date.now }: IssuerServerOptions): Promise<IssuerServer> {
+export async function startIssuer(options: IssuerServerOptions): Promise<IssuerServer> {
+  const { dir, port, people, tokenSeconds = TOKEN_SECONDS, nowMs = Date.now } = options;
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -60,7 +64,7 @@ export async function startIssuer({ dir, port, people, nowMs = Date.now }: Issue
   const codes = new Grants<Authorization>(CODE_MS, MOST, nowMs);
   const requests = new Grants<AuthorizationRequest>(REQUEST_MS, MOST, nowMs);
   const signingIn = { issuer: url, client, people, requests, codes, nowMs };
-  const tokens = { client, codes, keys, families: new Grants<Family>(FAMILY_MS, MOST, nowMs) };
+  const tokens = { client, codes, keys, tokenSeconds, families: new Grants<Family>(FAMILY_MS, MOST, nowMs) };
   const routes: Record<string, Route> = {
     'GET /.well-known/openid-configuration': () => json(200, discovery(url)),
     'GET /jwks.json': () => json(200, keys.jwks()),

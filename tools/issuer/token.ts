@@ -4,8 +4,6 @@ import { type Answer, json, oauthError } from './answer.ts';
 import type { Authorization, AuthorizePorts } from './authorize.ts';
 import { type Grants, randomName } from './grants.ts';
 
-/** Short, because a token cannot be taken back: pages renew theirs. */
-const TOKEN_SECONDS = 15 * 60;
 const AUDIENCE = 'stockbroker';
 
 /** All refresh tokens of one sign-in, one after the other: only the last is good. */
@@ -17,6 +15,8 @@ export interface Family {
 export interface TokenPorts extends Pick<AuthorizePorts, 'client' | 'codes'> {
   keys: Issuer;
   families: Grants<Family>;
+  /** How long its tokens are good. */
+  tokenSeconds: number;
 }
 
 /** POST /token: RFC 6749, sections 4.1.3 and 6. */
@@ -72,11 +72,15 @@ async function refresh(ports: TokenPorts, refreshToken: string): Promise<Answer>
   return tokens(ports, family.authorization, `${name}.${family.secret}`);
 }
 
-async function tokens({ keys, client }: TokenPorts, authorization: Authorization, refreshToken: string): Promise<Answer> {
+async function tokens(
+  { keys, client, tokenSeconds }: TokenPorts,
+  authorization: Authorization,
+  refreshToken: string,
+): Promise<Answer> {
   const { person, scope, nonce, signedInAt } = authorization;
   const { clientId } = client;
   const sub = person.customerId;
-  const lifetimeSeconds = TOKEN_SECONDS;
+  const lifetimeSeconds = tokenSeconds;
   const access = { sub, aud: AUDIENCE, client_id: clientId, scope, jti: randomUUID() };
   const name = person.name.replace(/^./, (first) => first.toUpperCase());
   const identity = { sub, aud: clientId, nonce, auth_time: signedInAt, name, preferred_username: person.name };
