@@ -42,7 +42,10 @@ export class Watcher {
     this.#heardAtMs = world.nowMs;
     const gateway = random.pick(gateways);
     const broken = () => world.after(servers.network.delayMs(), () => this.#reopen(stream));
-    if (!gateway.process.isAlive || servers.network.isLost()) return broken();
+    if (!gateway.process.isAlive || servers.network.isLost()) {
+      broken();
+      return;
+    }
     gateway.process.onKilled(broken);
     world.after(servers.network.delayMs(), () =>
       gateway.process.deliver(() => {
