@@ -43,6 +43,7 @@ test('signing in by authorization code with PKCE, and out again', async () => {
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
   expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
+  await expect.poll(() => issuer.revoked, { timeout: 30_000 }).toEqual(['good']);
 });
 
 test('a token that is about to end is renewed before it is used', async () => {

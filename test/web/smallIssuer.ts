@@ -15,6 +15,7 @@ export interface SmallIssuer {
   gives: { token: string; expiresInSeconds: number };
   /** By kind of grant. */
   grants: string[];
+  revoked: string[];
   close(): void;
 }
 
@@ -33,6 +34,7 @@ export async function openSmallIssuer(): Promise<SmallIssuer> {
     address,
     gives: { token: '', expiresInSeconds: 3_600 },
     grants: [],
+    revoked: [],
     close: () => {
       server.closeAllConnections();
       server.close();
@@ -43,10 +45,13 @@ export async function openSmallIssuer(): Promise<SmallIssuer> {
     const { pathname, searchParams: query } = new URL(request.url ?? '/', address);
     if (pathname === '/.well-known/openid-configuration') {
       const endpoints = { authorization_endpoint: `${address}/authorize`, token_endpoint: `${address}/token` };
-      ended(response, 200, JSON.stringify({ issuer: address, ...endpoints }));
+      ended(response, 200, JSON.stringify({ issuer: address, ...endpoints, revocation_endpoint: `${address}/revoke` }));
     } else if (pathname === '/authorize') authorize(query, response);
     else if (pathname === '/token') token(new URLSearchParams(await text(request)), response);
-    else ended(response, 404);
+    else if (pathname === '/revoke') {
+      issuer.revoked.push(new URLSearchParams(await text(request)).get('token') ?? '');
+      ended(response, 200);
+    } else ended(response, 404);
   }
 
   function authorize(query: URLSearchParams, response: ServerResponse) {

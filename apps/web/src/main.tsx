@@ -35,7 +35,7 @@ async function start(at: HTMLElement): Promise<void> {
   }
   const desk = new Desk(signIn, session);
   const leave = (why?: string) => {
-    signIn.end();
+    void signIn.end();
     desk.stop();
     render(<SignInPage signIn={signIn} problem={why} />, at);
   };

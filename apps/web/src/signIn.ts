@@ -17,6 +17,8 @@ interface Endpoints {
   issuer: string;
   authorization_endpoint: string;
   token_endpoint: string;
+  /** RFC 7009. */
+  revocation_endpoint?: string;
 }
 
 /** Between leaving for the issuer and coming back. */
@@ -93,8 +95,20 @@ export class SignIn {
     return (await this.#renewing).token;
   }
 
-  end(): void {
+  /** Signs out: this tab forgets the session at once, and the issuer is told that nobody may go on with it. */
+  async end(): Promise<void> {
+    const stored = sessionStorage.getItem(SESSION);
     sessionStorage.removeItem(SESSION);
+    const { refreshToken } = JSON.parse(stored ?? '{}') as Partial<Session>;
+    if (refreshToken === undefined) return;
+    try {
+      const { revocation_endpoint } = await this.#discover();
+      if (revocation_endpoint === undefined) return;
+      const body = new URLSearchParams({ token: refreshToken, client_id: this.#config?.clientId ?? '' });
+      await fetch(revocation_endpoint, { method: 'POST', body, credentials: 'omit', keepalive: true });
+    } catch {
+      // The issuer cannot be told: here the session is gone all the same.
+    }
   }
 
   async #comeBack(answer: URLSearchParams): Promise<Session> {

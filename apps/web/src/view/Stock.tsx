@@ -34,13 +34,6 @@ export function Stock() {
           <p class={`price${isOld ? ' old' : ''}`}>
             {prices === undefined ? quote === undefined ? <Skeleton width="10ch" /> : 'No price' : dollars(prices.mid)}
           </p>
-          <p class="since">
-            {prices !== undefined && first !== undefined && (
-              <>
-                <Change amount={prices.mid - first.price} of={first.price} /> past {minutes(first.time)}
-              </>
-            )}
-          </p>
         </div>
         <dl class="sides">
           <div>
@@ -53,6 +46,13 @@ export function Stock() {
           </div>
         </dl>
       </div>
+      <p class="since">
+        {prices !== undefined && first !== undefined && (
+          <>
+            <Change amount={prices.mid - first.price} of={first.price} /> past {minutes(first.time)}
+          </>
+        )}
+      </p>
       {quote?.halted === true && <p class="warning">Trading in {ticker} is halted.</p>}
       {isOld && prices !== undefined && <p class="note">This price may be out of date.</p>}
       {!isOld && quote !== undefined && prices === undefined && (
