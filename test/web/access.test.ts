@@ -64,7 +64,7 @@ test('axe finds nothing on a phone, in any part of the page, light or dark', asy
 });
 
 test('axe finds nothing where one signs in', async () => {
-  const context = await desks.browser.newContext();
+  const context = await desks.browser.newContext({ reducedMotion: 'reduce' });
   const page = await context.newPage();
   await page.goto(desks.address);
   await page.getByRole('heading', { name: 'Stockbroker' }).waitFor();

@@ -1,6 +1,7 @@
 import { Client, credentials, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
 import { fromServiceError, RpcError } from './rpcError.ts';
 import { type MethodDefinition, methodPath, type PartialRequestOf, type ResponseOf, type ServiceDefinition } from './service.ts';
+import type { TlsIdentity } from './tls/tlsFiles.ts';
 
 export interface CallOptions {
   /** How long to wait, milliseconds; past it the call fails with DEADLINE_EXCEEDED. Streams have none unless given. */
@@ -20,20 +21,26 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** One connection to a server, shared by the clients of its services. */
 export class RpcChannel {
-  readonly #client: Client;
+  readonly #address: string;
   readonly #headers: Record<string, string>;
+  #client: Client;
 
-  /** @param address host:port; the connection is made at the first call and again whenever it is lost */
-  constructor(address: string, headers: Record<string, string> = {}) {
+  /**
+   * @param address host:port; the connection is made at the first call and again whenever it is lost
+   * @param tls undefined: no TLS. The server's certificate must be of an authority in it, without any one that Node knows, and be
+   *   of the address's host; the own certificate is for servers that ask for one
+   */
+  constructor(address: string, headers: Record<string, string> = {}, tls?: TlsIdentity) {
+    this.#address = address;
     this.#headers = headers;
-    this.#client = new Client(address, credentials.createInsecure(), {
-      'grpc.keepalive_time_ms': 10_000,
-      'grpc.keepalive_timeout_ms': 5_000,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-      'grpc.max_receive_message_length': 16 * 1024 * 1024,
-      'grpc.use_local_subchannel_pool': 1,
-    });
+    this.#client = connect(address, tls);
+  }
+
+  /** Calls from now on go over a new connection with this; open streams end on the old one. */
+  renew(tls: TlsIdentity): void {
+    const old = this.#client;
+    this.#client = connect(this.#address, tls);
+    old.close();
   }
 
   client<D extends ServiceDefinition>(service: D): RpcClient<D> {
@@ -103,6 +110,18 @@ export class RpcChannel {
     for (const [name, value] of Object.entries({ ...this.#headers, ...options.headers })) metadata.set(name, value);
     return metadata;
   }
+}
+
+function connect(address: string, tls: TlsIdentity | undefined): Client {
+  const { ca = null, key = null, cert = null } = tls ?? {};
+  return new Client(address, tls === undefined ? credentials.createInsecure() : credentials.createSsl(ca, key, cert), {
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 2_000,
+    'grpc.max_receive_message_length': 16 * 1024 * 1024,
+    'grpc.use_local_subchannel_pool': 1,
+  });
 }
 
 function serializer(method: MethodDefinition): (message: unknown) => Buffer {

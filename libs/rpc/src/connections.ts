@@ -1,15 +1,17 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { type TLSSocket, Server as TlsServer } from 'node:tls';
 import { resetSocket } from './resetSocket.ts';
 
 /** Why a connection was closed without being asked to. */
-export type Refused = 'too many connections' | 'no handshake' | 'slow request';
+export type Refused = 'too many connections' | 'no handshake' | 'tls failed' | 'slow request';
 
 export interface ConnectionsOptions {
   /** At once. One more takes the place of the oldest stranger; when there are none, it is closed. */
   maxConnections: number;
   /** A connection on which fewer bytes have come by then than any request has is closed. */
   handshakeTimeoutMs: number;
-  onRefused?: (why: Refused) => void;
+  /** @param detail of 'tls failed': what was wrong with what the client showed, or with its protocol */
+  onRefused?: (why: Refused, detail?: string) => void;
 }
 
 /** HTTP/2's preface, and less than any HTTP/1.1 request. */
@@ -27,11 +29,26 @@ export class Connections {
   readonly #strangers = new Map<string, Socket>();
   readonly #known = new Set<string>();
   readonly #open = new Set<Socket>();
+  /** What a server of TLS made of connections whose handshake is through. */
+  readonly #secured = new Map<string, TLSSocket>();
 
-  /** @param server listeners of its `connection` that come later see refused sockets destroyed */
+  /** @param server may be one of TLS; listeners of its `connection` that come later see refused sockets destroyed */
   constructor(server: Server, options: ConnectionsOptions) {
     this.#options = options;
     this.#server = server.on('connection', (socket) => this.#accept(socket));
+    if (!(server instanceof TlsServer)) return;
+    server.on('secureConnection', (socket) => {
+      const peer = peerOf(socket);
+      this.#secured.set(peer, socket);
+      socket.once('close', () => {
+        if (this.#secured.get(peer) === socket) this.#secured.delete(peer);
+      });
+    });
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }: TLSSocket) => {
+      // A peer that just went. So ends also who has no certificate where one is wanted: that one is told by TLS itself.
+      if (error.code === 'ECONNRESET' && !authorizationError) return;
+      options.onRefused?.('tls failed', String(authorizationError || error.code));
+    });
   }
 
   get count(): number {
@@ -74,13 +91,19 @@ export class Connections {
     this.#open.add(socket);
     this.#strangers.set(peer, socket);
     const patience = setTimeout(() => {
-      if (socket.bytesRead < FEWEST_BYTES) this.#refuse(socket, 'no handshake');
+      if (this.#bytesRead(peer, socket) < FEWEST_BYTES) this.#refuse(socket, 'no handshake');
     }, handshakeTimeoutMs);
     patience.unref();
     socket.once('close', () => {
       clearTimeout(patience);
       this.#forget(peer, socket);
     });
+  }
+
+  /** What a handshake of TLS takes does not count. */
+  #bytesRead(peer: string, socket: Socket): number {
+    if (!(this.#server instanceof TlsServer)) return socket.bytesRead;
+    return this.#secured.get(peer)?.bytesRead ?? 0;
   }
 
   #makeRoom(): boolean {
@@ -94,7 +117,7 @@ export class Connections {
   /** Reset, not closed in order: a peer that reads nothing must not keep the socket. */
   #refuse(socket: Socket, why: Refused): void {
     socket.on('error', () => {}); // Of a peer that is gone already.
-    resetSocket(socket);
+    resetSocket(socket, this.#secured.get(peerOf(socket)));
     this.#options.onRefused?.(why);
   }
 

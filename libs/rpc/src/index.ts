@@ -5,6 +5,8 @@ export { type FieldViolation, RpcError, type RpcErrorDetails, Status } from './r
 export { resetSocket } from './resetSocket.ts';
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 export type { Admit, Admitted, Handlers, Served, ServiceOptions } from './calls.ts';
+export { type TlsFiles, TlsFilesError, type TlsIdentity } from './tls/tlsFiles.ts';
+export { TlsSource, type TlsSourceOptions } from './tls/tlsSource.ts';
 export { StaticFiles } from './web/staticFiles.ts';
 export { WebServer } from './web/webServer.ts';
 export { GrpcServer, type GrpcServerOptions } from './server.ts';

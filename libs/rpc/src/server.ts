@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -18,6 +18,8 @@ import { addReflection } from './reflection.ts';
 import { keepRepeatedHeaders } from './repeatedHeaders.ts';
 import { type RpcError, toStatusObject } from './rpcError.ts';
 import type { ServiceDefinition } from './service.ts';
+import { createTlsServer } from './tls/secureServer.ts';
+import type { TlsSource } from './tls/tlsSource.ts';
 
 export interface GrpcServerOptions extends Omit<CallsOptions, 'maxStreams' | 'stallTimeoutMs'> {
   host: string;
@@ -29,8 +31,10 @@ export interface GrpcServerOptions extends Omit<CallsOptions, 'maxStreams' | 'st
   trustedHops?: number;
   /** Over the defaults. */
   limits?: Partial<ServerLimits>;
-  /** Called for each connection or request that was ended for breaking a limit, for metrics. */
-  onRefused?: (why: Refused) => void;
+  /** What to show to clients, who then must speak TLS; with authorities, they must show a certificate of theirs. Undefined: no TLS. */
+  tls?: TlsSource | undefined;
+  /** Called for each connection or request that was ended for breaking a limit, for metrics; `detail` says why TLS failed. */
+  onRefused?: (why: Refused, detail?: string) => void;
 }
 
 /** Clients send the beginnings of many calls before the first end: a burst of as many is no attack. */
@@ -67,7 +71,8 @@ export class GrpcServer {
       interceptors: [this.#arrivals.interceptor],
     });
     // A listener of our own, because grpc-js gives no hold of its connections.
-    const listener = createServer({ noDelay: true });
+    const { tls } = options;
+    const listener = tls === undefined ? createServer({ noDelay: true }) : createTlsServer(tls, ['h2']);
     this.#connections = new Connections(listener, {
       maxConnections: limits.maxConnections,
       handshakeTimeoutMs: limits.requestTimeoutMs,
@@ -75,7 +80,7 @@ export class GrpcServer {
     });
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     keepRepeatedHeaders(this.#server);
-    listener.on('connection', (socket) => {
+    listener.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       if (!socket.destroyed) injector.injectConnection(socket);
     });
     this.#health = createHealth();

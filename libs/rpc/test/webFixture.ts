@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import { expect } from 'vitest';
 import { ExchangeServiceDefinition, StreamQuotesResponse } from '../src/exchange.ts';
-import { GrpcServer, RpcError, Status, WebServer } from '../src/index.ts';
+import { GrpcServer, type Refused, RpcError, type ServerLimits, Status, type TlsSource, WebServer } from '../src/index.ts';
 import { PlaceTradeRequest, Trade, TradeType, TradingServiceDefinition } from '../src/stockbroker.ts';
 
 export const MAX_BYTES = 2_048;
@@ -8,22 +9,33 @@ export const ORIGIN = 'https://app.example.com';
 export const PLACE = '/stockbroker.v1.TradingService/PlaceTrade';
 export const QUOTES = '/exchange.v1.ExchangeService/StreamQuotes';
 
+const page = { status: 200, headers: { 'content-type': 'text/plain' }, body: 'page'.repeat(10_000) };
+const PAGE = (request: IncomingMessage) => (request.url === '/' ? page : undefined);
 const unimplemented = async () => Promise.reject(new RpcError(Status.UNIMPLEMENTED, 'not in this test'));
 
 /** Trades of 2 shares wait until they are cancelled, those of 13 are refused; quotes come for ever, or three to the client named so. */
-export async function openWeb() {
+export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: Partial<ServerLimits> } = {}) {
   const told = Promise.withResolvers<unknown>();
   const streamed = { quotes: 0 };
+  const calls: number[] = [];
+  const details: string[] = [];
+  const refused: Refused[] = [];
   const server = new GrpcServer({
     host: '127.0.0.1',
     port: 0,
     maxRequestBytes: MAX_BYTES,
     maxInFlight: 2,
-    limits: { maxStreams: 3, stallTimeoutMs: 1_000 },
+    tls,
+    limits: { maxStreams: 3, stallTimeoutMs: 1_000, ...limits },
+    onRefused: (why, detail) => {
+      refused.push(why);
+      if (detail !== undefined) details.push(detail);
+    },
     toRpcError: (error) => (error instanceof RpcError ? error : new RpcError(Status.INTERNAL, 'internal')),
   });
   server.add(TradingServiceDefinition, {
     placeTrade: async (request, context) => {
+      calls.push(Number(request.quantity));
       if (request.quantity === 2) {
         context.signal.addEventListener('abort', () => told.resolve(context.signal.reason));
         await told.promise;
@@ -67,12 +79,26 @@ export async function openWeb() {
     maxRequestBytes: MAX_BYTES,
     maxArriving: 100,
     allowedOrigins: [ORIGIN],
+    limits,
+    tls,
+    ...(tls && { page: PAGE }),
+    onRefused: (why) => refused.push(why),
   });
-  const base = `http://127.0.0.1:${await web.listen()}`;
+  const port = await web.listen();
+  const base = `http${tls === undefined ? '' : 's'}://127.0.0.1:${port}`;
 
   return {
     server,
+    web,
     base,
+    port,
+    /** Why connections and requests were ended. */
+    refused,
+    /** Why TLS failed at the gRPC port. */
+    details,
+    /** The quantities of all that came to be placed. */
+    calls,
+    grpcPort: await server.listen(),
     /** Why the call of a trade of 2 shares was ended. */
     aborted: told.promise,
     /** How many the last stream has given so far. */

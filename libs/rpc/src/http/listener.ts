@@ -1,5 +1,11 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+import { createServer as createSecureServer, type ServerOptions as HttpsOptions, type Server as HttpsServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { Connections, peerOf, type Refused } from '../connections.ts';
+import { keepCurrent, serverOptions } from '../tls/secureServer.ts';
+import type { TlsSource } from '../tls/tlsSource.ts';
+import { Http2, isHttp2, sendHttp2 } from './http2.ts';
 import { BodyReader, type Unread } from './readBody.ts';
 
 export interface HttpListenerOptions {
@@ -17,6 +23,8 @@ export interface HttpListenerOptions {
   requestTimeoutMs: number;
   /** A connection without requests for this long is closed. */
   idleTimeoutMs: number;
+  /** What to show to clients, who then must speak TLS, and may speak HTTP/2. */
+  tls?: { source: TlsSource; maxCallsPerConnection: number } | undefined;
   /** Answers with `send`, or by itself. When it rejects the request broke off: nobody is left to answer. */
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   onRefused: (why: Refused) => void;
@@ -33,28 +41,35 @@ const LOOK_MS = 500;
 /** After an answer that refuses a body, what still comes of it is thrown away for so long: an end at once could overtake the answer. */
 const LINGER_MS = 1_000;
 
-/** An HTTP/1.1 server with every bound that a public endpoint needs. */
+/** A server of HTTP/1.1, and over TLS of HTTP/2 as well, with every bound that a public endpoint needs. */
 export class HttpListener {
   readonly #options: HttpListenerOptions;
-  readonly #server: Server;
+  readonly #server: Server | HttpsServer;
   readonly #connections: Connections;
   readonly #bodies: BodyReader;
+  readonly #http2: Http2 | undefined;
   #closing = false;
 
   constructor(options: HttpListenerOptions) {
     const { requestTimeoutMs, maxConnections, onRefused } = options;
     this.#options = options;
     this.#bodies = new BodyReader(options.maxBytes, options.maxArriving);
-    this.#server = createServer(
-      {
-        requestTimeout: requestTimeoutMs,
-        headersTimeout: Math.min(5_000, requestTimeoutMs),
-        keepAliveTimeout: options.idleTimeoutMs,
-        connectionsCheckingInterval: LOOK_MS,
-        maxHeaderSize: options.maxHeaderBytes,
-      },
-      (request, response) => void options.handle(request, response).catch(() => response.destroy()),
-    );
+    const http1 = {
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: Math.min(5_000, requestTimeoutMs),
+      keepAliveTimeout: options.idleTimeoutMs,
+      connectionsCheckingInterval: LOOK_MS,
+      maxHeaderSize: options.maxHeaderBytes,
+    };
+    const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+      void options.handle(request, response).catch(() => response.destroy());
+    if (options.tls === undefined) this.#server = createServer(http1, onRequest);
+    else {
+      const { source, maxCallsPerConnection: maxStreams } = options.tls;
+      const { maxHeaderBytes, idleTimeoutMs } = options;
+      this.#http2 = new Http2({ maxHeaderBytes, maxStreams, idleTimeoutMs, onRequest });
+      this.#server = createBothServer(http1, source, onRequest, this.#http2);
+    }
     this.#connections = new Connections(this.#server, { maxConnections, handshakeTimeoutMs: requestTimeoutMs, onRefused });
   }
 
@@ -74,7 +89,8 @@ export class HttpListener {
 
   /** Rejects when the request breaks off. */
   async readBody(request: IncomingMessage): Promise<Buffer | Unread> {
-    const body = await this.#bodies.read(request);
+    // Over HTTP/1.1 Node itself ends what is slow.
+    const body = await this.#bodies.read(request, isHttp2(request) ? this.#options.requestTimeoutMs : undefined);
     if (body === 'too slow') this.#options.onRefused('slow request');
     return body;
   }
@@ -84,7 +100,12 @@ export class HttpListener {
     this.#connections.trust(peerOf(request.socket));
   }
 
-  send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  send(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
+    if (isHttp2(request)) {
+      sendHttp2(request, response as unknown as Http2ServerResponse, answer);
+      return;
+    }
+    const { status, headers, body } = answer;
     response.writeHead(status, {
       ...headers,
       'content-length': Buffer.byteLength(body),
@@ -109,6 +130,7 @@ export class HttpListener {
     this.#closing = true;
     const closed = this.#connections.close();
     this.#server.closeIdleConnections();
+    this.#http2?.close();
     return closed;
   }
 
@@ -116,6 +138,26 @@ export class HttpListener {
   destroy(): void {
     this.#connections.destroy();
   }
+}
+
+/**
+ * By what the client and the server agree to in the handshake. Node's own server of both has none of the bounds of HTTP/1.1: its
+ * HTTPS server has them, and here hands over the connections of HTTP/2.
+ */
+function createBothServer(
+  http1: HttpsOptions,
+  source: TlsSource,
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+  http2: Http2,
+): HttpsServer {
+  const server = createSecureServer({ ...http1, ...serverOptions(source, ['h2', 'http/1.1']) }, onRequest);
+  const [serveHttp1] = server.listeners('secureConnection');
+  server.removeAllListeners('secureConnection').on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') http2.serve(socket);
+    else serveHttp1?.call(server, socket);
+  });
+  keepCurrent(server, source);
+  return server;
 }
 
 /** First value: Node has joined or dropped the others. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isHttp2 } from './http2.ts';
 
 /** Why a body was not read. */
 export type Unread = 'too large' | 'too slow';
@@ -30,15 +31,21 @@ export class BodyReader {
     return this.#arriving.size;
   }
 
-  /** Rejects when the request breaks off. What is not read stays in the request. */
-  async read(request: IncomingMessage): Promise<Buffer | Unread> {
+  /**
+   * Rejects when the request breaks off. What is not read stays in the request.
+   *
+   * @param timeoutMs how long it may take, unless somebody else ends what is slow
+   */
+  async read(request: IncomingMessage, timeoutMs?: number): Promise<Buffer | Unread> {
     if (Number(request.headers['content-length'] ?? 0) > this.#maxBytes) return 'too large';
     const arriving: Arriving = { sinceMs: performance.now(), giveUp: () => {} };
     if (this.#arriving.size >= this.#most && !this.#makeRoom(arriving.sinceMs)) return 'too slow';
     this.#arriving.add(arriving);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => arriving.giveUp(), timeoutMs);
     try {
       return await this.#collect(request, arriving);
     } finally {
+      clearTimeout(timer);
       this.#arriving.delete(arriving);
     }
   }
@@ -61,7 +68,8 @@ export class BodyReader {
         if (size > this.#maxBytes) give('too large');
         else chunks.push(chunk);
       };
-      const finish = () => give(Buffer.concat(chunks));
+      // Over HTTP/2 what is reset ends as what is whole does.
+      const finish = () => (isHttp2(request) && request.stream.closed ? fail() : give(Buffer.concat(chunks)));
       const fail = (error?: Error) => {
         stop();
         reject(error ?? new Error('the request broke off'));

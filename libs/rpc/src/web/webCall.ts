@@ -46,7 +46,8 @@ export class WebCall implements CallContext {
     const timer = timeoutMs === undefined ? undefined : setTimeout(passed, Math.min(timeoutMs, MOST_MS));
     response.once('close', () => {
       clearTimeout(timer);
-      if (!response.writableFinished) end(new RpcError(Status.CANCELLED, 'the client went away'));
+      // Not writableFinished: over HTTP/2 a reset finishes it too.
+      if (!response.writableEnded) end(new RpcError(Status.CANCELLED, 'the client went away'));
     });
   }
 

@@ -4,6 +4,7 @@ import type { Refused } from '../connections.ts';
 import { type HttpAnswer, HttpListener } from '../http/listener.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from '../limits.ts';
 import { RpcError, Status } from '../rpcError.ts';
+import type { TlsSource } from '../tls/tlsSource.ts';
 import { grpcWeb } from './grpcWeb.ts';
 import { json } from './json.ts';
 import { type Protocol, tooLarge } from './protocol.ts';
@@ -23,6 +24,8 @@ export interface WebServerOptions {
   trustedHops?: number;
   /** Over the defaults. */
   limits?: Partial<ServerLimits>;
+  /** What to show to clients, who then must speak TLS, and may speak HTTP/2. Undefined: plain HTTP/1.1. */
+  tls?: TlsSource | undefined;
   /** Origins whose pages may call, e.g. "https://app.example.com": browsers ask. */
   allowedOrigins: readonly string[];
   /** Answers what is no call: GET and HEAD. Undefined: there is nothing of that name. */
@@ -38,7 +41,7 @@ const framed = (bytes: number) => Math.ceil(((bytes + 5) * 4) / 3) + 4;
 const PREFLIGHT_SECONDS = 7_200;
 const EXPOSED = 'grpc-status, grpc-message, grpc-status-details-bin, retry-after';
 
-/** The methods of a gRPC server for browsers and for curl: gRPC-Web (binary and text) and JSON, over HTTP/1.1. */
+/** The methods of a gRPC server for browsers and for curl: gRPC-Web (binary and text) and JSON, over HTTP/1.1, and over TLS also HTTP/2. */
 export class WebServer {
   readonly #options: WebServerOptions;
   readonly #listener: HttpListener;
@@ -69,6 +72,7 @@ export class WebServer {
       maxConnections: limits.maxConnections,
       requestTimeoutMs: limits.requestTimeoutMs,
       idleTimeoutMs: limits.idleTimeoutMs,
+      tls: options.tls && { source: options.tls, maxCallsPerConnection: limits.maxCallsPerConnection },
       handle: (request, response) => this.#handle(request, response),
       onRefused: options.onRefused ?? (() => {}),
     });
@@ -76,6 +80,11 @@ export class WebServer {
 
   get connections(): number {
     return this.#listener.connections;
+  }
+
+  /** Requests whose body has not come to its end. */
+  get arriving(): number {
+    return this.#listener.arriving;
   }
 
   /** @returns the port */

@@ -1,0 +1,124 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { HttpAnswer } from './listener.ts';
+
+export interface Http2Options {
+  /** All headers of a request together. */
+  maxHeaderBytes: number;
+  /** Requests at once on one connection; more are refused, and clients ask again. */
+  maxStreams: number;
+  /** A connection without requests for this long is closed. */
+  idleTimeoutMs: number;
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+/** A peer that has been told the end closes its side in this time; else it is cut off. */
+const GOODBYE_MS = 5_000;
+/** An answer of which the client takes nothing for so long is given up. */
+const STALL_MS = 30_000;
+
+/** HTTP/2 on connections that others accept, with Node's interface of HTTP/1.1. */
+export class Http2 {
+  readonly #server: Http2Server;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #idleTimeoutMs: number;
+  #closing = false;
+
+  constructor({ maxHeaderBytes, maxStreams, idleTimeoutMs, onRequest }: Http2Options) {
+    this.#idleTimeoutMs = idleTimeoutMs;
+    this.#server = createServer(
+      {
+        settings: { maxConcurrentStreams: maxStreams },
+        // What follows ends the connections of those who send what costs much to take and nothing to send.
+        maxSettings: 16,
+        maxSessionInvalidFrames: 50,
+        maxSessionRejectedStreams: 100,
+        streamResetBurst: 200,
+        streamResetRate: 33,
+        maxOutstandingPings: 10,
+        maxSessionMemory: 10,
+      },
+      (request, response) => {
+        if (headerBytes(request) > maxHeaderBytes) sendHttp2(request, response, HEADERS_TOO_LARGE);
+        else onRequest(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+      },
+    );
+  }
+
+  serve(connection: Duplex): void {
+    // Told at once, by the next line.
+    this.#server.once('session', (session) => this.#follow(session, connection));
+    this.#server.emit('connection', connection);
+  }
+
+  /** Tells all that nothing more is taken; what is under way goes on. */
+  close(): void {
+    this.#closing = true;
+    for (const session of this.#sessions) session.close();
+  }
+
+  #follow(session: ServerHttp2Session, connection: Duplex): void {
+    this.#sessions.add(session);
+    let open = 0;
+    let timer: NodeJS.Timeout | undefined;
+    // By itself it waits for ever until its peer has read everything.
+    const cutOff = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => connection.destroy(), GOODBYE_MS).unref();
+    };
+    const goodbye = () => {
+      session.close();
+      cutOff();
+    };
+    const wait = () => {
+      timer = setTimeout(goodbye, this.#idleTimeoutMs).unref();
+    };
+    session.on('stream', (stream) => {
+      clearTimeout(timer);
+      open += 1;
+      stream.once('close', () => {
+        open -= 1;
+        if (open === 0 && !session.closed && !session.destroyed) wait();
+      });
+    });
+    session.once('error', cutOff);
+    session.once('close', () => {
+      clearTimeout(timer);
+      this.#sessions.delete(session);
+    });
+    wait();
+    if (this.#closing) session.close();
+  }
+}
+
+const HEADERS_TOO_LARGE = { status: 431, headers: {}, body: '' };
+
+function headerBytes({ rawHeaders }: Http2ServerRequest): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, 0);
+}
+
+/** Whether Node's interface of HTTP/1.1 has HTTP/2 below it. */
+export function isHttp2(request: unknown): request is Http2ServerRequest {
+  return (request as IncomingMessage).httpVersionMajor === 2;
+}
+
+/** Answers, and ends a request whose body nobody reads. */
+export function sendHttp2(request: Http2ServerRequest, response: Http2ServerResponse, answer: HttpAnswer): void {
+  const { status, headers, body } = answer;
+  const hasBody = request.method !== 'HEAD' && status !== 204 && status !== 304;
+  response.writeHead(status, { ...headers, ...(status === 204 ? {} : { 'content-length': String(Buffer.byteLength(body)) }) });
+  if (hasBody) response.end(body);
+  else response.end();
+  // Else the stream stays, with all its memory, until the client ends its side too. What is answered still reaches it.
+  const { stream } = request;
+  stream.setTimeout(STALL_MS, () => stream.close(constants.NGHTTP2_CANCEL));
+  if (!request.complete && !stream.endAfterHeaders) stream.close(constants.NGHTTP2_NO_ERROR);
+}
