@@ -48,7 +48,10 @@ export async function* watchTrades(
       const revision = seen ?? 0;
       // Also when nothing was missed: a watcher is to know at once that the stream stands.
       if (isFirst && events.length === 0) yield { kind: 'heartbeat', revision };
-      while (!signal.aborted && !(await news.beyond(revision, HEARTBEAT_MS))) yield { kind: 'heartbeat', revision };
+      while (!(await news.beyond(revision, HEARTBEAT_MS))) {
+        if (signal.aborted) return;
+        yield { kind: 'heartbeat', revision };
+      }
     }
   } finally {
     news.stop();
