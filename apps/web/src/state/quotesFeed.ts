@@ -1,6 +1,8 @@
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
 import { type BrokerClient, BrokerError, type ConnectionState, type Quote, type Watch } from '@stockbroker/client';
 
+import { calmly } from './calmly.ts';
+
 /** The server takes as many in one stream. */
 const MOST = 100;
 
@@ -41,10 +43,11 @@ export class QuotesFeed {
 
   #follow(tickers: string[]): Watch<unknown, unknown> {
     const watch = this.#client.watchQuotes(tickers);
-    watch.connection.subscribe((state) => {
+    const show = calmly((state) => {
       // One that is replaced by another says nothing about the connection.
       if (state !== 'closed') this.connection.value = state;
     });
+    watch.connection.subscribe(show);
     const read = async () => {
       for await (const { quotes, isStale } of watch) {
         this.quotes.value = new Map([...this.quotes.value, ...quotes]);

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 import { type BrokerClient, BrokerError, type ConnectionState, type Trade, type TradesView } from '@stockbroker/client';
 import { statusOf } from '../words.ts';
+import { calmly } from './calmly.ts';
 
 /** The stream of trades and cash, as long as the page is looked at. What it shows comes from nowhere else. */
 export class TradesFeed {
@@ -23,20 +24,28 @@ export class TradesFeed {
   start(): void {
     if (this.#close !== undefined || this.failure.value !== undefined) return;
     const watch = this.#client.watchTrades({ from: this.view.value });
-    const unsubscribe = watch.connection.subscribe((state) => {
-      if (this.connection.value === 'live' && state !== 'live') this.liveUntil.value = new Date();
+    let wasLive = false;
+    const show = calmly((state) => {
       this.connection.value = state;
+    });
+    const unsubscribe = watch.connection.subscribe((state) => {
+      if (wasLive && state !== 'live') this.liveUntil.value = new Date();
+      wasLive = state === 'live';
+      show(state);
     });
     this.#close = () => {
       this.#close = undefined;
-      unsubscribe();
       watch.close();
+      unsubscribe();
     };
     void this.#read(watch);
   }
 
+  /** Until `start`: what is shown then is from before, and the page says so. */
   stop(): void {
-    this.#close?.();
+    if (this.#close === undefined) return;
+    this.#close();
+    this.connection.value = 'reconnecting';
   }
 
   async #read(views: AsyncIterable<TradesView>): Promise<void> {
