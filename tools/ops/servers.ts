@@ -1,5 +1,6 @@
 import type { ExchangeClient } from '@stockbroker/exchange-client';
 import type { LeaseBucket } from '@stockbroker/lease';
+import type { TlsFiles } from '@stockbroker/rpc';
 import type { Database, Store } from '@stockbroker/store';
 import { ExchangeInDoubtError, StoreUnavailableError } from '@stockbroker/trade-flow';
 import { UserError } from '../cli.ts';
@@ -12,7 +13,7 @@ import { Lazy } from './lazy.ts';
 export interface Targets {
   databaseUrl?: string | undefined;
   natsUrl?: string | undefined;
-  exchange?: { address: string; apiKey: string } | undefined;
+  exchange?: { address: string; apiKey: string; tls?: TlsFiles } | undefined;
 }
 
 const CONNECT_MS = 5_000;
@@ -28,6 +29,8 @@ const NOTHING = 'Nothing runs here: npm start, or set DATABASE_URL (and NATS_URL
  */
 export function findTargets(env: NodeJS.ProcessEnv, dataDir: string): Targets {
   const { DATABASE_URL, NATS_URL, EXCHANGE_ADDRESS, EXCHANGE_API_KEY } = env;
+  const { EXCHANGE_TLS_CA: ca = '', EXCHANGE_TLS_CERT: cert = '', EXCHANGE_TLS_KEY: key = '' } = env;
+  const tls = { ca, cert, key };
   const running = readConnection(dataDir);
   const named = [
     [DATABASE_URL, running?.databaseUrl],
@@ -43,7 +46,8 @@ export function findTargets(env: NodeJS.ProcessEnv, dataDir: string): Targets {
   if (Boolean(EXCHANGE_ADDRESS) !== Boolean(EXCHANGE_API_KEY)) {
     throw new UserError('EXCHANGE_ADDRESS and EXCHANGE_API_KEY belong together: set both, or neither.');
   }
-  const exchange = EXCHANGE_ADDRESS && EXCHANGE_API_KEY ? { address: EXCHANGE_ADDRESS, apiKey: EXCHANGE_API_KEY } : undefined;
+  const exchange =
+    EXCHANGE_ADDRESS && EXCHANGE_API_KEY ? { address: EXCHANGE_ADDRESS, apiKey: EXCHANGE_API_KEY, tls } : undefined;
   return { databaseUrl: DATABASE_URL || undefined, natsUrl: NATS_URL || undefined, exchange };
 }
 
@@ -75,7 +79,9 @@ export class Servers {
     const { createLog, createMetrics } = await import('@stockbroker/runtime');
     const exchange = required(this.#targets.exchange, 'EXCHANGE_ADDRESS and EXCHANGE_API_KEY');
     const log = createLog('ops', 'silent');
-    return createExchangeClient({ ...exchange, timeoutMs: EXCHANGE_MS, quoteWaitMs: 0, log, metrics: createMetrics('ops') });
+    const { TlsSource } = await import('@stockbroker/rpc');
+    const tls = exchange.tls?.ca ? await TlsSource.open(exchange.tls) : undefined;
+    return createExchangeClient({ ...exchange, tls, timeoutMs: EXCHANGE_MS, quoteWaitMs: 0, log, metrics: createMetrics('ops') });
   });
 
   constructor(targets: Targets) {

@@ -1,4 +1,4 @@
-import { GrpcServer, RpcError, Status } from '@stockbroker/rpc';
+import { GrpcServer, openServerTls, RpcError, Status } from '@stockbroker/rpc';
 import { ExchangeServiceDefinition, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
 import {
   type AppConfig,
@@ -40,14 +40,23 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
   context.metrics.gauge('exchange_undelivered_reports', 'Orders accepted and not reported yet.', () => reports.owed());
   context.metrics.gauge('exchange_open_orders', 'Orders accepted and not completed yet.', () => exchange.openCount);
 
+  const tls = await openServerTls(
+    { cert: config.EXCHANGE_SERVER_TLS_CERT, key: config.EXCHANGE_SERVER_TLS_KEY, ca: config.EXCHANGE_SERVER_TLS_CLIENT_CA },
+    context,
+  );
   const server = new GrpcServer({
+    tls,
     host: config.EXCHANGE_HOST,
     port: config.EXCHANGE_PORT,
     maxRequestBytes: config.EXCHANGE_MAX_REQUEST_BYTES,
     maxInFlight: config.EXCHANGE_MAX_IN_FLIGHT,
     // No age: its members' quote streams stay, and each broken one would cost them a moment without quotes.
     limits: readServerLimits('EXCHANGE', config),
-    onRefused: (why) => metrics.refused.inc({ why }),
+    onRefused: (why, detail) => {
+      metrics.refused.inc({ why });
+      // Few can reach it, and a member whose certificate is not taken is told little by TLS.
+      if (detail !== undefined) log.warn({ detail }, 'a client’s TLS failed');
+    },
     toRpcError: (error, method) => toRpcError(error, method, log),
     onCall: (method, code, seconds) => metrics.callSeconds.observe({ method, code }, seconds),
   });
@@ -73,6 +82,7 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
       server.setServing(false);
       stopping.abort();
       await server.stop(STOP_CALLS_MS);
+      tls?.stop();
       await exchange.close();
       market.stop();
       await reports.close();

@@ -18,6 +18,15 @@ export const exchangeVariables = {
     parse: parseWebhookSecret,
   },
 
+  EXCHANGE_SERVER_TLS_CERT: text('PEM file of the server’s certificate; read again when it changes; empty: no TLS.', {
+    default: '',
+  }),
+  EXCHANGE_SERVER_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
+  EXCHANGE_SERVER_TLS_CLIENT_CA: text(
+    'PEM file of the authorities whose certificates clients must show; empty: none is asked for.',
+    { default: '' },
+  ),
+
   EXCHANGE_MAX_REQUEST_BYTES: integer('Largest request.', { min: 1_024, max: 64 * 1024 * 1024 }, { default: '4194304' }),
   EXCHANGE_MAX_IN_FLIGHT: integer(
     'Calls in work at once; more get RESOURCE_EXHAUSTED.',

@@ -1,6 +1,6 @@
 import { Bus, connectNats } from '@stockbroker/bus';
-import { createExchangeClient } from '@stockbroker/exchange-client';
-import { GrpcServer, type Refused, WebServer } from '@stockbroker/rpc';
+import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
+import { GrpcServer, openServerTls, type Refused, WebServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type AppContext, type RunningApp, readServerLimits, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
@@ -23,11 +23,14 @@ const QUOTES_EVERY_MS = 250;
 export async function startGateway({ config, log, metrics }: AppContext<GatewayConfig>): Promise<RunningApp> {
   const identity = await openAdmission(config, log, metrics);
   const { admission } = identity;
+  const tls = await openServerTls({ cert: config.GATEWAY_TLS_CERT, key: config.GATEWAY_TLS_KEY, ca: '' }, { log, metrics });
+  const exchangeTls = await openExchangeTls(config, { log, metrics });
   const store = await openStore(config, log, metrics);
   const bus = new Bus({ connection: connectNats(config.NATS_URL, 'gateway'), replicas: config.NATS_REPLICAS, log, metrics });
   const exchange = createExchangeClient({
     address: config.EXCHANGE_ADDRESS,
     apiKey: config.EXCHANGE_API_KEY,
+    tls: exchangeTls,
     timeoutMs: config.EXCHANGE_TIMEOUT_MS,
     quoteWaitMs: config.QUOTE_WAIT_MS,
     log,
@@ -56,6 +59,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
   const edge = {
     host: config.GATEWAY_HOST,
+    tls,
     maxRequestBytes: config.GATEWAY_MAX_BYTES,
     limits: { ...readServerLimits('GATEWAY', config), maxConnectionAgeMs: config.GATEWAY_MAX_CONNECTION_AGE_MS },
     onRefused: (why: Refused) => refused.inc({ why }),
@@ -108,7 +112,10 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
   const health = watchDatabase(store, metrics);
   server.setServing(true);
   return {
-    endpoints: { grpc: `${config.GATEWAY_HOST}:${port}`, web: `http://${config.GATEWAY_HOST}:${webPort}` },
+    endpoints: {
+      grpc: `${config.GATEWAY_HOST}:${port}`,
+      web: `http${tls === undefined ? '' : 's'}://${config.GATEWAY_HOST}:${webPort}`,
+    },
     // Trades are accepted without NATS and without the exchange, but not without the database, nor without keys to check tokens with.
     readiness: () => ({ database: database.problem(), issuer: identity.problem() }),
     stop: async () => {
@@ -122,6 +129,8 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
       await bus.close();
       database.stop();
       health.stop();
+      tls?.stop();
+      exchangeTls?.stop();
       await store.close();
     },
   };

@@ -25,6 +25,11 @@ export const variables = {
   GATEWAY_WEB_CLIENT_ID: text('The trading page’s client id at the issuer, where its customers sign in.', {
     default: 'stockbroker-web',
   }),
+  GATEWAY_TLS_CERT: text(
+    'PEM file of the certificate of both ports, followed by those between it and its authority; read again when it changes; empty: no TLS.',
+    { default: '' },
+  ),
+  GATEWAY_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
   GATEWAY_MAX_BYTES: integer('Largest request.', { min: 1_024, max: 4_194_304 }, { default: '65536' }),
   GATEWAY_MAX_IN_FLIGHT: integer(
     'Calls worked on at once; one more is answered RESOURCE_EXHAUSTED.',

@@ -1,5 +1,5 @@
 import { Bus, connectNats } from '@stockbroker/bus';
-import { createExchangeClient } from '@stockbroker/exchange-client';
+import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
 import { Elector, LEASE_BUCKET, natsLeaseStore, type Term } from '@stockbroker/lease';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
@@ -11,12 +11,14 @@ import { startSweeping } from './sweeping.ts';
 /** Leads partitions and runs their customers' lanes: the only process that sends orders to the exchange. */
 export async function startWorker({ config, log, metrics }: AppContext<WorkerConfig>): Promise<RunningApp> {
   const id = workerId(config);
+  const tls = await openExchangeTls(config, { log, metrics });
   const store = await openStore(config, log, metrics);
   const connection = connectNats(config.NATS_URL, id);
   const bus = new Bus({ connection, replicas: config.NATS_REPLICAS, log, metrics });
   const exchange = createExchangeClient({
     address: config.EXCHANGE_ADDRESS,
     apiKey: config.EXCHANGE_API_KEY,
+    tls,
     callbackUrl: config.CALLBACK_URL,
     timeoutMs: config.EXCHANGE_TIMEOUT_MS,
     quoteWaitMs: config.QUOTE_WAIT_MS,
@@ -90,6 +92,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
       await led.ended();
       await exchange.close();
       await bus.close();
+      tls?.stop();
       database.stop();
       await store.close();
     },

@@ -1,4 +1,4 @@
-import { RpcChannel } from '@stockbroker/rpc';
+import { RpcChannel, type TlsSource } from '@stockbroker/rpc';
 import {
   ExchangeServiceDefinition,
   type Instrument,
@@ -17,6 +17,8 @@ export interface ExchangeClientOptions {
   /** host:port */
   address: string;
   apiKey: string;
+  /** Undefined: no TLS. */
+  tls?: TlsSource | undefined;
   /** Where the exchange reports results; needed by whoever submits orders. */
   callbackUrl?: string;
   /** Past it a call is in doubt. */
@@ -41,7 +43,9 @@ const MAX_QUEUE = 100_000;
 
 /** Calls to the exchange, batched. Every failure to get an answer is ExchangeInDoubtError, whatever its cause. */
 export function createExchangeClient(options: ExchangeClientOptions): ExchangeClient {
-  const channel = new RpcChannel(options.address, { authorization: `Bearer ${options.apiKey}` });
+  const { tls } = options;
+  const channel = new RpcChannel(options.address, { authorization: `Bearer ${options.apiKey}` }, tls?.identity);
+  const unfollow = tls?.follow((identity) => channel.renew(identity));
   const client = channel.client(ExchangeServiceDefinition);
   const quotes = new Quotes(client, options.log);
   const breaker = new Breaker();
@@ -104,6 +108,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
     close: async () => {
       await Promise.all([submit.idle(), find.idle()]);
       await quotes.stop();
+      unfollow?.();
       channel.close();
     },
   };

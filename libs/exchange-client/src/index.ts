@@ -1,5 +1,6 @@
 export { fromOrderReport, MalformedReportError } from './convert.ts';
 export { createExchangeClient, type ExchangeClient, type ExchangeClientOptions } from './exchangeClient.ts';
+export { openExchangeTls } from './openTls.ts';
 export type { ListedOrder, OrderRange } from './listOrders.ts';
 export type { QuotedAt, Quotes, TickerQuote } from './quotes.ts';
 export { callbackUrlVariable, exchangeVariables } from './variables.ts';

@@ -4,6 +4,9 @@ import { integer, text, url, type Variables } from '@stockbroker/runtime';
 export const exchangeVariables = {
   EXCHANGE_ADDRESS: text('host:port of the exchange.', { default: '127.0.0.1:50060' }),
   EXCHANGE_API_KEY: text('The broker’s key at the exchange.', { secret: true }),
+  EXCHANGE_TLS_CA: text('PEM file of the authorities that sign the exchange’s certificate; empty: no TLS.', { default: '' }),
+  EXCHANGE_TLS_CERT: text('PEM file of the broker’s certificate, for an exchange that asks for one.', { default: '' }),
+  EXCHANGE_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
   EXCHANGE_TIMEOUT_MS: integer(
     'A call to the exchange without an answer for this long is in doubt: the order is asked for before it is sent again.',
     { min: 100, max: 60_000 },

@@ -1,12 +1,13 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { renameSync, symlinkSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { type Pair, PemFiles, TestAuthority } from '../../../test/support/certificates.ts';
+import { authority, open2, over1, over2 } from '../../../test/support/tlsClients.ts';
 import { ExchangeServiceDefinition } from '../src/exchange.ts';
-import { RpcChannel, RpcError, TlsFilesError, TlsSource } from '../src/index.ts';
+import { openServerTls, RpcChannel, RpcError, TlsFilesError, type TlsReport, TlsSource } from '../src/index.ts';
 import { TradingServiceDefinition } from '../src/stockbroker.ts';
-import { authority, open2, over1, over2 } from './tlsFixture.ts';
 import { asJson, openWeb, order, PLACE, until } from './webFixture.ts';
 
 /** Certificates in files: read, replaced while servers run, and of both sides. */
@@ -156,6 +157,41 @@ test('a server does not start with files that cannot be used', async () => {
     { cert, key, ca: key },
   ])
     await expect(openSource(paths)).rejects.toThrow(TlsFilesError);
+});
+
+test('what becomes of the files is logged and counted, with when the certificate ends', async () => {
+  const files = newFiles();
+  const lines: [string, object, string][] = [];
+  const counted = { refused: 0 };
+  const gauges = new Map<string, () => number>();
+  const report: TlsReport = {
+    log: {
+      info: (fields, text) => lines.push(['info', fields, text]),
+      error: (fields, text) => lines.push(['error', fields, text]),
+    },
+    metrics: {
+      counter: () => ({
+        inc: () => {
+          counted.refused += 1;
+        },
+      }),
+      gauge: (name, _help, read) => void gauges.set(name, read),
+    },
+    lookMs: 20,
+  };
+  expect(await openServerTls({ cert: '', key: '', ca: '' }, report)).toBeUndefined();
+  const ends = () => gauges.get('server_tls_ends_timestamp_seconds')?.();
+  expect(ends()).toBe(Number.POSITIVE_INFINITY);
+  const source = await openServerTls({ ...files.writePair('server', first), ca: '' }, report);
+  opened.push({ close: () => source?.stop() });
+  expect(ends()).toBe(Date.parse(new X509Certificate(first.cert).validTo) / 1_000);
+  files.write('server.key', second.key);
+  await until(() => lines.length === 1);
+  expect(lines[0]).toEqual(['error', { err: expect.any(TlsFilesError), side: 'server' }, 'TLS files refused: the old ones stay']);
+  expect(counted.refused).toBe(1);
+  files.write('server.crt', second.cert);
+  await until(() => lines.length === 2);
+  expect(lines[1]).toEqual(['info', { side: 'server', endsAt: expect.stringMatching(/^\d{4}-/) }, 'TLS files replaced']);
 });
 
 test('of both sides: only clients with a certificate of the authority come in, on both ports, and why others do not is told', async () => {

@@ -5,9 +5,9 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callHeaders, FLAG, frame, HELLO, hpack, TYPE, uint32 } from '../../../test/hostile/http2Frames.ts';
 import { PemFiles } from '../../../test/support/certificates.ts';
+import { answerOf, authority, closed, open2, openTls, over1, over2 } from '../../../test/support/tlsClients.ts';
 import { TlsSource } from '../src/index.ts';
 import { Trade } from '../src/stockbroker.ts';
-import { answerOf, authority, closed, open2, openTls, over1, over2 } from './tlsFixture.ts';
 import { asJson, BUY, framed, ORIGIN, openWeb, order, PLACE, QUOTES, unframed, until, webProto } from './webFixture.ts';
 
 const files = new PemFiles();

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RpcChannel } from '@stockbroker/rpc';
+import { RpcChannel, type TlsIdentity } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type Database, type OpeningAccount, openAccounts, openDatabase, readAllTrades } from '@stockbroker/store';
 import { partitionOf, type UsdE4 } from '@stockbroker/trading';
@@ -35,6 +35,8 @@ export interface BrokerOptions {
   issuer?: Issuer;
   /** NATS that the caller runs, e.g. a cluster; default: a server of the broker's own. */
   natsUrl?: string;
+  /** Of the tests' own clients, when `env` gives the servers certificates. */
+  tls?: { gateway: TlsIdentity; exchange: TlsIdentity };
 }
 
 type Environment = Record<AppName, Record<string, string>>;
@@ -73,7 +75,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       env: await environment(options),
       ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
     });
-    const broker = new Broker({ folder, databaseUrl: options.databaseUrl, nats, system });
+    const broker = new Broker({ folder, databaseUrl: options.databaseUrl, nats, system, tls: options.tls });
     await Promise.all(Object.entries(options.quotes ?? {}).map(([ticker, quote]) => broker.exchange.quotes(ticker, quote)));
     await Promise.all(Array.from({ length: options.workers ?? 1 }, () => broker.system.addWorker()));
     return broker;
@@ -99,6 +101,7 @@ interface BrokerParts {
   databaseUrl: string;
   nats: NatsServer | undefined;
   system: System;
+  tls: BrokerOptions['tls'];
 }
 
 export class Broker {
@@ -109,6 +112,7 @@ export class Broker {
   readonly databaseUrl: string;
   /** Logs of all processes, and what the exchange keeps. */
   readonly folder: string;
+  readonly #tls: BrokerOptions['tls'];
   #nats: NatsServer | undefined;
   readonly #channels = new Map<number, RpcChannel>();
   readonly #openings: OpeningAccount[] = [];
@@ -116,7 +120,8 @@ export class Broker {
   /** Final trades as they were when last looked at. */
   readonly #final = new Map<string, string>();
 
-  constructor({ folder, databaseUrl, nats, system }: BrokerParts) {
+  constructor({ folder, databaseUrl, nats, system, tls }: BrokerParts) {
+    this.#tls = tls;
     this.folder = folder;
     this.databaseUrl = databaseUrl;
     this.#nats = nats;
@@ -126,6 +131,7 @@ export class Broker {
       process: system.exchange,
       address: system.exchangeAddress,
       apiKey: system.exchangeApiKey,
+      tls: tls?.exchange,
       statusOf: async (id) => (await this.db.trade.findUnique({ where: { id }, select: { status: true } }))?.status,
     });
   }
@@ -214,7 +220,7 @@ export class Broker {
     await this.exchange.whileBehaving({ manual: false }, () => this.allEnded());
     const report = await checkBooks({
       databaseUrl: this.databaseUrl,
-      exchange: { address: this.system.exchangeAddress, apiKey: this.system.exchangeApiKey },
+      exchange: { address: this.system.exchangeAddress, apiKey: this.system.exchangeApiKey, tls: this.#tls?.exchange },
       openings: this.#openings,
       expectedTrades: this.#acknowledged.size,
       exchangeLied,
@@ -249,7 +255,7 @@ export class Broker {
     if (channel === undefined) {
       const address = this.gateway(gateway).endpoints.grpc;
       if (address === undefined) throw new Error(`gateway ${gateway} has told no address`);
-      channel = new RpcChannel(address);
+      channel = new RpcChannel(address, {}, this.#tls?.gateway);
       this.#channels.set(gateway, channel);
     }
     return channel;

@@ -1,4 +1,4 @@
-import { RpcChannel, type RpcClient } from '@stockbroker/rpc';
+import { RpcChannel, type RpcClient, type TlsIdentity } from '@stockbroker/rpc';
 import {
   type Behaviour,
   ExchangeServiceDefinition,
@@ -22,6 +22,8 @@ export interface ExchangePorts {
   process: AppProcess;
   address: string;
   apiKey: string;
+  /** Undefined: no TLS. */
+  tls?: TlsIdentity | undefined;
   /** The status of a trade at the broker, by its id; undefined when there is none. */
   statusOf(orderId: string): Promise<string | undefined>;
 }
@@ -38,7 +40,7 @@ export class ExchangeActor {
   constructor(ports: ExchangePorts) {
     this.process = ports.process;
     this.#ports = ports;
-    this.#channel = new RpcChannel(ports.address, { authorization: `Bearer ${ports.apiKey}` });
+    this.#channel = new RpcChannel(ports.address, { authorization: `Bearer ${ports.apiKey}` }, ports.tls);
     this.#orders = this.#channel.client(ExchangeServiceDefinition);
     this.#simulator = this.#channel.client(SimulatorServiceDefinition);
   }

@@ -1,4 +1,4 @@
-import { RpcChannel } from '@stockbroker/rpc';
+import { RpcChannel, type TlsIdentity } from '@stockbroker/rpc';
 import { type JournalEntry, OrderState, Side, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
 import { openDatabase, readTables, type Tables } from '@stockbroker/store';
 import { parseUsd } from '@stockbroker/trading';
@@ -8,7 +8,7 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 
 export interface EvidenceSources {
   databaseUrl: string;
-  exchange: { address: string; apiKey: string };
+  exchange: { address: string; apiKey: string; tls?: TlsIdentity | undefined };
 }
 
 /** The tables and the exchange's journal as they are now. */
@@ -22,8 +22,8 @@ export async function readEvidence(sources: EvidenceSources): Promise<{ tables: 
   }
 }
 
-async function readJournal({ address, apiKey }: EvidenceSources['exchange']): Promise<JournalEntry[]> {
-  const channel = new RpcChannel(address, { authorization: `Bearer ${apiKey}` });
+async function readJournal({ address, apiKey, tls }: EvidenceSources['exchange']): Promise<JournalEntry[]> {
+  const channel = new RpcChannel(address, { authorization: `Bearer ${apiKey}` }, tls);
   try {
     const pages = await Array.fromAsync(channel.client(SimulatorServiceDefinition).listOrders({}, { timeoutMs: 60_000 }));
     return pages.flatMap((page) => page.entries);

@@ -9,7 +9,7 @@ import {
 import { type RequestOptions, request } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import { connect, type TLSSocket } from 'node:tls';
-import { TestAuthority } from '../../../test/support/certificates.ts';
+import { TestAuthority } from './certificates.ts';
 
 /** Clients of TLS for the tests, which trust one authority. */
 export const authority = await TestAuthority.create();

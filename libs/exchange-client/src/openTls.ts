@@ -1,0 +1,13 @@
+import { openClientTls, type TlsReport, type TlsSource } from '@stockbroker/rpc';
+import type { ConfigOf } from '@stockbroker/runtime';
+import type { exchangeVariables } from './variables.ts';
+
+type Config = ConfigOf<typeof exchangeVariables>;
+
+/** TLS towards the exchange. @returns undefined when it is not configured. @throws TlsFilesError when its files cannot be used */
+export function openExchangeTls(
+  config: Pick<Config, 'EXCHANGE_TLS_CA' | 'EXCHANGE_TLS_CERT' | 'EXCHANGE_TLS_KEY'>,
+  report: TlsReport,
+): Promise<TlsSource | undefined> {
+  return openClientTls({ ca: config.EXCHANGE_TLS_CA, cert: config.EXCHANGE_TLS_CERT, key: config.EXCHANGE_TLS_KEY }, report);
+}
