@@ -21,7 +21,7 @@ export interface ServerLimits {
 export const DEFAULT_LIMITS: ServerLimits = {
   maxConnections: 10_000,
   maxCallsPerConnection: 1_000,
-  maxStreams: 1_000,
+  maxStreams: 5_000,
   requestTimeoutMs: 10_000,
   idleTimeoutMs: 300_000,
   stallTimeoutMs: 30_000,

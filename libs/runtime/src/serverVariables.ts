@@ -15,7 +15,7 @@ const LIMITS = {
   MAX_STREAMS: integer(
     'Calls answered with a stream at once; one more is answered RESOURCE_EXHAUSTED.',
     { min: 1, max: 1_000_000 },
-    { default: '1000' },
+    { default: '5000' },
   ),
   REQUEST_TIMEOUT_MS: integer(
     'A request that takes longer to arrive is ended, and so is a connection on which nothing comes.',
