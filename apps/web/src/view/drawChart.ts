@@ -22,6 +22,7 @@ export function drawChart(place: HTMLElement): DrawnChart {
       timeVisible: true,
       borderVisible: false,
       secondsVisible: true,
+      tickMarkMaxCharacterLength: 12,
       tickMarkFormatter: (time: unknown, type: TickMarkType) =>
         (type === TickMarkType.TimeWithSeconds ? EXACT_TIME : TIME).format(at(time)),
       fixLeftEdge: true,
