@@ -1,6 +1,7 @@
+import { deflateSync, gzipSync } from 'node:zlib';
 import { GrpcServer, type GrpcServerOptions, RpcChannel, RpcError, Status } from '@stockbroker/rpc';
 import { HealthDefinition } from '@stockbroker/rpc/health';
-import { Trade, TradeType, TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { PlaceTradeRequest, Trade, TradeType, TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { eventually } from '@stockbroker/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { GrpcCaller } from './grpcCall.ts';
@@ -106,6 +107,30 @@ test('connections: one on which nothing comes is closed, and one without calls t
   );
   expect(await good.placeTrade(order)).toMatchObject({ stockTicker: 'AAPL' });
   expect(refused).toEqual(['no handshake', 'no handshake']);
+});
+
+test('requests: compressed ones are read, and one that unpacks to more than the limit is refused before it is unpacked whole', async () => {
+  const { address } = await open({});
+  const caller = new GrpcCaller(address);
+  opened.push(caller);
+  const packed = (bytes: Uint8Array, encoding: 'gzip' | 'deflate') => ({
+    path: PATH,
+    headers: { 'grpc-encoding': encoding },
+    body: grpcMessage(encoding === 'gzip' ? gzipSync(bytes) : deflateSync(bytes), { flag: 1 }),
+  });
+  const good = PlaceTradeRequest.encode(PlaceTradeRequest.fromPartial(order)).finish();
+  // Of 3 MB a thousandth comes over the network: less than the limit of 4 kB.
+  const bomb = Buffer.alloc(3_000_000);
+  for (const encoding of ['gzip', 'deflate'] as const) {
+    expect(await caller.call(packed(good, encoding))).toMatchObject({ code: Status.OK });
+    const attack = packed(bomb, encoding);
+    expect(attack.body.length).toBeLessThan(4_096);
+    expect(await caller.call(attack)).toMatchObject({
+      code: Status.RESOURCE_EXHAUSTED,
+      message: expect.stringContaining('4096'),
+    });
+  }
+  expect(await caller.call(packed(good, 'gzip'))).toMatchObject({ code: Status.OK });
 });
 
 test('requests: one that does not arrive is ended with DEADLINE_EXCEEDED, and leaves nothing behind', async () => {

@@ -196,7 +196,7 @@ test('CORS: pages of the allowed origins may call and read the status, others ar
     expect(allowed.headers.get('access-control-allow-headers')?.split(', ')).toContain(header);
   const called = await web.post(PLACE, order(1), { ...asJson, origin: ORIGIN });
   expect(called.headers.get('access-control-expose-headers')).toContain('grpc-status-details-bin');
-  expect(called.headers.get('vary')).toBe('origin');
+  expect(called.headers.get('vary')).toBe('accept-encoding, origin');
   const other = await asked('https://evil.example.com');
   expect([other.status, other.headers.get('access-control-allow-origin')]).toEqual([403, null]);
 });

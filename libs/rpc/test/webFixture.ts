@@ -66,7 +66,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     async *listOrders() {},
     async *streamQuotes(_request, context) {
       for (streamed.quotes = 0; !context.signal.aborted; streamed.quotes += 1) {
-        const quote = { ticker: `T${streamed.quotes}`.padEnd(1_000, 'x'), bid: '1.0000', ask: '2.0000', halted: false };
+        const quote = { ticker: `T${streamed.quotes}`.padEnd(1_100, 'x'), bid: '1.0000', ask: '2.0000', halted: false };
         yield StreamQuotesResponse.fromPartial({ quotes: [quote] });
         if (streamed.quotes === 2 && context.header('x-user-agent') === 'three') throw new RpcError(Status.ABORTED, 'enough');
       }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type HttpAnswer, headerOf } from '../http/listener.ts';
 import { encodeStatus, RpcError, Status, unpaddedBase64 } from '../rpcError.ts';
+import { acceptedEncodings, zipped } from './compress.ts';
 import { decompressed, type Protocol } from './protocol.ts';
 
 /** gRPC-Web, github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md: gRPC's frames in a body, and the trailers as the last of them. */
@@ -13,7 +14,11 @@ const MS_OF: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1,
 export function grpcWeb(contentType: string, isText: boolean, maxBytes: number): Protocol {
   const written = (frames: Buffer) => (isText ? frames.toString('base64') : frames);
   const headers = { 'content-type': contentType };
-  const whole = (...frames: Buffer[]): HttpAnswer => ({ status: 200, headers, body: written(Buffer.concat(frames)) });
+  const whole = (more: object, ...frames: Buffer[]): HttpAnswer => ({
+    status: 200,
+    headers: { ...headers, ...more },
+    body: written(Buffer.concat(frames)),
+  });
   return {
     requestHeaders: ['grpc-timeout', 'grpc-encoding', 'grpc-accept-encoding', 'x-grpc-web', 'x-user-agent'],
     timeoutMs: readTimeout,
@@ -21,12 +26,31 @@ export function grpcWeb(contentType: string, isText: boolean, maxBytes: number):
       const { flags, message } = readFrame(isText ? fromBase64(body) : body);
       return decompressed(message, flags & COMPRESSED ? headerOf(requestHeaders, 'grpc-encoding') : undefined, maxBytes);
     },
-    answer: (_served, response) => whole(frame(0, response), trailers(undefined)),
-    refuse: (error) => whole(trailers(error)),
-    stream: {
-      headers,
-      message: (response) => written(frame(0, response)),
-      end: (error) => written(trailers(error)),
+    answer: async (_served, response, requestHeaders) => {
+      const packing = packingFor(requestHeaders);
+      return whole(packing.headers, await packing.frame(response), trailers(undefined));
+    },
+    refuse: (error) => whole({}, trailers(error)),
+    stream: (requestHeaders) => {
+      const packing = packingFor(requestHeaders);
+      return {
+        headers: { ...headers, ...packing.headers },
+        message: async (response) => written(await packing.frame(response)),
+        end: (error) => written(trailers(error)),
+      };
+    },
+  };
+}
+
+/** Each message compressed by itself, if the client says that it reads that. */
+function packingFor(requestHeaders: IncomingHttpHeaders) {
+  if (!acceptedEncodings(headerOf(requestHeaders, 'grpc-accept-encoding')).has('gzip'))
+    return { headers: {}, frame: async (message: Buffer) => frame(0, message) };
+  return {
+    headers: { 'grpc-encoding': 'gzip' },
+    frame: async (message: Buffer) => {
+      const packed = await zipped(message);
+      return packed === undefined ? frame(0, message) : frame(COMPRESSED, packed);
     },
   };
 }

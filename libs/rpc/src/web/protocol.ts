@@ -13,15 +13,15 @@ export interface Protocol {
   timeoutMs(headers: IncomingHttpHeaders): number | undefined;
   /** The request's message as protobuf. @throws RpcError */
   read(served: Served, body: Buffer, headers: IncomingHttpHeaders): Promise<Uint8Array>;
-  answer(served: Served, response: Buffer): HttpAnswer;
+  answer(served: Served, response: Buffer, headers: IncomingHttpHeaders): HttpAnswer | Promise<HttpAnswer>;
   refuse(error: RpcError): HttpAnswer;
   /** Undefined when this protocol has no streams. */
-  readonly stream: StreamProtocol | undefined;
+  readonly stream: ((headers: IncomingHttpHeaders) => StreamProtocol) | undefined;
 }
 
 interface StreamProtocol {
   readonly headers: Record<string, string>;
-  message(response: Buffer): Buffer | string;
+  message(response: Buffer): Promise<Buffer | string>;
   /** @param error undefined: everything was sent */
   end(error: RpcError | undefined): Buffer | string;
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { extname, join, relative } from 'node:path';
 import { type HttpAnswer, headerOf } from '../http/listener.ts';
+import { acceptedEncodings } from './compress.ts';
 
 /** A file as it is sent, plain and in the encodings that were made of it beforehand. */
 interface StaticFile {
@@ -85,14 +86,4 @@ export class StaticFiles {
     if (known.includes(etag)) return { status: 304, headers: sent, body: '' };
     return { status: 200, headers: sent, body };
   }
-}
-
-function acceptedEncodings(header = ''): Set<string> {
-  const named = header.split(',').map((each) =>
-    each
-      .trim()
-      .toLowerCase()
-      .split(/\s*;\s*/),
-  );
-  return new Set(named.filter(([, quality]) => !/^q=0(\.0*)?$/.test(quality ?? '')).map(([name = '']) => name));
 }

@@ -5,6 +5,7 @@ import { type HttpAnswer, HttpListener } from '../http/listener.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from '../limits.ts';
 import { RpcError, Status } from '../rpcError.ts';
 import type { TlsSource } from '../tls/tlsSource.ts';
+import { withContentEncoding } from './compress.ts';
 import { grpcWeb } from './grpcWeb.ts';
 import { json } from './json.ts';
 import { type Protocol, tooLarge } from './protocol.ts';
@@ -39,7 +40,7 @@ const MAX_HEADER_BYTES = 16_384;
 const framed = (bytes: number) => Math.ceil(((bytes + 5) * 4) / 3) + 4;
 /** Browsers ask again after this. */
 const PREFLIGHT_SECONDS = 7_200;
-const EXPOSED = 'grpc-status, grpc-message, grpc-status-details-bin, retry-after';
+const EXPOSED = 'grpc-encoding, grpc-status, grpc-message, grpc-status-details-bin, retry-after';
 
 /** The methods of a gRPC server for browsers and for curl: gRPC-Web (binary and text) and JSON, over HTTP/1.1, and over TLS also HTTP/2. */
 export class WebServer {
@@ -117,7 +118,7 @@ export class WebServer {
       if (served.method.responseStream) return await this.#stream(request, response, { served, call, protocol });
       const message = await Promise.race([this.#options.calls.unary(served, call), call.over]);
       this.#listener.trust(request);
-      send(protocol.answer(served, message));
+      send(await withContentEncoding(request.headers, await protocol.answer(served, message, request.headers)));
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       send(protocol.refuse(error));
@@ -147,15 +148,16 @@ export class WebServer {
   async #stream(
     request: IncomingMessage,
     response: ServerResponse,
-    { served, call, protocol: { stream } }: { served: Served; call: WebCall; protocol: Protocol },
+    { served, call, protocol }: { served: Served; call: WebCall; protocol: Protocol },
   ): Promise<void> {
+    const stream = protocol.stream?.(request.headers);
     if (stream === undefined)
       throw new RpcError(Status.UNIMPLEMENTED, `${served.path} answers with a stream: call it by gRPC or gRPC-Web`);
     response.writeHead(200, stream.headers);
     response.flushHeaders();
-    const write = (message: Buffer) => {
+    const write = async (message: Buffer) => {
       this.#listener.trust(request);
-      return call.write(stream.message(message));
+      await call.write(await stream.message(message));
     };
     const failed = await Promise.race([this.#options.calls.stream(served, call, write), call.over]).then(
       () => undefined,
