@@ -123,7 +123,7 @@ test('a body that breaks off is no request, though it could be read as one', asy
     Buffer.concat([HELLO, frame(TYPE.headers, FLAG.endHeaders, 1, headers), frame(TYPE.data, 0, 1, Buffer.from(order(7)))]),
   );
   await until(() => web.web.arriving === 1);
-  socket.write(frame(TYPE.rstStream, 0, 1, uint32(constants.NGHTTP2_CANCEL)));
+  socket.write(frame(TYPE.rstStream, 0, 1, uint32(constants.NGHTTP2_NO_ERROR)));
   await until(() => web.web.arriving === 0);
   const session = open2(web.port);
   expect(await over2(session, post(PLACE, asJson), order(13))).toMatchObject({ status: 429 });
@@ -154,15 +154,15 @@ test('headers over HTTP/2 have the limit of those over HTTP/1.1', async () => {
 });
 
 test('who resets its requests as fast as it makes them is cut off', async () => {
-  const socket = await openTls(strict.port, ['h2']);
+  const socket = await openTls(web.port, ['h2']);
   const end = closed(socket);
   socket.write(HELLO);
-  for (let stream = 1; stream < 4_000; stream += 2) {
+  for (let stream = 1; stream < 1_200; stream += 2) {
     const reset = frame(TYPE.rstStream, 0, stream, uint32(constants.NGHTTP2_CANCEL));
     socket.write(Buffer.concat([frame(TYPE.headers, FLAG.endHeaders, stream, callHeaders(PLACE)), reset]));
   }
   await end;
-  const other = open2(strict.port);
+  const other = open2(web.port);
   expect(await over2(other, post(PLACE, asJson), order(7))).toMatchObject({ status: 200 });
   other.close();
 });
