@@ -20,7 +20,7 @@ beforeAll(async () => {
   web = await openWeb({ tls: source });
   strict = await openWeb({
     tls: source,
-    limits: { requestTimeoutMs: 300, idleTimeoutMs: 600, maxConnections: 10, maxCallsPerConnection: 20 },
+    limits: { requestTimeoutMs: 300, stallTimeoutMs: 400, idleTimeoutMs: 600, maxConnections: 10, maxCallsPerConnection: 20 },
   });
 });
 afterAll(async () => {
@@ -140,6 +140,16 @@ test('a body over HTTP/2 that does not come in time is given up', async () => {
   expect(await answerOf(stream)).toMatchObject({ status: 504 });
   await end;
   expect(strict.refused).toContain('slow request');
+  session.close();
+});
+
+test('an answer over HTTP/2 that its client does not take is given up', async () => {
+  const session = open2(strict.port, { settings: { initialWindowSize: 100 } });
+  const stream = session.request({ ':path': '/' }).on('error', () => {});
+  const [headers] = await once(stream, 'response');
+  expect(headers[':status']).toBe(200);
+  await closed(stream.pause());
+  expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
   session.close();
 });
 

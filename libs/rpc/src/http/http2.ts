@@ -17,13 +17,12 @@ export interface Http2Options {
   maxStreams: number;
   /** A connection without requests for this long is closed. */
   idleTimeoutMs: number;
+  stallTimeoutMs: number;
   onRequest: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
 /** A peer that has been told the end closes its side in this time; else it is cut off. */
 const GOODBYE_MS = 5_000;
-/** An answer of which the client takes nothing for so long is given up. */
-const STALL_MS = 30_000;
 
 /** HTTP/2 on connections that others accept, with Node's interface of HTTP/1.1. */
 export class Http2 {
@@ -32,7 +31,7 @@ export class Http2 {
   readonly #idleTimeoutMs: number;
   #closing = false;
 
-  constructor({ maxHeaderBytes, maxStreams, idleTimeoutMs, onRequest }: Http2Options) {
+  constructor({ maxHeaderBytes, maxStreams, idleTimeoutMs, stallTimeoutMs, onRequest }: Http2Options) {
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#server = createServer(
       {
@@ -47,7 +46,7 @@ export class Http2 {
         maxSessionMemory: 10,
       },
       (request, response) => {
-        if (headerBytes(request) > maxHeaderBytes) sendHttp2(request, response, HEADERS_TOO_LARGE);
+        if (headerBytes(request) > maxHeaderBytes) sendHttp2(request, response, HEADERS_TOO_LARGE, stallTimeoutMs);
         else onRequest(request as unknown as IncomingMessage, response as unknown as ServerResponse);
       },
     );
@@ -110,8 +109,17 @@ export function isHttp2(request: unknown): request is Http2ServerRequest {
   return (request as IncomingMessage).httpVersionMajor === 2;
 }
 
-/** Answers, and ends a request whose body nobody reads. */
-export function sendHttp2(request: Http2ServerRequest, response: Http2ServerResponse, answer: HttpAnswer): void {
+/**
+ * Answers, and ends a request whose body nobody reads.
+ *
+ * @param stallTimeoutMs an answer of which the client takes nothing for so long is given up
+ */
+export function sendHttp2(
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  answer: HttpAnswer,
+  stallTimeoutMs: number,
+): void {
   const { status, headers, body } = answer;
   const hasBody = request.method !== 'HEAD' && status !== 204 && status !== 304;
   response.writeHead(status, { ...headers, ...(status === 204 ? {} : { 'content-length': String(Buffer.byteLength(body)) }) });
@@ -119,6 +127,6 @@ export function sendHttp2(request: Http2ServerRequest, response: Http2ServerResp
   else response.end();
   // Else the stream stays, with all its memory, until the client ends its side too. What is answered still reaches it.
   const { stream } = request;
-  stream.setTimeout(STALL_MS, () => stream.close(constants.NGHTTP2_CANCEL));
+  stream.setTimeout(stallTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
   if (!request.complete && !stream.endAfterHeaders) stream.close(constants.NGHTTP2_NO_ERROR);
 }

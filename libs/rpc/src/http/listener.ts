@@ -24,7 +24,7 @@ export interface HttpListenerOptions {
   /** A connection without requests for this long is closed. */
   idleTimeoutMs: number;
   /** What to show to clients, who then must speak TLS, and may speak HTTP/2. */
-  tls?: { source: TlsSource; maxCallsPerConnection: number } | undefined;
+  tls?: { source: TlsSource; maxCallsPerConnection: number; stallTimeoutMs: number } | undefined;
   /** Answers with `send`, or by itself. When it rejects the request broke off: nobody is left to answer. */
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   onRefused: (why: Refused) => void;
@@ -65,9 +65,9 @@ export class HttpListener {
       void options.handle(request, response).catch(() => response.destroy());
     if (options.tls === undefined) this.#server = createServer(http1, onRequest);
     else {
-      const { source, maxCallsPerConnection: maxStreams } = options.tls;
+      const { source, maxCallsPerConnection: maxStreams, stallTimeoutMs } = options.tls;
       const { maxHeaderBytes, idleTimeoutMs } = options;
-      this.#http2 = new Http2({ maxHeaderBytes, maxStreams, idleTimeoutMs, onRequest });
+      this.#http2 = new Http2({ maxHeaderBytes, maxStreams, idleTimeoutMs, stallTimeoutMs, onRequest });
       this.#server = createBothServer(http1, source, onRequest, this.#http2);
     }
     this.#connections = new Connections(this.#server, { maxConnections, handshakeTimeoutMs: requestTimeoutMs, onRefused });
@@ -102,7 +102,7 @@ export class HttpListener {
 
   send(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
     if (isHttp2(request)) {
-      sendHttp2(request, response as unknown as Http2ServerResponse, answer);
+      sendHttp2(request, response as unknown as Http2ServerResponse, answer, this.#options.tls?.stallTimeoutMs ?? 0);
       return;
     }
     const { status, headers, body } = answer;

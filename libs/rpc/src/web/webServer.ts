@@ -73,7 +73,11 @@ export class WebServer {
       maxConnections: limits.maxConnections,
       requestTimeoutMs: limits.requestTimeoutMs,
       idleTimeoutMs: limits.idleTimeoutMs,
-      tls: options.tls && { source: options.tls, maxCallsPerConnection: limits.maxCallsPerConnection },
+      tls: options.tls && {
+        source: options.tls,
+        maxCallsPerConnection: limits.maxCallsPerConnection,
+        stallTimeoutMs: limits.stallTimeoutMs,
+      },
       handle: (request, response) => this.#handle(request, response),
       onRefused: options.onRefused ?? (() => {}),
     });
