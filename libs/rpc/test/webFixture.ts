@@ -26,7 +26,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     maxRequestBytes: MAX_BYTES,
     maxInFlight: 2,
     tls,
-    limits: { maxStreams: 3, stallTimeoutMs: 1_000, ...limits },
+    limits: { maxStreams: 3, stallTimeoutMs: 4_000, ...limits },
     onRefused: (why, detail) => {
       refused.push(why);
       if (detail !== undefined) details.push(detail);
