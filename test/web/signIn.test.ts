@@ -1,77 +1,108 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Desks, openDesks, reads } from './desk.ts';
-import { openSmallIssuer, type SmallIssuer } from './smallIssuer.ts';
+import type { Person } from '../../tools/issuer/authorize.ts';
+import { type IssuerServer, startIssuer } from '../../tools/issuer/issuerServer.ts';
+import { type Desks, openDesks } from './desk.ts';
 
-let issuer: SmallIssuer;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const folder = mkdtempSync(join(tmpdir(), 'stockbroker-sign-in-'));
+const people: Person[] = [];
+let issuer: IssuerServer;
 let desks: Desks;
 beforeAll(async () => {
-  issuer = await openSmallIssuer();
-  desks = await openDesks({
-    quotes: { AAPL: { bid: '99.00', ask: '100.00' } },
-    env: { gateway: { AUTH_ISSUER: issuer.address } },
-  });
+  issuer = await startIssuer({ dir: folder, port: 0, people, tokenSeconds: 1 }); // The gateway forgives five more.
+  desks = await openDesks({ issuer: issuer.keys });
+  issuer.allow(desks.address);
+  for (const name of ['alice', 'bob']) {
+    const { id } = await desks.broker.customer({ cash: usd(name === 'alice' ? '4321.00' : '77.00') });
+    people.push({ name, customerId: id });
+  }
 });
 afterEach(() => desks.closeWindows());
 afterAll(async () => {
-  issuer?.close();
   await desks?.close();
+  await issuer.stop();
+  rmSync(folder, { recursive: true });
 });
 
-async function customer() {
-  const alice = await desks.broker.customer({ cash: usd('1234.50') });
-  issuer.gives = {
-    token: await desks.broker.system.issuer.tokenFor(alice.id, { issuer: issuer.address }),
-    expiresInSeconds: 3_600,
-  };
-  issuer.grants.length = 0;
+async function leave() {
+  const context = await desks.browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  await page.goto(desks.address);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  return page;
 }
 
-test('signing in by authorization code with PKCE, and out again', async () => {
-  await customer();
-  const page = await (await desks.window()).newPage();
-  await page.goto(desks.address);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await reads(page, '.summary', /Spendable cash\s+\$1,234\.50/);
-  await reads(page, '.user-name', 'Alice Example');
-  // Nothing of it is left in the address, or for another use.
-  expect(page.url()).toBe(`${desks.address}/`);
-  expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual(['stockbroker.session']);
-  expect(issuer.grants).toEqual(['authorization_code']);
-  await page.reload();
-  await reads(page, '.summary', /\$1,234\.50/);
-  await page.getByRole('button', { name: 'Sign out' }).click();
-  await page.getByRole('button', { name: 'Sign in' }).waitFor();
-  expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
-  await expect.poll(() => issuer.revoked, { timeout: 30_000 }).toEqual(['good']);
+test('signing in as a customer in the browser, from the trading page and back to it; also after the issuer has changed its key', async () => {
+  for (const [name, cash] of [
+    ['Alice', '4,321.00'],
+    ['Bob', '77.00'],
+  ] as const) {
+    const page = await leave();
+    await page.getByRole('button', { name }).click();
+    await page.getByRole('status', { name: 'Connection' }).getByText('Live').waitFor();
+    expect(page.url()).toBe(`${desks.address}/`);
+    await page.getByText(name, { exact: true }).waitFor();
+    await page.getByText(cash).first().waitFor();
+    // Nothing of it is left for another use, and it outlives a reload.
+    expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual(['stockbroker.session']);
+    await page.reload();
+    await page.getByText(cash).first().waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
+    await page.context().close();
+    if (name === 'Alice') await issuer.keys.rotate();
+  }
 });
 
-test('a token that is about to end is renewed before it is used', async () => {
-  await customer();
-  issuer.gives.expiresInSeconds = 10;
-  const page = await (await desks.window()).newPage();
-  await page.goto(desks.address);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await reads(page, '.summary', /\$1,234\.50/);
-  expect(issuer.grants.slice(0, 2)).toEqual(['authorization_code', 'refresh_token']);
+test('the issuer’s page: nothing that axe finds; whoever cancels is told so by the trading page', async () => {
+  const page = await leave();
+  await page.evaluate(axe);
+  const found = (await page.evaluate('axe.run()')) as { violations: { id: string }[] };
+  expect(found.violations.map(({ id }) => id)).toEqual([]);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('alert').getByText('nobody signed in').waitFor();
+  await page.context().close();
+});
+
+test('a page stays signed in when its token ends: it has the next one, and goes on by itself', async () => {
+  const page = await leave();
+  await page.getByRole('button', { name: 'Alice' }).click();
+  const live = page.getByRole('status', { name: 'Connection' }).getByText('Live');
+  await live.waitFor();
+  const ended = async () => {
+    const text = await (await fetch(`${desks.broker.gateway(0).endpoints.admin}/metrics`)).text();
+    return /^rpc_server_seconds_count\{.*WatchTrades.*code="UNAUTHENTICATED".*\} (\d+)$/m.exec(text)?.[1];
+  };
+  await eventually(ended, (count) => Number(count) >= 2, { everyMs: 200 });
+  await live.waitFor();
+  expect(await page.getByText('Sign in again').count()).toBe(0);
+  await page.context().close();
 });
 
 test.each([
-  ['a code that this tab has not asked for', '?code=stolen&state=another', 'That sign-in did not begin here.'],
-  ['a refusal that it has not asked for', '?error=access_denied&state=another', 'That sign-in did not begin here.'],
-])('%s is not used', async (_what, query, says) => {
-  await customer();
+  ['a code that this tab has not asked for', '?code=stolen&state=another'],
+  ['a refusal that it has not asked for', '?error=access_denied&state=another'],
+])('%s is not used', async (_what, query) => {
   const page = await (await desks.window()).newPage();
   await page.goto(`${desks.address}/${query}`);
-  await reads(page, '[role="alert"]', says);
-  expect(issuer.grants).toEqual([]);
+  await page.getByRole('alert').getByText('That sign-in did not begin here.').waitFor();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
 });
 
 test('an issuer that does not answer is told', async () => {
   const context = await desks.window();
-  await context.route(`${issuer.address}/**`, (route) => route.abort());
+  await context.route('**/.well-known/**', (route) => route.abort());
   const page = await context.newPage();
   await page.goto(desks.address);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await reads(page, '[role="alert"]', 'The sign-in service does not answer.');
+  await page.getByRole('alert').getByText('The sign-in service does not answer.').waitFor();
 });
