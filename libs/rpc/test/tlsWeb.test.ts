@@ -10,6 +10,8 @@ import { TlsSource } from '../src/index.ts';
 import { Trade } from '../src/stockbroker.ts';
 import { asJson, BUY, framed, ORIGIN, openWeb, order, PLACE, QUOTES, unframed, until, webProto } from './webFixture.ts';
 
+/** At once on one connection; fewer than nghttp2's own limit of resets. */
+const CALLS = 300;
 const files = new PemFiles();
 let source: TlsSource;
 let web: Awaited<ReturnType<typeof openWeb>>;
@@ -17,7 +19,7 @@ let web: Awaited<ReturnType<typeof openWeb>>;
 let strict: Awaited<ReturnType<typeof openWeb>>;
 beforeAll(async () => {
   source = await TlsSource.open({ ...files.writePair('server', await authority.issue('server')), ca: '' });
-  web = await openWeb({ tls: source });
+  web = await openWeb({ tls: source, limits: { maxCallsPerConnection: CALLS } });
   strict = await openWeb({
     tls: source,
     limits: { requestTimeoutMs: 300, stallTimeoutMs: 400, idleTimeoutMs: 600, maxConnections: 10, maxCallsPerConnection: 20 },
@@ -163,11 +165,22 @@ test('headers over HTTP/2 have the limit of those over HTTP/1.1', async () => {
   });
 });
 
+test('a client may reset all that it has open at once, and goes on', async () => {
+  const session = open2(web.port);
+  await over2(session, post(PLACE, asJson), order(7));
+  const streams = Array.from({ length: CALLS }, () => session.request(post(PLACE, asJson), { endStream: false }));
+  const ends = Promise.all(streams.map((stream) => closed(stream.on('error', () => {}))));
+  for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+  await ends;
+  expect(await over2(session, post(PLACE, asJson), order(7))).toMatchObject({ status: 200 });
+  session.close();
+});
+
 test('who resets its requests as fast as it makes them is cut off', async () => {
   const socket = await openTls(web.port, ['h2']);
   const end = closed(socket);
   socket.write(HELLO);
-  for (let stream = 1; stream < 1_200; stream += 2) {
+  for (let stream = 1; stream < 4 * CALLS; stream += 2) {
     const reset = frame(TYPE.rstStream, 0, stream, uint32(constants.NGHTTP2_CANCEL));
     socket.write(Buffer.concat([frame(TYPE.headers, FLAG.endHeaders, stream, callHeaders(PLACE)), reset]));
   }

@@ -24,6 +24,9 @@ export interface Http2Options {
 /** A peer that has been told the end closes its side in this time; else it is cut off. */
 const GOODBYE_MS = 5_000;
 
+/** Of resets at once, where fewer requests than that may be open. */
+const MIN_RESET_BURST = 200;
+
 /** HTTP/2 on connections that others accept, with Node's interface of HTTP/1.1. */
 export class Http2 {
   readonly #server: Http2Server;
@@ -40,7 +43,8 @@ export class Http2 {
         maxSettings: 16,
         maxSessionInvalidFrames: 50,
         maxSessionRejectedStreams: 100,
-        streamResetBurst: 200,
+        // A page may cancel all that it has open in one instant, and goes on with the rest.
+        streamResetBurst: Math.max(MIN_RESET_BURST, maxStreams),
         streamResetRate: 33,
         maxOutstandingPings: 10,
         maxSessionMemory: 10,
