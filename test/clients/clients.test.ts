@@ -1,21 +1,24 @@
 import { Status } from '@stockbroker/rpc';
-import { RejectReason } from '@stockbroker/rpc/exchange';
-import { type Trade, TradeType } from '@stockbroker/rpc/stockbroker';
+import type { Trade } from '@stockbroker/rpc/stockbroker';
 import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
-import { type CallingPage, type PageServer, type StartedCall, servePage } from './openPage.ts';
+import {
+  BUY,
+  CLIENTS,
+  expectErrorDetails,
+  expectLiveStreams,
+  expectSameAnswers,
+  gatewayMetric,
+  STREAMING,
+  UNARY,
+} from './cases.ts';
+import { type CallingPage, type PageServer, servePage } from './openPage.ts';
 import type { CallState, ClientName } from './page.ts';
 import type { Call } from './pageClients.ts';
 
-/** The clients that people have, in a real browser, on a page of another origin than the gateway's. */
-const STREAMING = ['grpc-web, text', 'nice-grpc-web', 'connect-web, gRPC-Web'] as const satisfies ClientName[];
-/** The first takes no stream before its end; the second's protocol has streams that the gateway does not serve. */
-const UNARY = ['grpc-web, binary', 'connect-web, Connect'] as const satisfies ClientName[];
-const CLIENTS = [...STREAMING, ...UNARY];
 const MAX_BYTES = 65_536;
-const BUY = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 1 };
 
 let broker: Broker;
 let served: PageServer;
@@ -42,10 +45,7 @@ afterAll(async () => {
 
 const gateway = () => broker.gateway(0);
 
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${gateway().endpoints.admin}/metrics`)).text();
-  return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(text)?.[1]);
-}
+const metric = (name: string) => gatewayMetric(broker, name);
 
 describe.each(CLIENTS)('%s', (client) => {
   const call = (method: Call['method'], request: object, given: Partial<Call> = {}): Promise<CallState> =>
@@ -58,51 +58,9 @@ describe.each(CLIENTS)('%s', (client) => {
   }
   const failure = async (...given: Parameters<typeof call>) => (await call(...given)).failure;
 
-  test('every unary method answers as it does over gRPC', async () => {
-    const placed = await alice.places({ ...BUY, clientOrderId: `${client.replace(/\W/g, '')}-1` });
-    const { orderId, clientOrderId } = placed;
-    expect(await answer<Trade>('placeTrade', { ...BUY, clientOrderId })).toMatchObject({ orderId, createdAt: placed.createdAt });
-    await broker.exchange.rejects(placed, RejectReason.REJECT_REASON_OTHER, 'Börse zu – 取引停止 😀 100%');
-    const requests = {
-      getTrade: { orderId },
-      listTrades: { pageSize: 2, statuses: [4] },
-      getAccount: {},
-      getQuote: { stockTicker: 'AAPL' },
-      listPrices: { stockTicker: 'AAPL' },
-      listInstruments: { pageSize: 3 },
-    };
-    for (const [method, request] of Object.entries(requests) as [keyof typeof requests, object][]) {
-      expect(await answer(method, request), method).toEqual(await alice.calls()[method](request));
-    }
-    expect((await answer<Trade>('getTrade', { orderId })).reason).toContain('Börse zu – 取引停止 😀 100%');
-    expect(await answer('check', {})).toEqual({ status: 1 });
-  });
+  test('every unary method answers as it does over gRPC', () => expectSameAnswers({ broker, page, alice }, client));
 
-  test('errors come with their details', async () => {
-    expect(await failure('placeTrade', { ...BUY, quantity: 0, clientOrderId: 'größer' })).toMatchObject({
-      code: Status.INVALID_ARGUMENT,
-      violations: [{ field: 'quantity' }, { field: 'client_order_id' }],
-    });
-    const { orderId, clientOrderId } = await alice.places(BUY);
-    expect(await failure('placeTrade', { ...BUY, quantity: 2, clientOrderId })).toMatchObject({
-      code: Status.ALREADY_EXISTS,
-      figures: { order_id: orderId },
-    });
-    expect(await failure('getQuote', { stockTicker: 'MSFT' })).toMatchObject({
-      code: Status.UNAVAILABLE,
-      reason: 'NO_QUOTE',
-      retryAfterMs: 1_000,
-    });
-    expect(await failure('placeTrade', { ...BUY, customerId: crypto.randomUUID() })).toMatchObject({
-      code: Status.PERMISSION_DENIED,
-      message: 'customer_id is not the token’s customer; leave it out',
-    });
-    expect(await failure('getAccount', {}, { token: '' })).toMatchObject({ code: Status.UNAUTHENTICATED });
-    expect(await failure('getAccount', {}, { token: 'made.up.token' })).toMatchObject({
-      code: Status.UNAUTHENTICATED,
-      reason: 'INVALID_TOKEN',
-    });
-  });
+  test('errors come with their details', () => expectErrorDetails({ page, alice }, client));
 
   test('requests up to the largest are taken, larger ones refused', async () => {
     const sized = (bytes: number) => ({ pageToken: 'x'.repeat(bytes) });
@@ -168,43 +126,7 @@ test('pages of other origins cannot call', async () => {
 
 describe.each(STREAMING)('%s', (client) => {
   test('streams come live, and end at the gateway when they are cancelled', async () => {
-    const bob = await broker.customer({ cash: usd('1000.00') });
-    const watching = (method: Call['method'], request: object) => page.start(client, method, request, { token: bob.token });
-    const streams = await Promise.all([
-      watching('watchTrades', {}),
-      watching('watchQuotes', { stockTickers: ['AAPL', 'MSFT'] }),
-      watching('watch', {}),
-    ]);
-    onTestFinished(() => Promise.all(streams.map((stream) => stream.cancel())).then(() => {}));
-    const [trades, quotes, health] = streams;
-    /** The first messages of a stream which goes on. */
-    const told = async (stream: StartedCall, count: number) => {
-      const { messages, ended } = await eventually(
-        () => stream.look(),
-        (state) => state.messages.length >= count || state.ended,
-      );
-      expect(ended).toBe(false);
-      return messages.slice(0, count);
-    };
-    expect(await told(trades, 1)).toMatchObject([{ event: { $case: 'snapshot', value: { revision: 0n } } }]);
-    const { orderId } = await bob.buys(1, 'AAPL');
-    const change = { firstRevision: 1n, trades: [{ orderId }] };
-    expect((await told(trades, 2))[1]).toMatchObject({ event: { $case: 'change', value: change } });
-    const quoted = [
-      { stockTicker: 'AAPL', bid: '9.9000' },
-      { stockTicker: 'MSFT', bid: '' },
-    ];
-    expect(await told(quotes, 1)).toMatchObject([{ quotes: quoted, stale: false }]);
-    expect(await told(health, 1)).toEqual([{ status: 1 }]);
-    expect(await metric('server_streams')).toBe(3);
-    for (const stream of streams) {
-      await stream.cancel();
-      expect((await stream.ended()).failure).toMatchObject({ code: Status.CANCELLED });
-    }
-    await eventually(
-      () => metric('server_streams'),
-      (count) => count === 0,
-    );
+    await expectLiveStreams({ broker, page }, client);
   });
 
   test('a stream ends with its deadline', async () => {

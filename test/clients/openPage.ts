@@ -30,19 +30,13 @@ export async function servePage(): Promise<PageServer> {
   return {
     origin: `http://localhost:${port}`,
     strangeOrigin: `http://127.0.0.1:${port}`,
-    open: async (origin, url) => new CallingPage(await newPage(browser, origin), url),
+    open: (origin, url) => CallingPage.open(browser, origin, url),
     close: async () => {
       await browser.close();
       server.close();
       server.closeAllConnections();
     },
   };
-}
-
-async function newPage(browser: Browser, origin: string): Promise<Page> {
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(origin);
-  return page;
 }
 
 type Given = Partial<Omit<Call, 'url' | 'method' | 'request'>>;
@@ -52,9 +46,26 @@ export class CallingPage {
   readonly #page: Page;
   readonly #url: string;
 
-  constructor(page: Page, url: string) {
+  /** Of all that has been answered by the gateway, as the browser names them: http/1.1 or h2. */
+  readonly protocols = new Set<string>();
+
+  private constructor(page: Page, url: string) {
     this.#page = page;
     this.#url = url;
+  }
+
+  /** Whose certificate the gateway's is does not matter. */
+  static async open(browser: Browser, origin: string, url: string): Promise<CallingPage> {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    const calling = new CallingPage(page, url);
+    const devTools = await context.newCDPSession(page);
+    devTools.on('Network.responseReceived', ({ response }) => {
+      if (response.url.startsWith(url)) calling.protocols.add(response.protocol ?? 'unknown');
+    });
+    await devTools.send('Network.enable');
+    await page.goto(origin);
+    return calling;
   }
 
   async start(client: ClientName, method: Call['method'], request: object, given: Given = {}): Promise<StartedCall> {
@@ -64,6 +75,16 @@ export class CallingPage {
       [client, call] as const,
     );
     return new StartedCall(this.#page, number);
+  }
+
+  /** In one instant. */
+  cancel(started: readonly StartedCall[]): Promise<void> {
+    return this.#page.evaluate(
+      (numbers) => {
+        for (const number of numbers) (globalThis as unknown as { calls: PageCalls }).calls.cancel(number);
+      },
+      started.map(({ number }) => number),
+    );
   }
 
   /** As when somebody closes the tab. */
@@ -79,22 +100,22 @@ export class CallingPage {
 
 export class StartedCall {
   readonly #page: Page;
-  readonly #number: number;
+  readonly number: number;
 
   constructor(page: Page, number: number) {
     this.#page = page;
-    this.#number = number;
+    this.number = number;
   }
 
   ended(): Promise<CallState> {
-    return this.#page.evaluate((number) => (globalThis as unknown as { calls: PageCalls }).calls.ended(number), this.#number);
+    return this.#page.evaluate((number) => (globalThis as unknown as { calls: PageCalls }).calls.ended(number), this.number);
   }
 
   look(): Promise<CallState> {
-    return this.#page.evaluate((number) => (globalThis as unknown as { calls: PageCalls }).calls.look(number), this.#number);
+    return this.#page.evaluate((number) => (globalThis as unknown as { calls: PageCalls }).calls.look(number), this.number);
   }
 
   cancel(): Promise<void> {
-    return this.#page.evaluate((number) => (globalThis as unknown as { calls: PageCalls }).calls.cancel(number), this.#number);
+    return this.#page.evaluate((number) => (globalThis as unknown as { calls: PageCalls }).calls.cancel(number), this.number);
   }
 }

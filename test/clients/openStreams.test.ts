@@ -4,11 +4,11 @@ import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { growth, readVitals } from '../hostile/vitals.ts';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
+import { gatewayMetric, STREAMING } from './cases.ts';
 import { type NodeStreams, openStreams } from './nodeStreams.ts';
 import { type PageServer, servePage } from './openPage.ts';
 
 const STREAMS = 1_000;
-const IN_PAGE = ['grpc-web, text', 'nice-grpc-web', 'connect-web, gRPC-Web'] as const;
 const { watchQuotes } = TradingServiceDefinition.methods;
 
 let broker: Broker;
@@ -28,10 +28,7 @@ afterAll(async () => {
   await closeBroker(broker);
 });
 
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${broker.gateway(0).endpoints.admin}/metrics`)).text();
-  return Number(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'm').exec(text)?.[1]);
-}
+const metric = (name: string) => gatewayMetric(broker, name);
 
 test('a thousand open streams: all are told, all end, and the gateway holds nothing of them afterwards', async () => {
   const url = broker.gateway(0).endpoints.web ?? '';
@@ -43,7 +40,7 @@ test('a thousand open streams: all are told, all end, and the gateway holds noth
 
   // As many as a browser allows one host over HTTP/1.1.
   const page = await served.open(served.origin, url);
-  const open = () => IN_PAGE.map((client) => page.start(client, 'watchTrades', {}, { token: first.token }));
+  const open = () => STREAMING.map((client) => page.start(client, 'watchTrades', {}, { token: first.token }));
   const inPage = await Promise.all([...open(), ...open()]);
   const others = await openOthers(url, STREAMS - inPage.length);
   await eventually(

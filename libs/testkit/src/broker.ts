@@ -36,7 +36,7 @@ export interface BrokerOptions {
   /** NATS that the caller runs, e.g. a cluster; default: a server of the broker's own. */
   natsUrl?: string;
   /** Of the tests' own clients, when `env` gives the servers certificates. */
-  tls?: { gateway: TlsIdentity; exchange: TlsIdentity };
+  tls?: { gateway: TlsIdentity; exchange?: TlsIdentity };
 }
 
 type Environment = Record<AppName, Record<string, string>>;
