@@ -74,8 +74,11 @@ test('a thousand open streams: all are told, all end, and the gateway holds noth
     () => metric('server_connections'),
     (count) => count <= connections,
   );
-  const after = await readVitals(broker.gateway(0));
-  expect(growth('gateway', before, after)).toEqual([]);
+  const after = await eventually(
+    () => readVitals(broker.gateway(0)),
+    (vitals) => growth('gateway', before, vitals).length === 0, // A garbage collection comes when it likes.
+    { what: 'what the gateway held before' },
+  );
   console.log(`${STREAMS} streams, the gateway's memory: ${JSON.stringify({ before, during, after })}`);
 });
 

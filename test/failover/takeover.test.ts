@@ -24,12 +24,12 @@ test('a takeover reads the open trades from the database at once: a trade withou
 });
 
 test('partitions are spread evenly, within one, after each worker that comes or goes', async () => {
-  const spread = async () => {
-    const leases = await broker.db.partitionLease.findMany();
-    const ids = broker.system.workers.filter(({ pid }) => pid !== undefined).map(({ endpoints }) => endpoints.worker);
-    return ids.map((id) => leases.filter(({ leader }) => leader === id).length).toSorted();
-  };
-  const becomes = (wanted: number[]) => eventually(spread, (found) => `${found}` === `${wanted}`, { what: `${wanted}` });
+  const becomes = (wanted: number[]) =>
+    eventually(
+      () => broker.spread(),
+      (found) => `${found}` === `${wanted}`,
+      { what: `${wanted}` },
+    );
   await becomes([50, 50]);
   const third = await broker.system.addWorker();
   await becomes([33, 33, 34]);

@@ -49,7 +49,7 @@ test('without NATS a placed trade is told all the same, from the database', asyn
   const watcher = await watches(alice).until('a snapshot', standing);
   await broker.nats.kill();
   await alice.buys(1, 'AAPL', {}, 1);
-  await watcher.until('the placing', ({ revision }) => revision === 1);
+  await watcher.until('the placing', ({ revision }) => revision >= 1);
   await broker.restartNats();
   await watcher.until('the marking', ({ revision }) => revision === 2);
   expect(watcher.changes.map(({ firstRevision, revision }) => [firstRevision, revision])).toEqual([

@@ -15,6 +15,7 @@ beforeAll(async () => {
   });
   await broker.exchange.behaves({ manual: false });
   env = environmentOf(broker);
+  await broker.untilEven();
 });
 afterEach((context) => expectExactBooks(broker, context));
 afterAll(() => closeBroker(broker));
@@ -84,6 +85,10 @@ test('drain: a worker leads nothing in the end, says so, and takes nothing; the 
     code: 2,
     stderr: expect.stringContaining('There is no live worker "worker-9"'),
   });
+  await eventually(
+    () => broker.spread(),
+    (counts) => counts.join() === '0,0,100',
+  );
   const trade = await customer?.buys(1, 'AAPL');
   if (trade !== undefined) await customer?.ended(trade);
 

@@ -43,10 +43,17 @@ export function startTool(tool: string, args: readonly string[], env: Record<str
   };
 }
 
-/** Runs a tool to its end. */
-export async function runTool(tool: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+/** Runs a tool to its end. One that is not done by the deadline is told to stop, so that a test can show how far it came. */
+export async function runTool(
+  tool: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+  { deadlineMs = 100_000 } = {},
+) {
   const run = startTool(tool, args, env);
+  const deadline = setTimeout(() => run.signal('SIGTERM'), deadlineMs);
   const code = await run.exited;
+  clearTimeout(deadline);
   return { code, stdout: run.stdout(), stderr: run.stderr() };
 }
 

@@ -199,6 +199,22 @@ export class Broker {
     return worker;
   }
 
+  /** How many partitions each running worker leads, the fewest first: whoever took one over last. */
+  async spread(): Promise<number[]> {
+    const leases = await this.db.partitionLease.findMany();
+    const ids = this.system.workers.filter(({ pid }) => pid !== undefined).map(({ endpoints }) => endpoints.worker);
+    return ids.map((id) => leases.filter(({ leader }) => leader === id).length).toSorted((a, b) => a - b);
+  }
+
+  /** Waits until the running workers lead evenly: then no partition moves until one of them comes or goes. */
+  async untilEven(): Promise<void> {
+    const isEven = (counts: number[]) => {
+      const [fewest = 0, most = 0] = [counts[0], counts.at(-1)];
+      return most - fewest <= 1 && counts.reduce((sum, count) => sum + count, 0) === PARTITIONS;
+    };
+    await eventually(() => this.spread(), isEven, { what: 'partitions that are spread evenly' });
+  }
+
   /** Starts nats-server again after `nats.kill()`, on the same port. */
   async restartNats(): Promise<void> {
     this.#nats = await startNats({ storeDir: join(this.folder, 'nats'), port: this.nats.port });

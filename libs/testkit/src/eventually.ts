@@ -1,6 +1,9 @@
 import { sleep } from '@stockbroker/runtime';
 
-const EVERY_MS = 10;
+/** Soon at first, because most states come at once; then less often, because reading costs what the state waits for: a processor. */
+const FIRST_MS = 10;
+const GROWTH = 1.3;
+const MAX_MS = 100;
 /** For a busy machine; what is waited for usually takes milliseconds. */
 const DEADLINE_MS = 45_000;
 
@@ -8,7 +11,7 @@ export interface Patience {
   /** For the error. */
   what?: string;
   deadlineMs?: number;
-  /** How often it is read. */
+  /** How often it is read; by default every 10 ms at first, and every 100 ms after a third of a second. */
   everyMs?: number;
 }
 
@@ -21,16 +24,16 @@ export interface Patience {
 export async function eventually<T>(
   read: () => T | Promise<T>,
   isGood: (value: T) => boolean,
-  { what = 'the state', deadlineMs = DEADLINE_MS, everyMs = EVERY_MS }: Patience = {},
+  { what = 'the state', deadlineMs = DEADLINE_MS, everyMs }: Patience = {},
 ): Promise<T> {
   const giveUpAt = performance.now() + deadlineMs;
-  for (;;) {
+  for (let pauseMs = everyMs ?? FIRST_MS; ; pauseMs = everyMs ?? Math.min(MAX_MS, pauseMs * GROWTH)) {
     const value = await read();
     if (isGood(value)) return value;
     if (performance.now() > giveUpAt) {
       throw new Error(`${what} did not come within ${deadlineMs} ms; at last it was ${inspect(value)}`);
     }
-    await sleep(everyMs);
+    await sleep(pauseMs);
   }
 }
 
