@@ -6,7 +6,7 @@ import { type Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker
 import { migrate } from '@stockbroker/store/migrate';
 import { type Broker, type Customer, eventually, type PostgresServer, startBroker, startPostgres } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { closeBroker, expectExactBooks } from '../support/broker.ts';
 import { placeSurely } from '../support/placeSurely.ts';
 import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
@@ -23,6 +23,7 @@ beforeAll(async () => {
   postgres = await startPostgres({ dataDir: join(folder, 'data') });
   await migrate(postgres.url, 100);
   broker = await startBroker({
+    bundles: inject('bundles'),
     databaseUrl: postgres.url,
     quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
     env: { worker: { SWEEP_MS: '500', ASK_AFTER_MS: '1000' }, gateway: { GATEWAY_PATIENCE_MS: '9000' } },

@@ -5,7 +5,7 @@ import { RpcError, Status } from '@stockbroker/rpc';
 import { migrate } from '@stockbroker/store/migrate';
 import { type Broker, type Customer, eventually, type PostgresPair, startBroker, startPostgresPair } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { closeBroker, expectExactBooks } from '../support/broker.ts';
 import { placeSurely } from '../support/placeSurely.ts';
 import { expectAllFilledInOrder, placeQueues } from '../support/queues.ts';
@@ -21,6 +21,7 @@ beforeAll(async () => {
   await migrate(pair.url, 100);
   const impatient = { STATEMENT_TIMEOUT_MS: '2000' };
   broker = await startBroker({
+    bundles: inject('bundles'),
     databaseUrl: pair.url,
     quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
     env: { worker: { ...impatient, SWEEP_MS: '500', ASK_AFTER_MS: '1000' }, gateway: impatient, callback: impatient },

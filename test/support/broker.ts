@@ -1,13 +1,13 @@
 import { type Broker, type BrokerOptions, startBroker } from '@stockbroker/testkit';
-import { expect } from 'vitest';
+import { expect, inject } from 'vitest';
 import { cloneDatabase } from './database.ts';
 
 /** Brokers of which a test has failed: their logs are kept. */
 const failed = new WeakSet<Broker>();
 
-/** A broker on a database of its own. For beforeAll: starting one takes seconds, so the tests of a file share it. */
-export async function openBroker(options: Omit<BrokerOptions, 'databaseUrl'> = {}): Promise<Broker> {
-  return startBroker({ ...options, databaseUrl: await cloneDatabase() });
+/** A broker on a database of its own, its processes as production runs them. For beforeAll: starting one takes seconds, so the tests of a file share it. */
+export async function openBroker(options: Omit<BrokerOptions, 'databaseUrl' | 'bundles'> = {}): Promise<Broker> {
+  return startBroker({ ...options, databaseUrl: await cloneDatabase(), bundles: inject('bundles') });
 }
 
 /** For afterEach: completes all orders, and then the books must be exact and no trade open. */

@@ -1,99 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { RpcChannel, type TlsIdentity } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type Database, type OpeningAccount, openAccounts, openDatabase, readAllTrades } from '@stockbroker/store';
 import { partitionOf, type UsdE4 } from '@stockbroker/trading';
-import type { AppName, AppProcess } from './appProcess.ts';
+import type { AppProcess } from './appProcess.ts';
 import { type BooksReport, checkBooks } from './books.ts';
-import { NO_CALL_LIMITS } from './callLimits.ts';
 import { Customer } from './customer.ts';
 import { eventually } from './eventually.ts';
-import { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
-import type { Issuer } from './identity.ts';
+import { ExchangeActor } from './exchangeActor.ts';
 import { type NatsServer, startNats } from './natsServer.ts';
 import { processStart } from './processTable.ts';
-import { freePort } from './serverProcess.ts';
-import { type System, startSystem } from './system.ts';
-
-export interface BrokerOptions {
-  /** A migrated database without customers. */
-  databaseUrl: string;
-  /** Processes of each kind; by default one. */
-  gateways?: number;
-  workers?: number;
-  callbacks?: number;
-  /** What the exchange's callbacks go over; by default HTTP. */
-  callbacksOver?: 'http' | 'grpc';
-  /** Fixed before the first worker looks at them. All other prices stand still. */
-  quotes?: Record<string, FixedQuote>;
-  /** Environment of an app, over the defaults below. */
-  env?: Partial<Environment>;
-  /** See SystemOptions. */
-  issuer?: Issuer;
-  /** NATS that the caller runs, e.g. a cluster; default: a server of the broker's own. */
-  natsUrl?: string;
-  /** Of the tests' own clients, when `env` gives the servers certificates. */
-  tls?: { gateway: TlsIdentity; exchange?: TlsIdentity };
-}
-
-type Environment = Record<AppName, Record<string, string>>;
+import type { System } from './system.ts';
 
 const PARTITIONS = 100;
-const SMALL_POOL = { DATABASE_POOL: '5' };
-const DEFAULT_ENV: Environment = {
-  exchange: {
-    EXCHANGE_MANUAL: 'on',
-    EXCHANGE_TICK_MS: '0',
-    EXCHANGE_LATENCY_MIN_MS: '0',
-    EXCHANGE_LATENCY_MAX_MS: '0',
-    EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '500',
-  },
-  gateway: { ...SMALL_POOL, ...NO_CALL_LIMITS },
-  callback: SMALL_POOL,
-  worker: SMALL_POOL,
-};
 
-/**
- * A broker and its exchange as processes of their own, with a nats-server of their own, on free ports, for tests to trade with
- * and to break.
- */
-export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-broker-'));
-  const nats = options.natsUrl === undefined ? await startNats({ storeDir: join(folder, 'nats') }) : undefined;
-  let system: System | undefined;
-  try {
-    system = await startSystem({
-      dataDir: join(folder, 'system'),
-      databaseUrl: options.databaseUrl,
-      natsUrl: nats?.url ?? options.natsUrl ?? '',
-      gateways: options.gateways ?? 1,
-      workers: 0,
-      callbacks: options.callbacks ?? 1,
-      env: await environment(options),
-      ...(options.issuer === undefined ? {} : { issuer: options.issuer }),
-    });
-    const broker = new Broker({ folder, databaseUrl: options.databaseUrl, nats, system, tls: options.tls });
-    await Promise.all(Object.entries(options.quotes ?? {}).map(([ticker, quote]) => broker.exchange.quotes(ticker, quote)));
-    await Promise.all(Array.from({ length: options.workers ?? 1 }, () => broker.system.addWorker()));
-    return broker;
-  } catch (error) {
-    await system?.stop();
-    await nats?.stop();
-    throw error;
-  }
-}
-
-async function environment({ env, callbacksOver }: BrokerOptions): Promise<Environment> {
-  const merged = { ...DEFAULT_ENV };
-  for (const app of ['exchange', 'callback', 'worker', 'gateway'] as const) merged[app] = { ...merged[app], ...env?.[app] };
-  if (callbacksOver !== 'grpc') return merged;
-  const port = String(await freePort());
-  merged.callback = { ...merged.callback, CALLBACK_GRPC_PORT: port };
-  merged.worker = { ...merged.worker, CALLBACK_URL: `grpc://127.0.0.1:${port}` };
-  return merged;
+/** Of the tests' own clients. */
+export interface ClientTls {
+  gateway: TlsIdentity;
+  exchange?: TlsIdentity;
 }
 
 interface BrokerParts {
@@ -101,7 +27,7 @@ interface BrokerParts {
   databaseUrl: string;
   nats: NatsServer | undefined;
   system: System;
-  tls: BrokerOptions['tls'];
+  tls: ClientTls | undefined;
 }
 
 export class Broker {
@@ -112,7 +38,7 @@ export class Broker {
   readonly databaseUrl: string;
   /** Logs of all processes, and what the exchange keeps. */
   readonly folder: string;
-  readonly #tls: BrokerOptions['tls'];
+  readonly #tls: ClientTls | undefined;
   #nats: NatsServer | undefined;
   readonly #channels = new Map<number, RpcChannel>();
   readonly #openings: OpeningAccount[] = [];

@@ -1,6 +1,6 @@
 export { type AppName, AppProcess } from './appProcess.ts';
 export { type BooksOptions, type BooksReport, checkBooks } from './books.ts';
-export { Broker, type BrokerOptions, startBroker } from './broker.ts';
+export { Broker } from './broker.ts';
 export { checkEvidence } from './checks/checkEvidence.ts';
 export type {
   ClientAnswer,
@@ -30,3 +30,4 @@ export { freePort } from './serverProcess.ts';
 export { Watcher } from './watcher.ts';
 export { cpuSecondsOfChildren } from './processTable.ts';
 export { type System, type SystemOptions, startSystem } from './system.ts';
+export { type BrokerOptions, startBroker } from './startBroker.ts';

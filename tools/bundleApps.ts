@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const APPS = ['gateway', 'worker', 'callback', 'exchange'];
+
+interface BundledFile {
+  /** `<app>.mjs`, or its source map. */
+  name: string;
+  contents: Uint8Array;
+}
+
+/** One app as one file, which plain Node 24 runs without node_modules. The file itself comes first, its source map second. */
+export async function bundleApp(app: string): Promise<BundledFile[]> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: [`apps/${app}/src/main.ts`],
+    outfile: `${app}.mjs`,
+    write: false,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    sourcemap: 'linked',
+    // pg asks for its native bindings only when told to.
+    external: ['pg-native'],
+    // Bundled CommonJS packages expect what ECMAScript modules do not have.
+    banner: {
+      js: [
+        "import { createRequire as __createRequire } from 'node:module';",
+        "import { dirname as __dirnameOf } from 'node:path';",
+        "import { fileURLToPath as __pathOf } from 'node:url';",
+        'const require = __createRequire(import.meta.url);',
+        'const __filename = __pathOf(import.meta.url);',
+        'const __dirname = __dirnameOf(__filename);',
+      ].join('\n'),
+    },
+  });
+  const files = outputFiles.map(({ path, contents }) => ({ name: basename(path), contents }));
+  return files.sort((a, b) => a.name.length - b.name.length);
+}
+
+/**
+ * All apps, in a folder that is named after what is in it, so that Node finds what it has compiled before. Several processes may
+ * ask at the same time.
+ *
+ * @param folder holds nothing else
+ * @returns the folder with the bundles
+ */
+export async function bundleApps(folder: string): Promise<string> {
+  const files = (await Promise.all(APPS.map(bundleApp))).flat();
+  const hash = createHash('sha256');
+  for (const { contents } of files) hash.update(contents);
+  const target = join(folder, hash.digest('hex').slice(0, 16));
+  if (existsSync(target)) return target;
+  const unfinished = `${target}.${process.pid}`;
+  mkdirSync(unfinished, { recursive: true });
+  for (const { name, contents } of files) writeFileSync(join(unfinished, name), contents);
+  for (const name of readdirSync(folder)) if (!name.includes('.')) rmSync(join(folder, name), { recursive: true, force: true });
+  try {
+    renameSync(unfinished, target);
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true });
+    // Another process was quicker, with the same in it.
+    if (!existsSync(target)) throw error;
+  }
+  return target;
+}
