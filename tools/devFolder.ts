@@ -9,7 +9,7 @@ const FILE = 'connection.json';
 /** How other commands find what `npm start` runs; it stands in the data folder as long as that runs. */
 export interface Connection {
   pid: number;
-  /** host:port */
+  /** host:port, or https://host:port */
   gateway: string;
   databaseUrl: string;
   natsUrl: string;

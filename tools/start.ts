@@ -19,6 +19,7 @@ Environment:
   DATABASE_URL      use this PostgreSQL database instead of starting a server
   NATS_URL          use these NATS servers (with JetStream) instead of starting one
   PARTITIONS        partitions of a new database; default 100
+  GATEWAY_TLS_CERT, GATEWAY_TLS_KEY  PEM files: the gateway speaks TLS
   LOG_LEVEL, MARKET_HOURS, LEASE_TTL_MS, EXCHANGE_LATENCY_MAX_MS and most other settings of the apps are handed on to them. Ports,
   addresses and secrets are chosen here: the standard ports where they are free.
 
@@ -63,7 +64,7 @@ async function run(dataDir: string, partitions: number): Promise<void> {
     if (broker === undefined) return;
     writeConnection(dataDir, {
       pid: process.pid,
-      gateway: broker.system.gatewayAddress,
+      gateway: gatewayOf(broker),
       databaseUrl: broker.databaseUrl,
       natsUrl: broker.natsUrl,
       exchangeAddress: broker.system.exchangeAddress,
@@ -83,6 +84,12 @@ async function run(dataDir: string, partitions: number): Promise<void> {
   }
 }
 
+/** For gRPC: host:port, with https:// before it when it speaks TLS, as its other port does then too. */
+function gatewayOf({ system }: Broker): string {
+  const isSecure = system.gateways[0]?.endpoints.web?.startsWith('https:') ?? false;
+  return `${isSecure ? 'https://' : ''}${system.gatewayAddress}`;
+}
+
 function banner(broker: Broker, dataDir: string): string {
   const folder = isDefaultFolder(dataDir) ? '' : ` --data-dir ${dataDir}`;
   return `The broker is running. Ctrl-C stops it.
@@ -95,7 +102,8 @@ Trade in the browser at ${broker.system.gateways[0]?.endpoints.web} or, in anoth
   npm run trade -- buy AAPL 10 --customer alice${folder}`;
 }
 
-function endpoints({ system, databaseUrl, natsUrl, issuer }: Broker, dataDir: string): string {
+function endpoints(broker: Broker, dataDir: string): string {
+  const { system, databaseUrl, natsUrl, issuer } = broker;
   const apps = [...system.gateways, ...system.workers, ...system.callbacks, system.exchange];
   const [gateway] = system.gateways;
   const [callback] = system.callbacks;
@@ -103,7 +111,7 @@ function endpoints({ system, databaseUrl, natsUrl, issuer }: Broker, dataDir: st
   const ownNats = process.env.NATS_URL ? natsUrl.replaceAll(/\/\/[^@,/]*@/g, '//') : natsUrl;
   return table([
     ['page', `${gateway?.endpoints.web} (trade in the browser)`],
-    ['gateway', `${system.gatewayAddress} (gRPC) and ${gateway?.endpoints.web} (gRPC-Web and JSON)`],
+    ['gateway', `${gatewayOf(broker)} (gRPC) and ${gateway?.endpoints.web} (gRPC-Web and JSON)`],
     ['issuer', `${issuer?.url} (OpenID Connect, for the page)`],
     ['exchange', `${system.exchangeAddress} (gRPC)`],
     ['callback', `${callback?.endpoints.http} and ${callback?.endpoints.grpc}`],

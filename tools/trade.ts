@@ -25,7 +25,8 @@ const HELP = `npm run trade: a client of the broker, over gRPC.
   --limit N             list: how many trades; default 20
   --json                prints one JSON document when all is done: messages as in the proto (JSON mapping), money as exact
                         decimals. For buy and sell: { trade, cost or proceeds, account }
-  --gateway HOST:PORT   default: GATEWAY_ADDRESS, or the gateway that npm start runs here
+  --gateway HOST:PORT   default: GATEWAY_ADDRESS, or the gateway that npm start runs here; https://HOST:PORT with TLS
+  --ca FILE             PEM file of the authorities that sign a gateway's certificate; default: GATEWAY_CA, or those that Node knows
   --token TOKEN         default: STOCKBROKER_TOKEN, or one made with the keys of npm start
   --data-dir DIR        data of the npm start to talk to, when that was given one
   --help                this text
@@ -40,6 +41,7 @@ const OPTIONS = {
   limit: { type: 'string', default: '20' },
   json: { type: 'boolean', default: false },
   gateway: { type: 'string' },
+  ca: { type: 'string' },
   token: { type: 'string' },
   'data-dir': { type: 'string' },
 } as const;

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { BrokerClient, type BrokerError } from '@stockbroker/client';
-import { RpcChannel, type RpcClient } from '@stockbroker/rpc';
+import { RpcChannel, type RpcClient, type TlsIdentity } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { demoCustomers, issuerFolder, openIssuer } from '@stockbroker/testkit/processes';
 import { isUuid } from '@stockbroker/trading';
@@ -14,7 +14,10 @@ export interface ClientOptions {
   timeoutMs: number;
   onRetry?: (error: BrokerError, waitMs: number) => void;
   customer?: string | undefined;
+  /** host:port, or https://host:port. */
   gateway?: string | undefined;
+  /** PEM file of the authorities that sign the gateway's certificate; by default those that Node knows. */
+  ca?: string | undefined;
   token?: string | undefined;
   'data-dir'?: string | undefined;
 }
@@ -32,17 +35,32 @@ export async function openClient(options: ClientOptions): Promise<OpenClient> {
   const running = readConnection(dataDir);
   const address = options.gateway ?? process.env.GATEWAY_ADDRESS ?? running?.gateway;
   if (address === undefined) throw new UserError('No broker is running here. Start one with: npm start');
-  if (!/^\S+:\d+$/.test(address)) throw new UserError(`The gateway must be host:port, but is ${JSON.stringify(address)}.`);
+  const [, secure, hostAndPort] = /^(https:\/\/)?([^\s/]+:\d+)\/?$/.exec(address) ?? [];
+  if (hostAndPort === undefined) {
+    throw new UserError(`The gateway must be host:port, or https://host:port with TLS, but is ${JSON.stringify(address)}.`);
+  }
+  const ca = options.ca ?? process.env.GATEWAY_CA;
+  if (options.ca !== undefined && secure === undefined) throw new UserError('--ca is for a gateway with TLS: https://host:port.');
+  const tls = secure === undefined ? undefined : readAuthorities(ca);
   const issuerDir = running?.issuerDir ?? issuerFolder(dataDir);
   const token =
     options.token ?? process.env.STOCKBROKER_TOKEN ?? (await mintToken(issuerDir, running?.issuer, options.customer ?? 'alice'));
-  const channel = new RpcChannel(address, { authorization: `Bearer ${token}` });
+  const channel = new RpcChannel(hostAndPort, { authorization: `Bearer ${token}` }, tls);
   const broker = new BrokerClient({
     calls: channel.client(TradingServiceDefinition),
     timeoutMs: options.timeoutMs,
     ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
   });
   return { broker, address, token, close: () => channel.close() };
+}
+
+function readAuthorities(file: string | undefined): TlsIdentity {
+  if (file === undefined || file === '') return {};
+  try {
+    return { ca: readFileSync(file) };
+  } catch (error) {
+    throw new UserError(`The authorities' certificates cannot be read: ${(error as Error).message}`);
+  }
 }
 
 async function mintToken(issuerDir: string, issuer: string | undefined, customer: string): Promise<string> {

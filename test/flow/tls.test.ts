@@ -1,13 +1,15 @@
-import { RpcChannel, Status } from '@stockbroker/rpc';
+import { RpcChannel, Status, type TlsIdentity } from '@stockbroker/rpc';
 import { ExchangeServiceDefinition } from '@stockbroker/rpc/exchange';
 import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
-import { PemFiles, TestAuthority } from '../support/certificates.ts';
+import { type Pair, PemFiles, TestAuthority } from '../support/certificates.ts';
 import { authority, open2, over1, over2 } from '../support/tlsClients.ts';
+import { runTool } from '../tools/tool.ts';
 
-/** A broker both of whose ports speak TLS, and whose exchange asks for certificates of an authority of its own. */
+const EXCHANGE_NAME = 'exchange.example.com';
+/** A broker both of whose ports speak TLS, and whose exchange has another name and asks for certificates of an authority of its own. */
 const files = new PemFiles();
 let members: TestAuthority;
 let broker: Broker;
@@ -17,7 +19,7 @@ beforeAll(async () => {
   members = await TestAuthority.create('Members of the exchange');
   const [gateway, exchange, broker1, tests] = await Promise.all([
     authority.issue('gateway'),
-    authority.issue('exchange'),
+    authority.issue('exchange', { hosts: [EXCHANGE_NAME] }),
     members.issue('broker'),
     members.issue('tests'),
   ]);
@@ -25,7 +27,12 @@ beforeAll(async () => {
   const own = files.writePair('gateway', gateway);
   const server = files.writePair('exchange', exchange);
   const member = files.writePair('broker', broker1);
-  const towardsExchange = { EXCHANGE_TLS_CA: ca, EXCHANGE_TLS_CERT: member.cert, EXCHANGE_TLS_KEY: member.key };
+  const towardsExchange = {
+    EXCHANGE_TLS_CA: ca,
+    EXCHANGE_TLS_CERT: member.cert,
+    EXCHANGE_TLS_KEY: member.key,
+    EXCHANGE_TLS_SERVER_NAME: EXCHANGE_NAME,
+  };
   broker = await openBroker({
     quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
     env: {
@@ -39,7 +46,7 @@ beforeAll(async () => {
     },
     tls: {
       gateway: { ca: Buffer.from(authority.ca) },
-      exchange: { ca: Buffer.from(authority.ca), cert: Buffer.from(tests.cert), key: Buffer.from(tests.key) },
+      exchange: asMember(tests),
     },
   });
   alice = await broker.customer({ cash: usd('1000.00') });
@@ -70,13 +77,18 @@ test('a buy over gRPC, and one over each protocol of the web port, reach the exc
   );
 });
 
-test('who has no certificate of a member is refused by the exchange, and who speaks no TLS by all', async () => {
-  const ca = Buffer.from(authority.ca);
+/** What the exchange lets in. */
+function asMember({ cert, key }: Pair, serverName = EXCHANGE_NAME): TlsIdentity {
+  return { ca: Buffer.from(authority.ca), cert: Buffer.from(cert), key: Buffer.from(key), serverName };
+}
+
+test('who has no certificate of a member is refused by the exchange, who expects another name refuses it, and who speaks no TLS is refused by all', async () => {
+  const [stranger, member] = await Promise.all([authority.issue('no member'), members.issue('member')]);
   const { exchangeAddress, gatewayAddress } = broker.system;
-  const stranger = await authority.issue('no member');
   const attempts: [string, ConstructorParameters<typeof RpcChannel>[2]][] = [
-    [exchangeAddress, { ca }],
-    [exchangeAddress, { ca, cert: Buffer.from(stranger.cert), key: Buffer.from(stranger.key) }],
+    [exchangeAddress, { ca: Buffer.from(authority.ca), serverName: EXCHANGE_NAME }],
+    [exchangeAddress, asMember(stranger)],
+    [exchangeAddress, asMember(member, '127.0.0.1')],
     [exchangeAddress, undefined],
     [gatewayAddress, undefined],
   ];
@@ -86,4 +98,21 @@ test('who has no certificate of a member is refused by the exchange, and who spe
     await expect(call).rejects.toMatchObject({ code: Status.UNAVAILABLE });
     channel.close();
   }
+});
+
+test('npm run trade speaks TLS with a gateway at https://, and tells what it needs for that', async () => {
+  const gateway = `https://${broker.system.gatewayAddress}`;
+  const account = (...more: string[]) =>
+    runTool('trade', ['account', '--token', alice.token, '--json', '--timeout', '2', ...more]);
+  const known = await account('--gateway', gateway, '--ca', files.path('ca.crt'));
+  expect(known.code, known.stderr).toBe(0);
+  expect(JSON.parse(known.stdout)).toMatchObject({ customerId: alice.id });
+  const [untrusted, missing, plain] = await Promise.all([
+    account('--gateway', gateway),
+    account('--gateway', gateway, '--ca', files.path('none.crt')),
+    account('--gateway', broker.system.gatewayAddress, '--ca', files.path('ca.crt')),
+  ]);
+  expect(untrusted).toMatchObject({ code: 1, stderr: expect.stringMatching(/does not answer: .*certificate/) });
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('none.crt') });
+  expect(plain).toMatchObject({ code: 1, stderr: expect.stringContaining('https://host:port') });
 });

@@ -30,7 +30,7 @@ const NOTHING = 'Nothing runs here: npm start, or set DATABASE_URL (and NATS_URL
 export function findTargets(env: NodeJS.ProcessEnv, dataDir: string): Targets {
   const { DATABASE_URL, NATS_URL, EXCHANGE_ADDRESS, EXCHANGE_API_KEY } = env;
   const { EXCHANGE_TLS_CA: ca = '', EXCHANGE_TLS_CERT: cert = '', EXCHANGE_TLS_KEY: key = '' } = env;
-  const tls = { ca, cert, key };
+  const tls = { ca, cert, key, serverName: env.EXCHANGE_TLS_SERVER_NAME ?? '' };
   const running = readConnection(dataDir);
   const named = [
     [DATABASE_URL, running?.databaseUrl],

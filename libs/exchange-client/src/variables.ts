@@ -7,6 +7,7 @@ export const exchangeVariables = {
   EXCHANGE_TLS_CA: text('PEM file of the authorities that sign the exchange’s certificate; empty: no TLS.', { default: '' }),
   EXCHANGE_TLS_CERT: text('PEM file of the broker’s certificate, for an exchange that asks for one.', { default: '' }),
   EXCHANGE_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
+  EXCHANGE_TLS_SERVER_NAME: text('The name in the exchange’s certificate; empty: the host of EXCHANGE_ADDRESS.', { default: '' }),
   EXCHANGE_TIMEOUT_MS: integer(
     'A call to the exchange without an answer for this long is in doubt: the order is asked for before it is sent again.',
     { min: 100, max: 60_000 },

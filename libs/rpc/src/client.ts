@@ -28,7 +28,7 @@ export class RpcChannel {
   /**
    * @param address host:port; the connection is made at the first call and again whenever it is lost
    * @param tls undefined: no TLS. The server's certificate must be of an authority in it, without any one that Node knows, and be
-   *   of the address's host; the own certificate is for servers that ask for one
+   *   of the address's host, or of `serverName`; the own certificate is for servers that ask for one
    */
   constructor(address: string, headers: Record<string, string> = {}, tls?: TlsIdentity) {
     this.#address = address;
@@ -113,7 +113,7 @@ export class RpcChannel {
 }
 
 function connect(address: string, tls: TlsIdentity | undefined): Client {
-  const { ca = null, key = null, cert = null } = tls ?? {};
+  const { ca = null, key = null, cert = null, serverName } = tls ?? {};
   return new Client(address, tls === undefined ? credentials.createInsecure() : credentials.createSsl(ca, key, cert), {
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
@@ -121,6 +121,7 @@ function connect(address: string, tls: TlsIdentity | undefined): Client {
     'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.max_receive_message_length': 16 * 1024 * 1024,
     'grpc.use_local_subchannel_pool': 1,
+    ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
   });
 }
 

@@ -20,8 +20,8 @@ export async function openServerTls(files: TlsFiles, report: TlsReport): Promise
 
 /** Those of a client of the exchange. @returns undefined when none are named: no TLS. @throws TlsFilesError */
 export async function openClientTls(files: TlsFiles, report: TlsReport): Promise<TlsSource | undefined> {
-  if (files.ca === '' && files.cert !== '')
-    throw new TlsFilesError('a client with a certificate needs the authorities of its server');
+  if (files.ca === '' && (files.cert !== '' || files.serverName))
+    throw new TlsFilesError('a client with a certificate, or that expects a name, needs the authorities of its server');
   return openTls('exchange', files, report);
 }
 

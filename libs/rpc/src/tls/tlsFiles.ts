@@ -10,6 +10,8 @@ export interface TlsFiles {
   key: string;
   /** The authorities that sign the other side's certificates. */
   ca: string;
+  /** A client's: the name that the server's certificate must be of, when it is reached under another. */
+  serverName?: string;
 }
 
 /** What a side of TLS shows of itself, and whom it believes. PEM. */
@@ -17,6 +19,8 @@ export interface TlsIdentity {
   cert?: Buffer;
   key?: Buffer;
   ca?: Buffer;
+  /** See TlsFiles. */
+  serverName?: string;
 }
 
 /** What was read of the files. */
@@ -43,7 +47,8 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsRead> {
   if ((files.cert === '') !== (files.key === ''))
     throw new TlsFilesError('a certificate and its key are set together, or neither');
   const [cert, key, ca] = await Promise.all([files.cert, files.key, files.ca].map(readPem));
-  const identity = { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }) };
+  const { serverName } = files;
+  const identity = { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }), ...(serverName && { serverName }) };
   if (ca !== undefined) certificatesOf(ca, files.ca);
   const chain = cert === undefined ? [] : certificatesOf(cert, files.cert);
   const own = chain[0];
