@@ -32,7 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const [postgres, nats, bundles] = await Promise.all([
       startPostgres({ dataDir: join(folder, 'postgres'), settings: SETTINGS }),
       startNats({ storeDir: join(folder, 'nats') }),
-      bundleApps(join(import.meta.dirname, '..', '.stockbroker', 'bundles')),
+      bundleApps(),
     ]);
     const templateDatabase = 'template';
     await migrate(await createDatabase(postgres.url, templateDatabase), PARTITIONS);

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const APPS = ['gateway', 'worker', 'callback', 'exchange'];
+/** Of the test runs and tools of this checkout. */
+const FOLDER = join(root, '.stockbroker', 'bundles');
+const DAY_MS = 86_400_000;
 
 interface BundledFile {
   /** `<app>.mjs`, or its source map. */
@@ -46,19 +49,21 @@ export async function bundleApp(app: string): Promise<BundledFile[]> {
  * All apps, in a folder that is named after what is in it, so that Node finds what it has compiled before. Several processes may
  * ask at the same time.
  *
- * @param folder holds nothing else
- * @returns the folder with the bundles
+ * @returns the folder with <app>.mjs of each
  */
-export async function bundleApps(folder: string): Promise<string> {
+export async function bundleApps(): Promise<string> {
   const files = (await Promise.all(APPS.map(bundleApp))).flat();
   const hash = createHash('sha256');
   for (const { contents } of files) hash.update(contents);
-  const target = join(folder, hash.digest('hex').slice(0, 16));
-  if (existsSync(target)) return target;
+  const target = join(FOLDER, hash.digest('hex').slice(0, 16));
+  if (existsSync(target)) {
+    utimesSync(target, new Date(), new Date());
+    return target;
+  }
+  removeOld();
   const unfinished = `${target}.${process.pid}`;
   mkdirSync(unfinished, { recursive: true });
   for (const { name, contents } of files) writeFileSync(join(unfinished, name), contents);
-  for (const name of readdirSync(folder)) if (!name.includes('.')) rmSync(join(folder, name), { recursive: true, force: true });
   try {
     renameSync(unfinished, target);
   } catch (error) {
@@ -67,4 +72,12 @@ export async function bundleApps(folder: string): Promise<string> {
     if (!existsSync(target)) throw error;
   }
   return target;
+}
+
+/** Another run may still start processes from those of today. */
+function removeOld(): void {
+  for (const name of existsSync(FOLDER) ? readdirSync(FOLDER) : []) {
+    const old = join(FOLDER, name);
+    if (Date.now() - statSync(old).mtimeMs > DAY_MS) rmSync(old, { recursive: true, force: true });
+  }
 }

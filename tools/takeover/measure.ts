@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { migrate } from '@stockbroker/store/migrate';
 import { type AppProcess, type Broker, eventually, type PostgresServer, startBroker, startPostgres } from '@stockbroker/testkit';
+import { bundleApps } from '../bundleApps.ts';
 import { Leaders } from './leaders.ts';
 import { Load } from './load.ts';
 import { pausesSince } from './moves.ts';
@@ -48,6 +49,7 @@ async function onBroker(plan: Plan, postgres: PostgresServer): Promise<Measured>
   const ttl = plan.ttlMs === undefined ? {} : { LEASE_TTL_MS: String(plan.ttlMs) };
   const broker = await startBroker({
     databaseUrl: postgres.url,
+    bundles: await bundleApps(),
     workers: WORKERS,
     env: { worker: { LOG_LEVEL: 'debug', DATABASE_POOL: '10', ...ttl }, exchange: { EXCHANGE_MANUAL: 'off' } },
   });

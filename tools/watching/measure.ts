@@ -15,6 +15,7 @@ import {
   Watcher,
 } from '@stockbroker/testkit';
 import { parseUsd } from '@stockbroker/trading';
+import { bundleApps } from '../bundleApps.ts';
 
 type TradingRpc = RpcClient<typeof TradingServiceDefinition>;
 
@@ -70,6 +71,7 @@ async function onBroker(plan: Plan, postgres: PostgresServer): Promise<Measured>
   await migrate(postgres.url, PARTITIONS);
   const broker = await startBroker({
     databaseUrl: postgres.url,
+    bundles: await bundleApps(),
     workers: 2,
     env: {
       exchange: { EXCHANGE_MANUAL: 'off' },
