@@ -36,6 +36,7 @@ export async function startCallback({ config, log, metrics }: AppContext<Callbac
     maxConnections: limits.maxConnections,
     requestTimeoutMs: limits.requestTimeoutMs,
     idleTimeoutMs: limits.idleTimeoutMs,
+    stallTimeoutMs: limits.stallTimeoutMs,
     onRefused,
     handle: (header, body) => takeHttpCallback(ports, header, body),
     onAnswer: (status) => answers.inc({ answer: String(status) }),

@@ -126,20 +126,16 @@ export class Admission {
   /** @param identity whose token must not end before the stream does */
   #openStream(network: string, identity: Identity | undefined): Admitted {
     this.#takeStream('address', network);
-    if (identity === undefined) return { until: undefined, release: () => this.#streams.address.close(network) };
+    if (identity === undefined) return { release: () => this.#streams.address.close(network) };
     try {
       this.#takeStream('customer', identity.customerId);
     } catch (error) {
       this.#streams.address.close(network);
       throw error;
     }
-    const expiry = new AbortController();
-    const expire = () => expiry.abort(tokenExpired());
-    const timer = setTimeout(expire, Math.max(0, identity.expiresAtMs - Date.now()));
     return {
-      until: expiry.signal,
+      until: { atMs: identity.expiresAtMs, error: tokenExpired() },
       release: () => {
-        clearTimeout(timer);
         this.#streams.address.close(network);
         this.#streams.customer.close(identity.customerId);
       },

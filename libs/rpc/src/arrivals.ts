@@ -1,4 +1,3 @@
-import { constants, type Http2Stream } from 'node:http2';
 import {
   Metadata,
   ServerInterceptingCall,
@@ -7,6 +6,7 @@ import {
   status as Status,
   type StatusObject,
 } from '@grpc/grpc-js';
+import { closeStream } from './grpcStream.ts';
 
 export interface ArrivalsOptions {
   /** How long a request may take from its headers to its end. */
@@ -84,12 +84,4 @@ export class Arrivals {
     closeStream(call);
     this.#options.onRefused();
   }
-}
-
-/**
- * A stream whose answer has gone out stays, with all its memory, until the client ends its side too, which this one will not do.
- * grpc-js has no way to close it, so this reaches for its stream; a test shows that it still works.
- */
-function closeStream(call: ServerInterceptingCallInterface): void {
-  (call as { stream?: Http2Stream }).stream?.close(constants.NGHTTP2_NO_ERROR);
 }

@@ -1,4 +1,3 @@
-import type { Writable } from 'node:stream';
 import { type Metadata, type ServerUnaryCall, type ServerWritableStream, status as Status } from '@grpc/grpc-js';
 import { addressOf } from './address.ts';
 import { RpcError } from './rpcError.ts';
@@ -75,16 +74,22 @@ function textOf(metadata: Metadata, name: string): string | undefined {
   return values.length === 0 ? undefined : values.join(', ');
 }
 
-/** Resolves when the client has taken what was written, or is gone. */
-export function drained(stream: Pick<Writable, 'once' | 'off'>, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when what is written has gone out, or the call is over. Not when there is room for more: grpc-js counts messages there,
+ * not bytes, and would take sixteen of any size from a stream whose reader has stopped.
+ */
+export function written(
+  stream: { write(chunk: Buffer | string, done: () => void): unknown },
+  chunk: Buffer | string,
+  signal: AbortSignal,
+): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
-      stream.off('drain', done);
       signal.removeEventListener('abort', done);
       resolve();
     };
-    stream.once('drain', done);
     signal.addEventListener('abort', done, { once: true });
+    stream.write(chunk, done);
   });
 }

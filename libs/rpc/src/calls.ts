@@ -29,8 +29,8 @@ export type Admit = (context: CallContext, served: Served) => Promise<Admitted |
 
 /** What holds for a call that may pass. */
 export interface Admitted {
-  /** Aborts, with an RpcError as its reason, when a call that is answered with a stream may go on no longer. */
-  until: AbortSignal | undefined;
+  /** When a call that is answered with a stream may go on no longer, milliseconds since 1970, and what it is told then. */
+  until?: { atMs: number; error: RpcError };
   /** Called once, when the call has ended. */
   release: () => void;
 }
@@ -40,6 +40,7 @@ export interface ServiceOptions {
   onMalformed?: (context: CallContext, error: RpcError) => Promise<unknown>;
 }
 
+type Write = (response: Buffer, signal: AbortSignal) => Promise<void>;
 type Untyped = (request: unknown, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
 
 /** A method with its handler. */
@@ -111,10 +112,10 @@ export class Calls {
   }
 
   /**
-   * @param write resolves when there is room for the next message
+   * @param write resolves when there is room for the next message, or the signal aborts
    * @throws RpcError
    */
-  async stream(served: Served, context: CallContext, write: (response: Buffer) => Promise<void>): Promise<void> {
+  async stream(served: Served, context: CallContext, write: Write): Promise<void> {
     const finish = this.#timer(served.path);
     if (this.#streams >= this.#options.maxStreams) {
       finish(Status.RESOURCE_EXHAUSTED);
@@ -124,33 +125,40 @@ export class Calls {
     const ending = new AbortController();
     const ended = Promise.withResolvers<never>();
     const endable = endedBy(context, ending);
+    // Raced: neither a handler that waits nor a client that does not read keeps a call alive that has to end.
+    const end = (error: RpcError) => {
+      ended.reject(error);
+      ending.abort(error);
+    };
     let admitted: Admitted | undefined;
+    let expiry: NodeJS.Timeout | undefined;
     try {
       admitted = await this.#options.admit?.(endable, served);
-      const until = admitted?.until;
-      const end = () => {
-        ended.reject(until?.reason);
-        ending.abort(until?.reason);
-      };
-      if (until?.aborted === true) end();
-      else until?.addEventListener('abort', end, { once: true });
-      // Raced: neither a handler that waits nor a client that does not read keeps a call alive that has to end.
-      await Promise.race([this.#tell(served, endable, write), ended.promise]);
+      const { until } = admitted ?? {};
+      if (until !== undefined) expiry = setTimeout(end, Math.max(0, until.atMs - Date.now()), until.error);
+      await Promise.race([this.#tell(served, endable, { write, end }), ended.promise]);
       finish(context.signal.aborted ? Status.CANCELLED : Status.OK);
     } catch (error) {
       throw this.#failed(served, error, finish);
     } finally {
+      clearTimeout(expiry);
       this.#streams -= 1;
       admitted?.release();
     }
   }
 
-  async #tell(served: Served, context: CallContext, write: (response: Buffer) => Promise<void>): Promise<void> {
+  async #tell(
+    served: Served,
+    context: CallContext,
+    { write, end }: { write: Write; end: (error: RpcError) => void },
+  ): Promise<void> {
+    const stalled = () => end(slowReader(this.#options.stallTimeoutMs));
     const request = decodeRequest(served.method, context.rawRequest);
     if (request instanceof RpcError) throw request;
     for await (const response of served.handler(request, context) as AsyncIterable<unknown>) {
       if (context.signal.aborted) break;
-      await taken(write(encodeResponse(served.method, response)), this.#options.stallTimeoutMs);
+      const patience = setTimeout(stalled, this.#options.stallTimeoutMs);
+      await write(encodeResponse(served.method, response), context.signal).finally(() => clearTimeout(patience));
     }
   }
 
@@ -192,19 +200,9 @@ function decodeRequest(method: MethodDefinition, bytes: Uint8Array): unknown {
   }
 }
 
-/** @throws RpcError when the client has not taken it in time */
-async function taken(writing: Promise<void>, timeoutMs: number): Promise<void> {
-  const { promise: stalled, reject } = Promise.withResolvers<never>();
-  const tooSlow = () => reject(new RpcError(Status.ABORTED, `nothing was read for ${timeoutMs} ms: call again`, SLOW_READER));
-  const timer = setTimeout(tooSlow, timeoutMs);
-  try {
-    await Promise.race([writing, stalled]);
-  } finally {
-    clearTimeout(timer);
-  }
+function slowReader(timeoutMs: number): RpcError {
+  return new RpcError(Status.ABORTED, `nothing was read for ${timeoutMs} ms: call again`, { info: { reason: 'SLOW_READER' } });
 }
-
-const SLOW_READER = { info: { reason: 'SLOW_READER' } };
 
 export function overloaded(limit: string): RpcError {
   return new RpcError(Status.RESOURCE_EXHAUSTED, `the server has ${limit}, its limit: try again shortly`, {

@@ -8,10 +8,11 @@ import {
   setLogVerbosity,
 } from '@grpc/grpc-js';
 import { Arrivals } from './arrivals.ts';
-import { contextOf, drained } from './callContext.ts';
+import { contextOf, written } from './callContext.ts';
 import { Calls, type CallsOptions, type Handlers, overloaded, type Served, type ServiceOptions } from './calls.ts';
 import { Connections, type Refused } from './connections.ts';
 import { HealthDefinition } from './generated/grpc/health/v1/health.ts';
+import { giveUpLate } from './grpcStream.ts';
 import { createHealth, type Health } from './health.ts';
 import { DEFAULT_LIMITS, type ServerLimits, toServerOptions } from './limits.ts';
 import { addReflection } from './reflection.ts';
@@ -51,6 +52,7 @@ export class GrpcServer {
   readonly #connections: Connections;
   readonly #arrivals: Arrivals;
   readonly #trustedHops: number;
+  readonly #stallTimeoutMs: number;
 
   constructor(options: GrpcServerOptions) {
     // It would write headers that it cannot read to standard error as they are, tokens among them.
@@ -59,6 +61,7 @@ export class GrpcServer {
     const { maxInFlight, onRefused } = options;
     this.#options = options;
     this.#trustedHops = options.trustedHops ?? 0;
+    this.#stallTimeoutMs = limits.stallTimeoutMs;
     this.calls = new Calls({ ...options, maxStreams: limits.maxStreams, stallTimeoutMs: limits.stallTimeoutMs });
     this.#arrivals = new Arrivals({
       timeoutMs: limits.requestTimeoutMs,
@@ -133,27 +136,29 @@ export class GrpcServer {
 
   #unaryHandler(served: Served): handleUnaryCall<Buffer, Buffer> {
     return (call, callback) => {
-      this.calls.unary(served, contextOf(served.path, call, this.#trustedHops)).then(
+      const answered = this.calls.unary(served, contextOf(served.path, call, this.#trustedHops)).then(
         (response) => {
           this.#answered(served, call.getPeer());
           callback(null, response);
         },
         (error: RpcError) => callback(toStatusObject(error)),
       );
+      void answered.then(() => giveUpLate(call, this.#stallTimeoutMs));
     };
   }
 
   #streamHandler(served: Served): handleServerStreamingCall<Buffer, Buffer> {
     return (call) => {
       const context = contextOf(served.path, call, this.#trustedHops);
-      const write = async (response: Buffer) => {
+      const write = (response: Buffer, signal: AbortSignal) => {
         this.#answered(served, context.peer);
-        if (!call.write(response)) await drained(call, context.signal);
+        return written(call, response, signal);
       };
-      this.calls.stream(served, context, write).then(
+      const told = this.calls.stream(served, context, write).then(
         () => call.end(),
         (error: RpcError) => call.emit('error', toStatusObject(error)),
       );
+      void told.then(() => giveUpLate(call, this.#stallTimeoutMs));
     };
   }
 

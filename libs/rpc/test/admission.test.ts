@@ -3,7 +3,7 @@ import { GrpcCaller } from '../../../test/hostile/grpcCall.ts';
 import { callHeaders, FLAG, frame, grpcMessage, HELLO, openRaw, TYPE } from '../../../test/hostile/http2Frames.ts';
 import { addressOf } from '../src/address.ts';
 import { ExchangeServiceDefinition, StreamQuotesResponse } from '../src/exchange.ts';
-import { type Admit, GrpcServer, RpcChannel, RpcError, Status, WebServer } from '../src/index.ts';
+import { type Admit, type Admitted, GrpcServer, RpcChannel, RpcError, Status, WebServer } from '../src/index.ts';
 import { asJson, QUOTES, statusOf, webProto } from './webFixture.ts';
 
 const GET_ORDERS = '/exchange.v1.ExchangeService/GetOrders';
@@ -11,14 +11,15 @@ const unimplemented = async () => Promise.reject(new RpcError(Status.UNIMPLEMENT
 
 /** What `admit` has seen, and what it is to do. */
 const seen: { method: string; authorization: string | undefined; address: string }[] = [];
-let ending = new AbortController();
+/** How long streams may go on. */
+let until: Admitted['until'];
 let released = 0;
 const admit: Admit = async (context) => {
   const authorization = context.header('authorization');
   seen.push({ method: context.method, authorization, address: context.address });
   if (authorization === 'nobody') throw new RpcError(Status.UNAUTHENTICATED, 'who?');
   return {
-    until: ending.signal,
+    ...(until && { until }),
     release: () => {
       released += 1;
     },
@@ -77,18 +78,18 @@ test('admission: a call that has ended is told so, once', async () => {
 });
 
 test('admission: a stream ends when it may go on no longer, with the reason, on both ports', async () => {
-  ending = new AbortController();
   const [releasedBefore, endedBefore] = [released, ended];
+  const error = new RpcError(Status.UNAUTHENTICATED, 'the token has expired', { info: { reason: 'TOKEN_EXPIRED' } });
+  until = { atMs: Date.now() + 500, error };
   const channel = new RpcChannel(address);
   const quotes = channel.client(ExchangeServiceDefinition).streamQuotes({})[Symbol.asyncIterator]();
   await quotes.next();
   const response = await post(QUOTES, webProto, new Uint8Array(5));
-  ending.abort(new RpcError(Status.UNAUTHENTICATED, 'the token has expired', { info: { reason: 'TOKEN_EXPIRED' } }));
   const over = { code: Status.UNAUTHENTICATED, details: { info: { reason: 'TOKEN_EXPIRED' } } };
   await expect(quotes.next()).rejects.toMatchObject(over);
   expect(await statusOf(response)).toBe(String(Status.UNAUTHENTICATED));
   await expect.poll(() => [released, ended, server.load.streams]).toEqual([releasedBefore + 2, endedBefore + 2, 0]);
-  ending = new AbortController();
+  until = undefined;
   channel.close();
 });
 

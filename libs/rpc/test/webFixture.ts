@@ -20,13 +20,14 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
   const calls: number[] = [];
   const details: string[] = [];
   const refused: Refused[] = [];
+  const bounds = { maxStreams: 3, stallTimeoutMs: 4_000, ...limits };
   const server = new GrpcServer({
     host: '127.0.0.1',
     port: 0,
     maxRequestBytes: MAX_BYTES,
     maxInFlight: 2,
     tls,
-    limits: { maxStreams: 3, stallTimeoutMs: 4_000, ...limits },
+    limits: bounds,
     onRefused: (why, detail) => {
       refused.push(why);
       if (detail !== undefined) details.push(detail);
@@ -79,7 +80,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     maxRequestBytes: MAX_BYTES,
     maxArriving: 100,
     allowedOrigins: [ORIGIN],
-    limits,
+    limits: bounds,
     tls,
     ...(tls && { page: PAGE }),
     onRefused: (why) => refused.push(why),

@@ -28,7 +28,7 @@ const LIMITS = {
     { default: '300000' },
   ),
   STALL_TIMEOUT_MS: integer(
-    'A client that takes nothing of what a stream tells for this long is told ABORTED: to call again.',
+    'A client that takes nothing of what a stream tells for this long is told ABORTED: to call again. An answer that is not taken this long after its end is given up.',
     { min: 100, max: 600_000 },
     { default: '30000' },
   ),

@@ -1,23 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  constants,
-  createServer,
-  type Http2Server,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-} from 'node:http2';
+import { constants, createServer, type Http2Server, type Http2ServerRequest, type ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { HttpAnswer } from './listener.ts';
 
 export interface Http2Options {
-  /** All headers of a request together. */
-  maxHeaderBytes: number;
   /** Requests at once on one connection; more are refused, and clients ask again. */
   maxStreams: number;
   /** A connection without requests for this long is closed. */
   idleTimeoutMs: number;
-  stallTimeoutMs: number;
   onRequest: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
@@ -34,7 +23,7 @@ export class Http2 {
   readonly #idleTimeoutMs: number;
   #closing = false;
 
-  constructor({ maxHeaderBytes, maxStreams, idleTimeoutMs, stallTimeoutMs, onRequest }: Http2Options) {
+  constructor({ maxStreams, idleTimeoutMs, onRequest }: Http2Options) {
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#server = createServer(
       {
@@ -49,10 +38,7 @@ export class Http2 {
         maxOutstandingPings: 10,
         maxSessionMemory: 10,
       },
-      (request, response) => {
-        if (headerBytes(request) > maxHeaderBytes) sendHttp2(request, response, HEADERS_TOO_LARGE, stallTimeoutMs);
-        else onRequest(request as unknown as IncomingMessage, response as unknown as ServerResponse);
-      },
+      (request, response) => onRequest(request as unknown as IncomingMessage, response as unknown as ServerResponse),
     );
   }
 
@@ -102,35 +88,14 @@ export class Http2 {
   }
 }
 
-const HEADERS_TOO_LARGE = { status: 431, headers: {}, body: '' };
-
-function headerBytes({ rawHeaders }: Http2ServerRequest): number {
-  return rawHeaders.reduce((sum, text) => sum + text.length, 0);
-}
-
 /** Whether Node's interface of HTTP/1.1 has HTTP/2 below it. */
 export function isHttp2(request: unknown): request is Http2ServerRequest {
   return (request as IncomingMessage).httpVersionMajor === 2;
 }
 
-/**
- * Answers, and ends a request whose body nobody reads.
- *
- * @param stallTimeoutMs an answer of which the client takes nothing for so long is given up
- */
-export function sendHttp2(
-  request: Http2ServerRequest,
-  response: Http2ServerResponse,
-  answer: HttpAnswer,
-  stallTimeoutMs: number,
-): void {
-  const { status, headers, body } = answer;
-  const hasBody = request.method !== 'HEAD' && status !== 204 && status !== 304;
-  response.writeHead(status, { ...headers, ...(status === 204 ? {} : { 'content-length': String(Buffer.byteLength(body)) }) });
-  if (hasBody) response.end(body);
-  else response.end();
-  // Else the stream stays, with all its memory, until the client ends its side too. What is answered still reaches it.
+/** Ends a request whose body nobody reads once it is answered: else the stream stays, with all its memory, until the client ends it. */
+export function endUnread(request: Http2ServerRequest): void {
   const { stream } = request;
-  stream.setTimeout(stallTimeoutMs, () => stream.close(constants.NGHTTP2_CANCEL));
-  if (!request.complete && !stream.endAfterHeaders) stream.close(constants.NGHTTP2_NO_ERROR);
+  if (request.complete || stream.endAfterHeaders) return;
+  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
 }

@@ -1,11 +1,11 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
+import { constants } from 'node:http2';
 import { createServer as createSecureServer, type ServerOptions as HttpsOptions, type Server as HttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { Connections, peerOf, type Refused } from '../connections.ts';
 import { keepCurrent, serverOptions } from '../tls/secureServer.ts';
 import type { TlsSource } from '../tls/tlsSource.ts';
-import { Http2, isHttp2, sendHttp2 } from './http2.ts';
+import { endUnread, Http2, isHttp2 } from './http2.ts';
 import { BodyReader, type Unread } from './readBody.ts';
 
 export interface HttpListenerOptions {
@@ -23,8 +23,10 @@ export interface HttpListenerOptions {
   requestTimeoutMs: number;
   /** A connection without requests for this long is closed. */
   idleTimeoutMs: number;
+  /** What is left of an answer at its end has to be taken within this; then its connection, over HTTP/2 its stream, is given up. */
+  stallTimeoutMs: number;
   /** What to show to clients, who then must speak TLS, and may speak HTTP/2. */
-  tls?: { source: TlsSource; maxCallsPerConnection: number; stallTimeoutMs: number } | undefined;
+  tls?: { source: TlsSource; maxCallsPerConnection: number } | undefined;
   /** Answers with `send`, or by itself. When it rejects the request broke off: nobody is left to answer. */
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   onRefused: (why: Refused) => void;
@@ -65,9 +67,15 @@ export class HttpListener {
       void options.handle(request, response).catch(() => response.destroy());
     if (options.tls === undefined) this.#server = createServer(http1, onRequest);
     else {
-      const { source, maxCallsPerConnection: maxStreams, stallTimeoutMs } = options.tls;
-      const { maxHeaderBytes, idleTimeoutMs } = options;
-      this.#http2 = new Http2({ maxHeaderBytes, maxStreams, idleTimeoutMs, stallTimeoutMs, onRequest });
+      const { source, maxCallsPerConnection: maxStreams } = options.tls;
+      this.#http2 = new Http2({
+        maxStreams,
+        idleTimeoutMs: options.idleTimeoutMs,
+        onRequest: (request, response) => {
+          if (headerBytes(request) > options.maxHeaderBytes) this.send(request, response, HEADERS_TOO_LARGE);
+          else onRequest(request, response);
+        },
+      });
       this.#server = createBothServer(http1, source, onRequest, this.#http2);
     }
     this.#connections = new Connections(this.#server, { maxConnections, handshakeTimeoutMs: requestTimeoutMs, onRefused });
@@ -100,29 +108,29 @@ export class HttpListener {
     this.#connections.trust(peerOf(request.socket));
   }
 
-  send(request: IncomingMessage, response: ServerResponse, answer: HttpAnswer): void {
-    if (isHttp2(request)) {
-      sendHttp2(request, response as unknown as Http2ServerResponse, answer, this.#options.tls?.stallTimeoutMs ?? 0);
-      return;
-    }
-    const { status, headers, body } = answer;
+  send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+    const hasLength = status !== 204 && status !== 304;
+    const isLast = !isHttp2(request) && (!request.complete || this.#closing);
     response.writeHead(status, {
       ...headers,
-      'content-length': Buffer.byteLength(body),
+      ...(hasLength ? { 'content-length': Buffer.byteLength(body) } : {}),
       // What is left of a refused body is not read as a request: the connection ends with the answer.
-      ...(request.complete && !this.#closing ? {} : { connection: 'close' }),
+      ...(isLast ? { connection: 'close' } : {}),
     });
-    if (request.complete) {
-      response.end(body);
-      return;
-    }
-    response.write(body);
-    const timer = setTimeout(() => response.end(), LINGER_MS);
-    const end = () => {
-      clearTimeout(timer);
-      response.end();
-    };
-    request.once('end', end).once('close', end).resume();
+    this.end(request, response, request.method !== 'HEAD' && hasLength ? body : '');
+  }
+
+  /** Ends an answer, with the last of it. The client is not waited for without end: nothing counts a call that is over. */
+  end(request: IncomingMessage, response: ServerResponse, last: string | Buffer): void {
+    const giveUp = setTimeout(() => {
+      if (isHttp2(request)) request.stream.close(constants.NGHTTP2_CANCEL);
+      else request.socket.destroy();
+    }, this.#options.stallTimeoutMs).unref();
+    response.once('close', () => clearTimeout(giveUp));
+    if (isHttp2(request)) endUnread(request);
+    if (!isHttp2(request) && !request.complete) endAfter(request, response, last);
+    else if (last.length === 0) response.end();
+    else response.end(last);
   }
 
   /** Takes no more; resolves when the requests in flight are answered. */
@@ -138,6 +146,23 @@ export class HttpListener {
   destroy(): void {
     this.#connections.destroy();
   }
+}
+
+const HEADERS_TOO_LARGE = { status: 431, headers: {}, body: '' };
+
+function headerBytes({ rawHeaders }: IncomingMessage): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, 0);
+}
+
+/** Throws away what still comes of a body, for a while, before it ends the answer and with it the connection. */
+function endAfter(request: IncomingMessage, response: ServerResponse, last: string | Buffer): void {
+  response.write(last);
+  const timer = setTimeout(() => response.end(), LINGER_MS);
+  const end = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  request.once('end', end).once('close', end).resume();
 }
 
 /**

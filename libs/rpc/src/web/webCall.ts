@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { addressOf } from '../address.ts';
-import { type CallContext, drained, FORWARDED_FOR } from '../callContext.ts';
+import { type CallContext, FORWARDED_FOR, written } from '../callContext.ts';
 import { peerOf } from '../connections.ts';
 import { headerOf } from '../http/listener.ts';
 import { allOf } from '../repeatedHeaders.ts';
@@ -61,10 +61,10 @@ export class WebCall implements CallContext {
     return values.length === 0 ? undefined : values.join(', ');
   }
 
-  /** Resolves when there is room for more. @throws RpcError when nobody is there to take it */
-  async write(chunk: Buffer | string): Promise<void> {
+  /** Resolves when it has gone out, or the signal aborts. @throws RpcError when nobody is there to take it */
+  async write(chunk: Buffer | string, signal: AbortSignal): Promise<void> {
     const response = this.#response;
     if (response.writableEnded || response.destroyed) throw new RpcError(Status.CANCELLED, 'nobody is there to take it');
-    if (!response.write(chunk)) await drained(response, this.signal);
+    await written(response, chunk, signal);
   }
 }

@@ -73,11 +73,8 @@ export class WebServer {
       maxConnections: limits.maxConnections,
       requestTimeoutMs: limits.requestTimeoutMs,
       idleTimeoutMs: limits.idleTimeoutMs,
-      tls: options.tls && {
-        source: options.tls,
-        maxCallsPerConnection: limits.maxCallsPerConnection,
-        stallTimeoutMs: limits.stallTimeoutMs,
-      },
+      stallTimeoutMs: limits.stallTimeoutMs,
+      tls: options.tls && { source: options.tls, maxCallsPerConnection: limits.maxCallsPerConnection },
       handle: (request, response) => this.#handle(request, response),
       onRefused: options.onRefused ?? (() => {}),
     });
@@ -159,15 +156,15 @@ export class WebServer {
       throw new RpcError(Status.UNIMPLEMENTED, `${served.path} answers with a stream: call it by gRPC or gRPC-Web`);
     response.writeHead(200, stream.headers);
     response.flushHeaders();
-    const write = async (message: Buffer) => {
+    const write = async (message: Buffer, signal: AbortSignal) => {
       this.#listener.trust(request);
-      await call.write(await stream.message(message));
+      await call.write(await stream.message(message), signal);
     };
     const failed = await Promise.race([this.#options.calls.stream(served, call, write), call.over]).then(
       () => undefined,
       (error: RpcError) => error,
     );
-    response.end(stream.end(failed));
+    this.#listener.end(request, response, stream.end(failed));
   }
 
   #cors({ headers }: IncomingMessage): Record<string, string> {
