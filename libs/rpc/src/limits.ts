@@ -16,6 +16,10 @@ export interface ServerLimits {
   stallTimeoutMs: number;
   /** A connection of this age is closed in order, so that clients spread over new servers, and none holds memory for ever. 0: never. */
   maxConnectionAgeMs: number;
+  /** How often an HTTP/2 connection is asked whether its client is still there: one that is cut off without a word never says so. */
+  pingAfterMs: number;
+  /** How long that answer may take; less than that. */
+  pingTimeoutMs: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -26,11 +30,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
   idleTimeoutMs: 300_000,
   stallTimeoutMs: 30_000,
   maxConnectionAgeMs: 0,
+  pingAfterMs: 30_000,
+  pingTimeoutMs: 10_000,
 };
 
-/** A client that is cut off without a word is noticed by the ping that it does not answer. */
-const PING_AFTER_MS = 30_000;
-const PING_TIMEOUT_MS = 10_000;
 /** How long the calls of a connection that is closed for its age may still take. */
 const AGE_GRACE_MS = 60_000;
 
@@ -39,8 +42,8 @@ export function toServerOptions(limits: ServerLimits, maxRequestBytes: number): 
     'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_concurrent_streams': limits.maxCallsPerConnection,
     'grpc.max_connection_idle_ms': limits.idleTimeoutMs,
-    'grpc.keepalive_time_ms': PING_AFTER_MS,
-    'grpc.keepalive_timeout_ms': PING_TIMEOUT_MS,
+    'grpc.keepalive_time_ms': limits.pingAfterMs,
+    'grpc.keepalive_timeout_ms': limits.pingTimeoutMs,
     ...(limits.maxConnectionAgeMs === 0
       ? {}
       : { 'grpc.max_connection_age_ms': limits.maxConnectionAgeMs, 'grpc.max_connection_age_grace_ms': AGE_GRACE_MS }),

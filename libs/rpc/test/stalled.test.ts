@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { callHeaders, FLAG, frame, HELLO, TYPE } from '../../../test/hostile/http2Frames.ts';
 import { PemFiles } from '../../../test/support/certificates.ts';
-import { authority, closed, open2 } from '../../../test/support/tlsClients.ts';
+import { authority, closed, open2, openTls } from '../../../test/support/tlsClients.ts';
 import { TlsSource } from '../src/index.ts';
 import { asJson, framed, openWeb, order, PLACE, QUOTES, until, webProto } from './webFixture.ts';
 
@@ -92,4 +93,17 @@ test('an answer that is taken in time leaves its connection to the next', async 
     expect(stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
   }
   session.close();
+});
+
+test('HTTP/2: a connection whose client is gone without a word', async () => {
+  const web = await openWeb({ tls: source, limits: { pingAfterMs: 400, pingTimeoutMs: 200 } });
+  const here = open2(web.port);
+  const gone = await openTls(web.port, ['h2']);
+  gone.write(Buffer.concat([HELLO, frame(TYPE.headers, FLAG.endHeaders, 1, callHeaders(QUOTES))]));
+  await closed(gone);
+  const stream = here.request(post(PLACE, asJson)).end(order(7));
+  const [headers] = await once(stream.resume(), 'response');
+  expect(headers[':status']).toBe(200);
+  here.destroy();
+  await web.close();
 });

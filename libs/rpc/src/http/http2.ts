@@ -1,12 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, createServer, type Http2Server, type Http2ServerRequest, type ServerHttp2Session } from 'node:http2';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 
 export interface Http2Options {
   /** Requests at once on one connection; more are refused, and clients ask again. */
   maxStreams: number;
   /** A connection without requests for this long is closed. */
   idleTimeoutMs: number;
+  /** A connection is asked so often whether its client is there, */
+  pingAfterMs: number;
+  /** and closed when nothing comes for so long. */
+  pingTimeoutMs: number;
   onRequest: (request: IncomingMessage, response: ServerResponse) => void;
 }
 
@@ -20,11 +24,12 @@ const MIN_RESET_BURST = 200;
 export class Http2 {
   readonly #server: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #idleTimeoutMs: number;
+  readonly #options: Http2Options;
   #closing = false;
 
-  constructor({ maxStreams, idleTimeoutMs, onRequest }: Http2Options) {
-    this.#idleTimeoutMs = idleTimeoutMs;
+  constructor(options: Http2Options) {
+    const { maxStreams, onRequest } = options;
+    this.#options = options;
     this.#server = createServer(
       {
         settings: { maxConcurrentStreams: maxStreams },
@@ -42,7 +47,7 @@ export class Http2 {
     );
   }
 
-  serve(connection: Duplex): void {
+  serve(connection: Socket): void {
     // Told at once, by the next line.
     this.#server.once('session', (session) => this.#follow(session, connection));
     this.#server.emit('connection', connection);
@@ -54,7 +59,7 @@ export class Http2 {
     for (const session of this.#sessions) session.close();
   }
 
-  #follow(session: ServerHttp2Session, connection: Duplex): void {
+  #follow(session: ServerHttp2Session, connection: Socket): void {
     this.#sessions.add(session);
     let open = 0;
     let timer: NodeJS.Timeout | undefined;
@@ -68,7 +73,7 @@ export class Http2 {
       cutOff();
     };
     const wait = () => {
-      timer = setTimeout(goodbye, this.#idleTimeoutMs).unref();
+      timer = setTimeout(goodbye, this.#options.idleTimeoutMs).unref();
     };
     session.on('stream', (stream) => {
       clearTimeout(timer);
@@ -78,13 +83,33 @@ export class Http2 {
         if (open === 0 && !session.closed && !session.destroyed) wait();
       });
     });
+    const stopAsking = this.#ask(session, connection);
     session.once('error', cutOff);
     session.once('close', () => {
       clearTimeout(timer);
+      stopAsking();
       this.#sessions.delete(session);
     });
     wait();
     if (this.#closing) session.close();
+  }
+
+  /** Whatever comes is a sign of life: behind much that a slow client has not taken yet, the answer to a ping may be late. */
+  #ask(session: ServerHttp2Session, connection: Socket): () => void {
+    const { pingAfterMs, pingTimeoutMs } = this.#options;
+    let late: NodeJS.Timeout | undefined;
+    const timer = setInterval(() => {
+      const { bytesRead } = connection;
+      clearTimeout(late);
+      late = setTimeout(() => {
+        if (connection.bytesRead === bytesRead) connection.destroy();
+      }, pingTimeoutMs).unref();
+      if (!session.destroyed) session.ping(() => {});
+    }, pingAfterMs).unref();
+    return () => {
+      clearInterval(timer);
+      clearTimeout(late);
+    };
   }
 }
 

@@ -26,7 +26,7 @@ export interface HttpListenerOptions {
   /** What is left of an answer at its end has to be taken within this; then its connection, over HTTP/2 its stream, is given up. */
   stallTimeoutMs: number;
   /** What to show to clients, who then must speak TLS, and may speak HTTP/2. */
-  tls?: { source: TlsSource; maxCallsPerConnection: number } | undefined;
+  tls?: { source: TlsSource; maxCallsPerConnection: number; pingAfterMs: number; pingTimeoutMs: number } | undefined;
   /** Answers with `send`, or by itself. When it rejects the request broke off: nobody is left to answer. */
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   onRefused: (why: Refused) => void;
@@ -67,10 +67,12 @@ export class HttpListener {
       void options.handle(request, response).catch(() => response.destroy());
     if (options.tls === undefined) this.#server = createServer(http1, onRequest);
     else {
-      const { source, maxCallsPerConnection: maxStreams } = options.tls;
+      const { source, maxCallsPerConnection: maxStreams, pingAfterMs, pingTimeoutMs } = options.tls;
       this.#http2 = new Http2({
         maxStreams,
         idleTimeoutMs: options.idleTimeoutMs,
+        pingAfterMs,
+        pingTimeoutMs,
         onRequest: (request, response) => {
           if (headerBytes(request) > options.maxHeaderBytes) this.send(request, response, HEADERS_TOO_LARGE);
           else onRequest(request, response);

@@ -74,7 +74,7 @@ export class WebServer {
       requestTimeoutMs: limits.requestTimeoutMs,
       idleTimeoutMs: limits.idleTimeoutMs,
       stallTimeoutMs: limits.stallTimeoutMs,
-      tls: options.tls && { source: options.tls, maxCallsPerConnection: limits.maxCallsPerConnection },
+      tls: options.tls && { ...limits, source: options.tls },
       handle: (request, response) => this.#handle(request, response),
       onRefused: options.onRefused ?? (() => {}),
     });
