@@ -1,4 +1,4 @@
-import { type CustomerState, type KnownRevision, MAX_CHANGED_TRADES } from '@stockbroker/trade-flow';
+import { type CustomerState, type KnownRevision, MAX_CHANGED_REVISIONS, MAX_CHANGED_TRADES } from '@stockbroker/trade-flow';
 import { isFinal, revisionOf, type Trade } from '@stockbroker/trading';
 import type { MemoryDatabase } from './memoryDatabase.ts';
 
@@ -14,7 +14,10 @@ export function readSnapshots(database: MemoryDatabase, asked: { customerId: str
 export function readChanges(database: MemoryDatabase, asked: KnownRevision[]): (CustomerState | 'too many' | null)[] {
   return asked.map(({ customerId, revision }) => {
     const changed = database.tradesOf(customerId).filter((trade) => revisionOf(trade) > revision);
-    return changed.length > MAX_CHANGED_TRADES ? 'too many' : stateOf(database, customerId, changed);
+    const revisions = (database.balances.get(customerId)?.revision ?? 0) - revision;
+    return revisions > MAX_CHANGED_REVISIONS || changed.length > MAX_CHANGED_TRADES
+      ? 'too many'
+      : stateOf(database, customerId, changed);
   });
 }
 

@@ -5,6 +5,7 @@ import { listTrades, type TradePage } from '../src/listTrades.ts';
 import { openAccounts } from '../src/openAccounts.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
 import { readAccount } from '../src/readAccount.ts';
+import { readChanges } from '../src/readChanges.ts';
 import { readOldestOpenTrades } from '../src/readOldestOpenTrades.ts';
 import { readOpenCustomers } from '../src/readOpenCustomers.ts';
 import { readTrades } from '../src/readTrades.ts';
@@ -60,6 +61,17 @@ test('readTrades: in the order asked for, null for an id that no trade has', asy
   const [one, two] = await bank.places(order(customerId), order(customerId));
   const none = crypto.randomUUID();
   expect(await readTrades(db, [two?.id ?? '', none, one?.id ?? ''])).toEqual([two, null, one]);
+});
+
+test('readChanges: past 3,000 revisions there are too many changes to tell, whatever they were, and others are answered', async () => {
+  const [old, other] = [await bank.account({ amount: 10_000_000n }), await bank.account()];
+  const [trade] = await bank.places(order(old));
+  await db.$executeRaw`UPDATE balances SET revision = 5000 WHERE customer_id = ${old}::uuid`;
+  const since = (revision: number) => ({ customerId: old, revision });
+  const answers = await readChanges(db, [since(0), since(1_999), { customerId: other, revision: 0 }, since(2_000)]);
+  expect(answers).toMatchObject(['too many', 'too many', { revision: 0, trades: [] }, { revision: 5_000, trades: [] }]);
+  await db.$executeRaw`UPDATE balances SET revision = 3000 WHERE customer_id = ${old}::uuid`;
+  expect(await readChanges(db, [since(0)])).toMatchObject([{ revision: 3_000, trades: [{ id: trade?.id }] }]);
 });
 
 test('listTrades: newest first, before a seq, in some statuses', async () => {

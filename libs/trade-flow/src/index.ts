@@ -20,6 +20,7 @@ export {
   type FlowEvent,
   type InsertResult,
   type KnownRevision,
+  MAX_CHANGED_REVISIONS,
   MAX_CHANGED_TRADES,
   type Mark,
   type MarketHours,

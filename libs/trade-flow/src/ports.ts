@@ -145,7 +145,7 @@ export interface CustomerState {
 export interface WatchingStore {
   /** All open trades, up to a bound, and the newest of all, newest first. Null: there is no such customer. */
   readSnapshot(customer: { customerId: string; partition: number }): Promise<CustomerState | null>;
-  /** The trades that have changed since a revision, in the order placed. 'too many': more than MAX_CHANGED_TRADES have. */
+  /** The trades that have changed since a revision, in the order placed. 'too many': more than MAX_CHANGED_TRADES, or _REVISIONS. */
   readChanges(since: { customerId: string; revision: number }): Promise<CustomerState | 'too many' | null>;
   /** Of these customers those that have a higher revision by now, with that revision. */
   readNewRevisions(known: KnownRevision[]): Promise<KnownRevision[]>;
@@ -153,6 +153,8 @@ export interface WatchingStore {
 
 /** More trades than these are not told one by one. */
 export const MAX_CHANGED_TRADES = 1_000;
+/** Of a customer, since a revision: a trade has three at most, so that past these it need not be looked how many have changed. */
+export const MAX_CHANGED_REVISIONS = 3 * MAX_CHANGED_TRADES;
 
 export interface KnownRevision {
   customerId: string;
