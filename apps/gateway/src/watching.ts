@@ -2,7 +2,7 @@ import type { Quotes } from '@stockbroker/exchange-client';
 import { type CallContext, RpcError, Status } from '@stockbroker/rpc';
 import type { WatchQuotesResponse, WatchTradesResponse } from '@stockbroker/rpc/stockbroker';
 import type { Store } from '@stockbroker/store';
-import { type Changes, NoAccountError, watchTrades } from '@stockbroker/trade-flow';
+import { type Changes, HEARTBEAT_MS, NoAccountError, watchTrades } from '@stockbroker/trade-flow';
 import { isTicker } from '@stockbroker/trading';
 import { toQuoteMessage, toWatchTradesResponse } from './convert.ts';
 import { invalidField } from './errors.ts';
@@ -30,7 +30,6 @@ export interface Watching {
 
 const HIGHEST_REVISION = 2n ** 31n - 1n;
 const MOST_TICKERS = 100;
-const HEARTBEAT_MS = 10_000;
 
 export function createWatching(ports: WatchingPorts): Watching {
   const { store, changes, quotes, pulse, partitions, patienceMs, stopping } = ports;

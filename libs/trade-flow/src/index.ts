@@ -7,7 +7,7 @@ export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
 export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
 // Its customer watches all that,
 export { Changes, type ChangesPorts } from './watch/changes.ts';
-export { type WatchEvent, type WatchPorts, watchTrades } from './watch/watchTrades.ts';
+export { HEARTBEAT_MS, type WatchEvent, type WatchPorts, watchTrades } from './watch/watchTrades.ts';
 // What all of them need from the world,
 export {
   type Clock,

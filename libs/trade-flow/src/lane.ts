@@ -2,6 +2,7 @@ import type { OrderReport, Trade } from '@stockbroker/trading';
 import { type DecidePorts, decide } from './decide.ts';
 import { ExchangeInDoubtError, type ExecutingStore, type Observe, type Random, type Wakeups } from './ports.ts';
 import { quarantineReport, type SettlePorts, settleReport } from './settleReport.ts';
+import { WOKEN } from './woken.ts';
 
 export interface LanePorts extends DecidePorts, SettlePorts {
   store: ExecutingStore & SettlePorts['store'];
@@ -31,8 +32,6 @@ export interface Leadership {
 
 const RETRY_BASE_MS = 50;
 const MAX_HELD_WAKEUPS = 64;
-/** Given, because the standard reason is an error with a stack, made anew for each trade. */
-const WOKEN = 'woken';
 
 /**
  * One customer's trades, strictly in the order placed and one at a time: the next is sent when the one before is final, so that

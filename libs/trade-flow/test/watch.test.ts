@@ -1,3 +1,4 @@
+import { eventually } from '@stockbroker/testkit';
 import type { Account } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import type { CustomerState } from '../src/ports.ts';
@@ -14,12 +15,19 @@ function openWorld({ revision = 3, until = 40 }: { revision?: number; until?: nu
     reads: 0,
     naps: [] as number[],
     subscribed: 0,
+    /** What the store was last asked about. */
+    known: undefined as number | undefined,
     tell: (_revision: number) => {},
     stop: new AbortController(),
   };
   const state = (): CustomerState => ({ revision: world.revision, account, trades: [] });
   const changes = new Changes({
-    store: { readNewRevisions: async () => [] },
+    store: {
+      readNewRevisions: async ([customer]) => {
+        world.known = customer?.revision;
+        return [];
+      },
+    },
     news: {
       onCustomerChanged: (_customerId, handle) => {
         world.subscribed += 1;
@@ -70,16 +78,40 @@ test('news alone make a change known, and the last watcher to leave ends the lis
   await changes.stop();
 });
 
-test('news of a revision that the store does not have: it is asked for twice a second, not without end', async () => {
-  const { world, changes, watch } = openWorld();
+test('news of a revision that the store does not have: it is asked for twice a second, and the true ones are told after it', async () => {
+  const { world, changes, watch } = openWorld({ until: Number.POSITIVE_INFINITY });
+  const events = watch(3);
+  await events.next();
+  for (let i = 0; i < 3; i += 1) {
+    const next = events.next();
+    world.tell(2 ** 31 - 1);
+    expect((await next).value).toEqual({ kind: 'heartbeat', revision: 3 });
+  }
+  expect(world.reads).toBeLessThanOrEqual(world.naps.filter((ms) => ms === 500).length + 2);
+  const next = events.next();
+  world.revision = 4;
+  await eventually(
+    () => world.known,
+    (known) => known === 3,
+  );
+  world.tell(4);
+  expect((await next).value).toMatchObject({ kind: 'change', revision: 4 });
+  await events.return(undefined);
+  await changes.stop();
+});
+
+test.each([3e9, 1.5, -1, Number.NaN])('news of %d, which is no revision, are none', async (heard) => {
+  const { world, changes, watch } = openWorld({ until: Number.POSITIVE_INFINITY });
   const events = watch(3);
   await events.next();
   const next = events.next();
-  world.tell(7);
-  await next;
+  world.tell(heard);
+  world.revision = 4;
+  world.tell(4);
+  expect((await next).value).toMatchObject({ kind: 'change', revision: 4 });
+  expect(world.reads).toBe(2);
+  await events.return(undefined);
   await changes.stop();
-  expect(world.reads).toBeGreaterThan(1);
-  expect(world.reads).toBeLessThanOrEqual(world.naps.filter((ms) => ms === 500).length + 2);
 });
 
 test('a watcher whose signal aborts stops to wait, and ends', async () => {

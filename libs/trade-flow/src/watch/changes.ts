@@ -1,4 +1,5 @@
 import type { Clock, CustomerNews, WatchingStore } from '../ports.ts';
+import { WOKEN } from '../woken.ts';
 
 export interface ChangesPorts {
   store: Pick<WatchingStore, 'readNewRevisions'>;
@@ -28,6 +29,7 @@ interface Customer {
 const ASK_MS = 500;
 /** Customers asked for in one statement. */
 const ASK_CUSTOMERS = 1_000;
+const HIGHEST_REVISION = 2 ** 31 - 1;
 
 /**
  * When watched customers change: told by news at once, and asked of the store twice a second for all of them together, because news
@@ -60,8 +62,11 @@ export class Changes {
     signal.addEventListener('abort', wake);
     return {
       beyond: async (seen, timeoutMs) => {
-        // Told of a revision that the store then did not have: it is not asked without end.
-        if (seen === answered) await this.#ports.clock.sleep(ASK_MS, signal);
+        // Told of a revision that the store then did not have: wrong news hide nothing, and it is not asked without end.
+        if (seen === answered) {
+          customer.revision = seen;
+          await this.#ports.clock.sleep(ASK_MS, signal);
+        }
         if (customer.revision <= seen && !signal.aborted) {
           waiting = new AbortController();
           customer.waiting.set(waiting, seen);
@@ -92,7 +97,9 @@ export class Changes {
   #add(customerId: string): Customer {
     const customer: Customer = { revision: 0, followers: 0, waiting: new Map(), subscription: undefined };
     this.#customers.set(customerId, customer);
-    customer.subscription = this.#ports.news.onCustomerChanged(customerId, (revision) => tell(customer, revision));
+    customer.subscription = this.#ports.news.onCustomerChanged(customerId, (revision) => {
+      if (isRevision(revision)) tell(customer, revision);
+    });
     return customer;
   }
 
@@ -115,8 +122,10 @@ export class Changes {
   }
 }
 
-/** Given, because the standard reason is an error with a stack, made anew each time. */
-const WOKEN = 'woken';
+/** What the store could have: anything else would break the question that is asked for a thousand customers together. */
+function isRevision(heard: number): boolean {
+  return Number.isInteger(heard) && heard >= 0 && heard <= HIGHEST_REVISION;
+}
 
 function tell(customer: Customer, revision: number): void {
   if (!(revision > customer.revision)) return;

@@ -16,8 +16,8 @@ export type WatchEvent =
   | { kind: 'change'; first: number; revision: number; trades: Trade[]; account: Account | null }
   | { kind: 'heartbeat'; revision: number };
 
-/** After this long without a change the watcher is told that there is none. */
-const HEARTBEAT_MS = 10_000;
+/** After this long without anything to tell a watcher is told that there is nothing. */
+export const HEARTBEAT_MS = 10_000;
 /** What has not been told yet is told one by one up to so many changes, else as one. */
 const MAX_SINGLE_CHANGES = 256;
 
@@ -38,7 +38,7 @@ export async function* watchTrades(
   try {
     // A snapshot may be of revision 0, and then it is seen.
     let seen = after === 0 ? null : after;
-    for (let isFirst = true; !signal.aborted; isFirst = false) {
+    while (!signal.aborted) {
       const events = await readOn(ports, customerId, seen);
       if (events === null) return;
       for (const event of events) {
@@ -46,8 +46,8 @@ export async function* watchTrades(
         seen = event.revision;
       }
       const revision = seen ?? 0;
-      // Also when nothing was missed: a watcher is to know at once that the stream stands.
-      if (isFirst && events.length === 0) yield { kind: 'heartbeat', revision };
+      // A watcher is to know at once that the stream stands, and that it still does when news were wrong.
+      if (events.length === 0) yield { kind: 'heartbeat', revision };
       while (!(await news.beyond(revision, HEARTBEAT_MS))) {
         if (signal.aborted) return;
         yield { kind: 'heartbeat', revision };
