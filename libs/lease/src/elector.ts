@@ -41,7 +41,7 @@ export class Elector {
     this.#clock = clock;
     this.#events = events;
     this.#lifetimeMs = options.ttlMs - options.marginMs;
-    this.#moves = new Moves(clock);
+    this.#moves = new Moves(clock, () => this.#isAlone());
     this.#others = new OtherLeases(options.ttlMs);
     this.#membership = new Membership(options.partitions, options.ttlMs, options.clusterSize);
   }
@@ -186,7 +186,7 @@ export class Elector {
     held.handingOver ??= this.#moves
       .run(
         () => this.#giveUp(held),
-        () => this.#held.has(held.partition) || this.#others.has(held.partition) || this.#isAlone(),
+        () => this.#held.has(held.partition) || this.#others.has(held.partition),
       )
       .finally(() => {
         held.handingOver = undefined;

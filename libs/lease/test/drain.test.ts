@@ -15,7 +15,7 @@ test('drain: a worker that is asked to gives everything to the others after the 
   expect(leases.holder('worker.a')).toBe('draining');
   expect(new Set(trusted().flat())).toEqual(new Set(['a', 'b']));
   done.resolve();
-  await clock.advance(300);
+  await clock.advance(1_000);
   expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
   // The key that asked for it has long gone.
   await clock.advance(60_000);

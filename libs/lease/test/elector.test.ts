@@ -93,10 +93,10 @@ test('election: a lease that ends without being given up is taken at once, altho
   const leaving = worker('d');
   await clock.advance(2_400);
   const before = new Set(terms.get('a')?.keys());
-  await Promise.all([leaving.elector.stop(), clock.advance(100)]);
+  await Promise.all([leaving.elector.stop(), clock.advance(300)]);
   const taken = [...(terms.get('a')?.keys() ?? [])].filter((partition) => !before.has(partition));
   expect(taken.length).toBeGreaterThan(0);
-  await clock.advance(700); // Its presence is renewed meanwhile, and what it has just taken is not.
+  await clock.advance(500); // Its presence is renewed meanwhile, and what it has just taken is not.
   link.reachable = false;
   terms.delete('a');
   await clock.advance(TTL_MS - 500);
@@ -114,7 +114,7 @@ test('election: the lease is kept until the work in hand is done, and only then 
   await clock.advance(10_000);
   expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
   done.resolve();
-  await clock.advance(300);
+  await clock.advance(1_000);
   await stopped;
   expect(trusted()).toEqual(Array(PARTITIONS).fill(['b']));
 });
