@@ -137,6 +137,21 @@ test.each<[string, (files: PemFiles) => void, RegExp]>([
   expect(refused).toHaveLength(1);
 });
 
+test('files that a listener cannot use are told of, and tried again', async () => {
+  const files = newFiles();
+  const { source, replaced, refused } = await openSource(files.writePair('server', first));
+  let fails = true;
+  source.follow(() => {
+    if (fails) throw new Error('not these');
+  });
+  files.writePair('server', second);
+  await until(() => refused.length > 0);
+  expect([refused[0]?.message, String(source.identity.cert)]).toEqual(['not these', first.cert]);
+  fails = false;
+  await until(() => replaced.length === 1);
+  expect(String(source.identity.cert)).toBe(second.cert);
+});
+
 test('a certificate that has ended does not take the place of one that has not', async () => {
   const files = newFiles();
   const { source, refused } = await openSource(files.writePair('server', first));

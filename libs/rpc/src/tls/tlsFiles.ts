@@ -44,11 +44,25 @@ export class TlsFilesError extends Error {
  * @throws TlsFilesError
  */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsRead> {
+  return checked(files, await readBytes(files));
+}
+
+/** The same, unless they are what was read before: to check certificates takes much longer. @throws TlsFilesError */
+export async function readNewTlsFiles(files: TlsFiles, before: TlsIdentity): Promise<TlsRead | undefined> {
+  const identity = await readBytes(files);
+  return isSame(identity, before) ? undefined : checked(files, identity);
+}
+
+async function readBytes(files: TlsFiles): Promise<TlsIdentity> {
   if ((files.cert === '') !== (files.key === ''))
     throw new TlsFilesError('a certificate and its key are set together, or neither');
   const [cert, key, ca] = await Promise.all([files.cert, files.key, files.ca].map(readPem));
   const { serverName } = files;
-  const identity = { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }), ...(serverName && { serverName }) };
+  return { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }), ...(serverName && { serverName }) };
+}
+
+function checked(files: TlsFiles, identity: TlsIdentity): TlsRead {
+  const { cert, key, ca } = identity;
   if (ca !== undefined) certificatesOf(ca, files.ca);
   const chain = cert === undefined ? [] : certificatesOf(cert, files.cert);
   const own = chain[0];
@@ -95,4 +109,8 @@ function readKey(pem: Buffer, path: string) {
   } catch {
     throw new TlsFilesError(`there is no key in ${path}: PEM without a passphrase is wanted`);
   }
+}
+
+function isSame(a: TlsIdentity, b: TlsIdentity): boolean {
+  return (['cert', 'key', 'ca'] as const).every((part) => String(a[part]) === String(b[part]));
 }

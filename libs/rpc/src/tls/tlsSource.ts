@@ -1,4 +1,4 @@
-import { readTlsFiles, type TlsFiles, TlsFilesError, type TlsIdentity, type TlsRead } from './tlsFiles.ts';
+import { readNewTlsFiles, readTlsFiles, type TlsFiles, TlsFilesError, type TlsIdentity, type TlsRead } from './tlsFiles.ts';
 
 export interface TlsSourceOptions {
   /** How often the files are looked at. */
@@ -62,8 +62,8 @@ export class TlsSource {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      const read = await readTlsFiles(this.#files);
-      if (isSame(read.identity, this.identity)) this.#isFine();
+      const read = await readNewTlsFiles(this.#files, this.identity);
+      if (read === undefined) this.#isFine();
       else if (isOver(read) && !isOver(this.#read))
         throw new TlsFilesError(`the new certificate in ${this.#files.cert} has ended`);
       else this.#replace(read);
@@ -75,9 +75,10 @@ export class TlsSource {
   }
 
   #replace(read: TlsRead): void {
+    for (const listener of this.#listeners) listener(read.identity);
+    // Last: what a listener could not use is tried again by the next look, and told.
     this.#read = read;
     this.#isFine();
-    for (const listener of this.#listeners) listener(read.identity);
     this.#options.onReplaced?.(read.endsAtMs);
   }
 
@@ -93,10 +94,6 @@ export class TlsSource {
     this.#told = error.message;
     this.#options.onRefused?.(error);
   }
-}
-
-function isSame(a: TlsIdentity, b: TlsIdentity): boolean {
-  return (['cert', 'key', 'ca'] as const).every((part) => String(a[part]) === String(b[part]));
 }
 
 function isOver({ endsAtMs = Number.POSITIVE_INFINITY }: TlsRead): boolean {
