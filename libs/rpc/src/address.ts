@@ -10,6 +10,11 @@ import { isIP } from 'node:net';
 export function addressOf(peer: string, forwardedFor: string | undefined, trustedHops: number): string {
   const connected = peer.slice(0, Math.max(0, peer.lastIndexOf(':')));
   if (trustedHops === 0 || forwardedFor === undefined) return connected;
-  const seen = forwardedFor.split(',').at(-trustedHops)?.trim() ?? '';
+  const seen = withoutPort(forwardedFor.split(',').at(-trustedHops)?.trim() ?? '');
   return isIP(seen) === 0 ? connected : seen;
+}
+
+/** Some proxies add it, to an IPv6 address in brackets. */
+function withoutPort(text: string): string {
+  return text.replace(/^\[([^\]]*)\](?::\d+)?$|^([\d.]+):\d+$/, '$1$2');
 }

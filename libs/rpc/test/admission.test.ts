@@ -126,7 +126,10 @@ test.each([
   ['there are two proxies', '6.6.6.6, 192.0.2.1, 10.0.0.2', 2, '192.0.2.1'],
   ['one of two proxies was passed by', '192.0.2.1', 2, '10.0.0.1'],
   ['it is no address', 'unknown', 1, '10.0.0.1'],
-  ['it is an address with a port', '192.0.2.1:80', 1, '10.0.0.1'],
+  ['it is an address with a port', '192.0.2.1:80', 1, '192.0.2.1'],
+  ['it is an address in brackets with a port', '[2001:db8::1]:80', 1, '2001:db8::1'],
+  ['it is an address in brackets', '[2001:db8::1]', 1, '2001:db8::1'],
+  ['it is no address with a port', 'unknown:80', 1, '10.0.0.1'],
 ])('the address when %s', (_when, forwardedFor, hops, expected) => {
   expect(addressOf('10.0.0.1:50123', forwardedFor, hops)).toBe(expected);
 });
