@@ -1,4 +1,5 @@
 import { type Admit, type Admitted, type CallContext, RpcError, type Served, Status } from '@stockbroker/rpc';
+import { HealthDefinition } from '@stockbroker/rpc/health';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import type { Metrics } from '@stockbroker/runtime';
 import type { Authenticate, Identity } from './identity/authenticate.ts';
@@ -72,8 +73,8 @@ export class Admission {
   readonly admit: Admit = async (context, served) => {
     const network = networkOf(context.address);
     this.#takeCall('address', network);
-    // Health checks and the like are for anybody.
-    const needsIdentity = served.service === TradingServiceDefinition.fullName;
+    // That is for anybody; so is reflection, which does not come by here.
+    const needsIdentity = served.service !== HealthDefinition.fullName;
     const identity = needsIdentity ? await this.#identify(context, served, network) : undefined;
     if (identity !== undefined) {
       this.#identities.set(context, identity);
