@@ -137,6 +137,26 @@ test('keys: while the issuer is away those read last are good, for a bounded tim
   expect(keys.problem()).toBeUndefined();
 });
 
+test('keys: a token of a key that cannot be read now may be good: it is UNAVAILABLE, not refused', async () => {
+  const { keys, authenticate } = open({ cooldownMs: 0 });
+  await keys.start();
+  away = true;
+  await issuer.rotate();
+  const token = await bearer();
+  await expect(authenticate(token)).rejects.toMatchObject(unavailable);
+  away = false;
+  expect(await authenticate(token)).toMatchObject({ customerId: CUSTOMER });
+});
+
+test('keys: they are read again before they are too old, however rarely they are to be read', async () => {
+  const { keys } = open({ staleMs: 500 });
+  await keys.start();
+  await eventually(
+    async () => asked.length,
+    (count) => count > 3,
+  );
+});
+
 test('keys: a gateway that starts before its issuer refuses nobody’s token, but asks to try again, and finds it by itself', async () => {
   away = true;
   const { keys, authenticate } = open({ refreshMs: 50, cooldownMs: 50 });

@@ -4,7 +4,7 @@ import type { ReadKeys } from './readKeys.ts';
 
 export interface IssuerKeysOptions {
   read: ReadKeys;
-  /** How often the keys are read: a key that was withdrawn is trusted for so long at most, while the issuer answers. */
+  /** How often the keys are read, at least twice while they are trusted: a key that was withdrawn is trusted for so long at most, while the issuer answers. */
   refreshMs: number;
   /** Shortest time between two readings that calls cause, whatever tokens name. */
   cooldownMs: number;
@@ -13,10 +13,12 @@ export interface IssuerKeysOptions {
   log: Log;
 }
 
-/** The issuer's keys cannot be had, and those read last are too old, or there are none. */
+/** The issuer's keys cannot be had, and those read last are too old, or not the wanted one, or there are none. */
 export class KeysUnavailableError extends Error {
   override readonly name = 'KeysUnavailableError';
 }
+
+const UNREADABLE = 'the issuer’s keys cannot be read';
 
 /**
  * The issuer's public keys, kept and read again. A token that names a key that is not among them makes for one more reading, since
@@ -62,7 +64,7 @@ export class IssuerKeys {
   /** What keeps this from knowing keys; undefined when they can be used. */
   problem(): string | undefined {
     if (this.areUsable) return undefined;
-    return `the issuer’s keys cannot be read: ${this.#problem === undefined ? 'no answer yet' : messageOf(this.#problem)}`;
+    return `${UNREADABLE}: ${this.#problem === undefined ? 'no answer yet' : messageOf(this.#problem)}`;
   }
 
   /** @throws KeysUnavailableError, JWKSNoMatchingKey */
@@ -71,7 +73,11 @@ export class IssuerKeys {
     try {
       return await this.#usable()(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await this.#readIfCool())) throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      const isReadAgain = await this.#readIfCool();
+      // It may be the key that the issuer signs with by now.
+      if (this.#problem !== undefined) throw new KeysUnavailableError(UNREADABLE, { cause: this.#problem });
+      if (!isReadAgain) throw error;
       return await this.#usable()(header, token);
     }
   };
@@ -100,17 +106,17 @@ export class IssuerKeys {
   }
 
   async #readOnce(): Promise<void> {
-    const { read, refreshMs, cooldownMs, log } = this.#options;
+    const { read, refreshMs, cooldownMs, staleMs, log } = this.#options;
     clearTimeout(this.#timer);
-    let nextMs = refreshMs;
+    let nextMs = Math.min(refreshMs, staleMs / 2);
     try {
       this.#take(await read());
       if (this.#problem !== undefined) log.info('the issuer’s keys can be read again');
       this.#problem = undefined;
     } catch (error) {
-      if (this.#problem === undefined) log.warn({ err: error }, 'the issuer’s keys cannot be read');
+      if (this.#problem === undefined) log.warn({ err: error }, UNREADABLE);
       this.#problem = error;
-      nextMs = Math.min(refreshMs, cooldownMs);
+      nextMs = Math.min(nextMs, cooldownMs);
     }
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#read(), nextMs).unref();
   }

@@ -18,7 +18,7 @@ export const authVariables = {
     { default: '7200' },
   ),
   AUTH_KEYS_REFRESH_MS: integer(
-    'How often the issuer’s keys are read: a key that it withdraws is accepted for so long at most.',
+    'How often the issuer’s keys are read: a key that it withdraws is accepted for so long at most. At least twice in AUTH_KEYS_STALE_MS.',
     { min: 100, max: 86_400_000 },
     { default: '300000' },
   ),
