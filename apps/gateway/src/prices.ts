@@ -1,11 +1,5 @@
 import type { Quotes } from '@stockbroker/exchange-client';
-import type { UsdE4 } from '@stockbroker/trading';
-
-interface SeenPrice {
-  quotedAt: Date;
-  /** The middle between bid and ask. */
-  price: UsdE4;
-}
+import { PriceRing, type SeenPrice } from './priceRing.ts';
 
 export interface Prices {
   /** Of the last quarter of an hour, oldest first. */
@@ -15,10 +9,12 @@ export interface Prices {
 
 const EVERY_MS = 1_000;
 const KEPT_MS = 15 * 60_000;
+/** Of one stock, 14 kB: 140 MB for ten thousand stocks that all change each second. */
+const MOST_PRICES = KEPT_MS / EVERY_MS;
 
 /** Keeps what each stock has cost of late, for charts: one price a second, and none for seconds in which nothing changed. */
 export function followPrices(quotes: Quotes): Prices {
-  const byTicker = new Map<string, SeenPrice[]>();
+  const byTicker = new Map<string, PriceRing>();
   let version = -1;
   const look = () => {
     const changed = quotes.changedSince(version);
@@ -26,13 +22,11 @@ export function followPrices(quotes: Quotes): Prices {
     for (const { stockTicker, latest } of changed) {
       if (latest?.quotedAt === undefined) continue;
       const { bid, ask } = latest.quote;
-      const seen = byTicker.get(stockTicker) ?? [];
-      seen.push({ quotedAt: latest.quotedAt, price: (bid + ask) / 2n });
-      const oldestMs = latest.quotedAt.getTime() - KEPT_MS;
-      while (seen[0] !== undefined && seen[0].quotedAt.getTime() < oldestMs) seen.shift();
-      byTicker.set(stockTicker, seen);
+      const ring = byTicker.get(stockTicker) ?? new PriceRing(MOST_PRICES);
+      ring.put({ quotedAt: latest.quotedAt, price: (bid + ask) / 2n });
+      byTicker.set(stockTicker, ring);
     }
   };
   const timer = setInterval(look, EVERY_MS);
-  return { of: (stockTicker) => byTicker.get(stockTicker) ?? [], stop: () => clearInterval(timer) };
+  return { of: (stockTicker) => byTicker.get(stockTicker)?.list(KEPT_MS) ?? [], stop: () => clearInterval(timer) };
 }
