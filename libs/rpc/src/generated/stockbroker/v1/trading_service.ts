@@ -164,7 +164,7 @@ export interface Price {
 export interface WatchTradesRequest {
   /**
    * The last revision that the client has seen: the stream begins with what came after it. 0, or one so old that more than 1,000
-   * trades have changed since: the stream begins with a snapshot.
+   * trades, or 3,000 revisions, came since: the stream begins with a snapshot.
    */
   afterRevision: bigint;
 }
@@ -193,7 +193,7 @@ export interface TradesSnapshot {
   account:
     | Account
     | undefined;
-  /** All that are open, and the 50 newest of all, newest first. ListTrades has the others. */
+  /** All that are open, and the 50 newest of all, newest first; of more than 1,000 the newest 1,000. ListTrades has the others. */
   trades: Trade[];
 }
 
