@@ -24,6 +24,8 @@ import { simulatorService } from './simulatorService.ts';
 
 /** How long calls in flight may take when the process stops. */
 const STOP_CALLS_MS = 5_000;
+/** Failures of TLS are all counted; so often one of them is told in the log. */
+const TLS_LINE_EVERY_MS = 1_000;
 
 /** Wires and starts the exchange; what an earlier process left is taken up before the first call is. */
 export async function startExchange(context: AppContext<AppConfig<typeof exchangeVariables>>): Promise<RunningApp> {
@@ -44,6 +46,7 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
     { cert: config.EXCHANGE_SERVER_TLS_CERT, key: config.EXCHANGE_SERVER_TLS_KEY, ca: config.EXCHANGE_SERVER_TLS_CLIENT_CA },
     context,
   );
+  let toldMs = Number.NEGATIVE_INFINITY;
   const server = new GrpcServer({
     tls,
     host: config.EXCHANGE_HOST,
@@ -54,8 +57,10 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
     limits: readServerLimits('EXCHANGE', config),
     onRefused: (why, detail) => {
       metrics.refused.inc({ why });
-      // Few can reach it, and a member whose certificate is not taken is told little by TLS.
-      if (detail !== undefined) log.warn({ detail }, 'a client’s TLS failed');
+      // A member whose certificate is not taken is told little by TLS; whoever else tries must not fill the disk.
+      if (detail === undefined || performance.now() - toldMs < TLS_LINE_EVERY_MS) return;
+      toldMs = performance.now();
+      log.warn({ detail }, 'a client’s TLS failed');
     },
     toRpcError: (error, method) => toRpcError(error, method, log),
     onCall: (method, code, seconds) => metrics.callSeconds.observe({ method, code }, seconds),
