@@ -171,7 +171,7 @@ test.each([
     ),
     'must be 1 to 100 tickers',
   ],
-  ['one that is no ticker', ['aapl'], 'must be tickers in capital letters, e.g. AAPL or BRK.B'],
+  ['one that is no ticker', ['aapl'], 'must be a ticker in capital letters, e.g. AAPL or BRK.B'],
   ['one that is not listed', ['AAPL', 'NONE'], 'must be listed, NONE is not; ListInstruments names all tickers'],
 ])('quotes of %s are refused, and the field is named', async (_name, stockTickers, description) => {
   const alice = await broker.customer();

@@ -1,7 +1,7 @@
 import { RpcError, Status } from '@stockbroker/rpc';
 import { OverloadedError } from '@stockbroker/runtime';
 import { ClientOrderIdUsedError, NoAccountError, StoreUnavailableError } from '@stockbroker/trade-flow';
-import type { Violation } from '@stockbroker/trading';
+import { isTicker, type Violation } from '@stockbroker/trading';
 
 const RETRY_AFTER_MS = 500;
 
@@ -44,4 +44,9 @@ export function invalidArgument(violations: Pick<Violation, 'field' | 'descripti
 
 export function invalidField(field: string, description: string): RpcError {
   return new RpcError(Status.INVALID_ARGUMENT, `${field} ${description}`, { violations: [{ field, description }] });
+}
+
+/** @throws RpcError INVALID_ARGUMENT */
+export function checkTicker(text: string, field: string): void {
+  if (!isTicker(text)) throw invalidField(field, 'must be a ticker in capital letters, e.g. AAPL or BRK.B');
 }

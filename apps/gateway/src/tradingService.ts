@@ -4,10 +4,10 @@ import { type CallContext, type Handlers, RpcError, Status } from '@stockbroker/
 import type { TradeStatus, TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import type { Store } from '@stockbroker/store';
 import { NoAccountError, type PlacePorts, placeTrade } from '@stockbroker/trade-flow';
-import { formatUsd, isTicker, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
+import { formatUsd, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
 import type { Admission } from './admission.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
-import { invalidArgument, invalidField } from './errors.ts';
+import { checkTicker, invalidArgument, invalidField } from './errors.ts';
 import type { Instruments } from './instruments.ts';
 import { pageSize, readPageToken, writePageToken } from './pages.ts';
 import { withPatience } from './patience.ts';
@@ -84,7 +84,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
     },
 
     getQuote: async ({ stockTicker }) => {
-      if (!isTicker(stockTicker)) throw invalidField('stock_ticker', 'must be a ticker in capital letters, e.g. AAPL or BRK.B');
+      checkTicker(stockTicker, 'stock_ticker');
       const latest = ports.exchange.quotes.latest(stockTicker);
       if (!ports.exchange.quotes.isLive() || latest === null) throw noQuote(stockTicker);
       if (latest === undefined) throw unknownTicker(stockTicker);
@@ -106,6 +106,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
     },
 
     listPrices: async ({ stockTicker }) => {
+      checkTicker(stockTicker, 'stock_ticker');
       const { quotes } = ports.exchange;
       if (quotes.isListed(stockTicker) === undefined) throw noQuote(stockTicker);
       if (quotes.isListed(stockTicker) === false) throw unknownTicker(stockTicker);

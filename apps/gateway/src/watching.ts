@@ -3,9 +3,8 @@ import { type CallContext, RpcError, Status } from '@stockbroker/rpc';
 import type { WatchQuotesResponse, WatchTradesResponse } from '@stockbroker/rpc/stockbroker';
 import type { Store } from '@stockbroker/store';
 import { type Changes, HEARTBEAT_MS, NoAccountError, watchTrades } from '@stockbroker/trade-flow';
-import { isTicker } from '@stockbroker/trading';
 import { toQuoteMessage, toWatchTradesResponse } from './convert.ts';
-import { invalidField } from './errors.ts';
+import { checkTicker, invalidField } from './errors.ts';
 import { withPatience } from './patience.ts';
 import type { Pulse } from './pulse.ts';
 
@@ -77,7 +76,7 @@ function checkTickers(tickers: Set<string>, quotes: Quotes): void {
   if (tickers.size === 0 || tickers.size > MOST_TICKERS)
     throw invalidField('stock_tickers', `must be 1 to ${MOST_TICKERS} tickers`);
   for (const ticker of tickers) {
-    if (!isTicker(ticker)) throw invalidField('stock_tickers', 'must be tickers in capital letters, e.g. AAPL or BRK.B');
+    checkTicker(ticker, 'stock_tickers');
     if (quotes.isListed(ticker) === false)
       throw invalidField('stock_tickers', `must be listed, ${ticker} is not; ListInstruments names all tickers`);
   }
