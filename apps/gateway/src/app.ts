@@ -100,7 +100,13 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     calls: server.calls,
     maxArriving: config.GATEWAY_MAX_IN_FLIGHT,
     allowedOrigins: config.GATEWAY_WEB_ORIGINS,
-    ...servePage({ root: config.GATEWAY_WEB_ROOT, issuer: config.AUTH_ISSUER, clientId: config.GATEWAY_WEB_CLIENT_ID }),
+    ...servePage({
+      root: config.GATEWAY_WEB_ROOT,
+      issuer: config.AUTH_ISSUER,
+      clientId: config.GATEWAY_WEB_CLIENT_ID,
+      signInOrigins: config.GATEWAY_WEB_SIGN_IN_ORIGINS,
+      isSecure: tls !== undefined,
+    }),
   });
   metrics.gauge('gateway_watched_customers', 'Customers whose trades somebody watches', () => changes.customers);
   metrics.gauge('server_streams', 'Open calls that answer with a stream', () => server.load.streams);

@@ -25,6 +25,10 @@ export const variables = {
   GATEWAY_WEB_CLIENT_ID: text('The trading page’s client id at the issuer, where its customers sign in.', {
     default: 'stockbroker-web',
   }),
+  GATEWAY_WEB_SIGN_IN_ORIGINS: list(
+    'Origins that the trading page may call to sign in, beside the issuer’s own: those of its token_endpoint and revocation_endpoint.',
+    { default: '' },
+  ),
   GATEWAY_TLS_CERT: text(
     'PEM file of the certificate of both ports, followed by those between it and its authority; read again when it changes; empty: no TLS.',
     { default: '' },

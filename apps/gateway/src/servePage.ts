@@ -7,29 +7,35 @@ export interface PageOptions {
   /** Where its customers sign in, if that is an address. */
   issuer: string;
   clientId: string;
+  /** Where the issuer's tokens come from, when that is not its own origin. */
+  signInOrigins: readonly string[];
+  /** Whether the web port speaks TLS: browsers are then told never to come without. */
+  isSecure: boolean;
 }
 
 /** The trading page for the web port: its files, where to sign in, and what browsers must not let it do. */
-export function servePage({ root, issuer, clientId }: PageOptions): {
+export function servePage({ root, issuer, clientId, signInOrigins, isSecure }: PageOptions): {
   page?: (request: IncomingMessage) => HttpAnswer | undefined;
 } {
   if (root === '') return {};
   const signIn = /^https?:\/\//.test(issuer) ? { issuer, clientId } : null;
-  const files = new StaticFiles(root, securityHeaders(signIn === null ? undefined : new URL(issuer).origin), {
-    '/config.json': JSON.stringify({ signIn }),
-  });
+  const origins = signIn === null ? [] : [new URL(issuer).origin, ...signInOrigins];
+  const headers = { ...securityHeaders(origins), ...(isSecure ? ALWAYS_TLS : {}) };
+  const files = new StaticFiles(root, headers, { '/config.json': JSON.stringify({ signIn }) });
   return { page: (request) => files.answer(request) };
 }
 
+const ALWAYS_TLS = { 'strict-transport-security': 'max-age=31536000' };
+
 /** The page loads its own files, calls its own server and the issuer, and nothing else; nobody may show it inside another page. */
-function securityHeaders(issuerOrigin: string | undefined): Record<string, string> {
+function securityHeaders(issuerOrigins: string[]): Record<string, string> {
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self' data:",
     "manifest-src 'self'",
-    `connect-src 'self'${issuerOrigin === undefined ? '' : ` ${issuerOrigin}`}`,
+    `connect-src ${["'self'", ...issuerOrigins].join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
