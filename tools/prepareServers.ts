@@ -10,12 +10,15 @@ type Tell = (line: string) => void;
 
 /** Opens accounts that do not exist. Returns all of them as they stand. */
 export async function openDemoAccounts(url: string, accounts: readonly OpeningAccount[], onEvent: Tell): Promise<Account[]> {
-  const { openAccounts, openDatabase, readAccount } = await import('@stockbroker/store');
+  const { openAccounts, openDatabase, readAccounts } = await import('@stockbroker/store');
   const db = openDatabase({ url, poolSize: 1, statementTimeoutMs: 30_000, onConnectionError: () => {} });
   try {
     const opened = await openAccounts(db, [...accounts]);
     if (opened > 0) onEvent(`${opened} customers have new accounts`);
-    const records = await Promise.all(accounts.map(({ customerId }) => readAccount(db, customerId)));
+    const records = await readAccounts(
+      db,
+      accounts.map(({ customerId }) => customerId),
+    );
     return records.filter((record) => record !== null);
   } finally {
     await db.$disconnect();

@@ -272,9 +272,9 @@ export const BREAKAGES: ChaosBreakage[] = [
     what: 'an account is shown with its spendable cash in place of all of it',
     patches: [
       patch(
-        'libs/store/src/readAccount.ts',
-        'b.amount, b.held, b.buys_blocked',
-        'b.amount - b.held AS amount, b.held, b.buys_blocked',
+        'apps/gateway/src/tradingService.ts',
+        'return toAccountMessage(account);',
+        'return toAccountMessage({ ...account, amount: account.amount - account.held });',
       ),
     ],
     faults: 'exchange.slow',

@@ -57,9 +57,9 @@ async function unblockCustomer({ args, values, servers, operator: who }: Call): 
   const operator = readOperator({ values, operator: who });
   const db = await servers.db();
   const changed = await unblockAccount(db, customerId, operator, { evenBelowZero: values.force === true });
-  const { readAccount } = await import('@stockbroker/store');
-  const account = await readAccount(db, customerId);
-  if (account === null) throw new UserError(`There is no account ${customerId}.`);
+  const { readAccounts } = await import('@stockbroker/store');
+  const [account] = await readAccounts(db, [customerId]);
+  if (account == null) throw new UserError(`There is no account ${customerId}.`);
   const { amount, held, buysBlocked } = account;
   const figures = `cash ${dollars(formatUsd(amount))}, of which ${dollars(formatUsd(held))} held`;
   const text = changed

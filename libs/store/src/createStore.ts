@@ -8,7 +8,7 @@ import { listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
-import { readAccount } from './readAccount.ts';
+import { readAccounts } from './readAccounts.ts';
 import { readChanges } from './readChanges.ts';
 import { type DatabaseHealth, readHealth } from './readHealth.ts';
 import { readNewRevisions } from './readNewRevisions.ts';
@@ -72,7 +72,9 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       maxBatch: PAGES_IN_A_BATCH,
       concurrency: 2,
     }),
-    readAccount: (customerId) => attempt(() => readAccount(db, customerId)),
+    readAccount: batchers.of('readAccounts', (customerIds: string[]) => attempt(() => readAccounts(db, customerIds)), {
+      concurrency: 2,
+    }),
     readHealth: () => readHealth(db),
     ping: async () => {
       await attempt(() => db.$queryRaw`SELECT 1`);

@@ -1,14 +1,13 @@
 import type { CustomerState } from '@stockbroker/trade-flow';
-import type { Trade } from '@stockbroker/trading';
+import type { Account, Trade } from '@stockbroker/trading';
 import { Prisma } from './database.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
-/** An asked customer, and one of the trades; null in all its columns when there is none. */
-export interface StateRow {
+/** An asked customer's account. */
+export interface AccountRow {
   /** Of the question among those asked together, from 1. */
   rank: bigint;
   accountOf: string;
-  customerRevision: number;
   amount: bigint;
   cashHeld: bigint;
   buysBlocked: boolean;
@@ -18,10 +17,16 @@ export interface StateRow {
   sharesHeld: bigint[] | null;
 }
 
-/** Account and trade of a StateRow: of the question `a`, the balance `b`, the positions `p` and the trade `t`. */
-export const STATE_COLUMNS = Prisma.sql`a.rank, b.customer_id AS "accountOf", b.revision AS "customerRevision", b.amount,
-  b.held AS "cashHeld", b.buys_blocked AS "buysBlocked", b.last_modified AS "lastModified", p.tickers, p.quantities,
-  p.held AS "sharesHeld", ${TRADE_COLUMNS}`;
+/** With one of the trades; null in all its columns when there is none. */
+export interface StateRow extends AccountRow {
+  customerRevision: number;
+}
+
+/** Of the question `a`, the balance `b` and the positions `p`. */
+export const ACCOUNT_COLUMNS = Prisma.sql`a.rank, b.customer_id AS "accountOf", b.amount, b.held AS "cashHeld",
+  b.buys_blocked AS "buysBlocked", b.last_modified AS "lastModified", p.tickers, p.quantities, p.held AS "sharesHeld"`;
+/** And of the trade `t`. */
+export const STATE_COLUMNS = Prisma.sql`${ACCOUNT_COLUMNS}, b.revision AS "customerRevision", ${TRADE_COLUMNS}`;
 
 /** The account of the question `a`. */
 export const JOIN_ACCOUNT = Prisma.sql`JOIN balances b ON b.customer_id = a.customer_id
@@ -44,13 +49,17 @@ export function toStates(asked: number, rows: (StateRow & Trade)[]): (CustomerSt
 }
 
 function toState(row: StateRow): CustomerState {
-  const { accountOf: customerId, customerRevision: revision, amount, cashHeld: held, buysBlocked, lastModified } = row;
+  return { revision: row.customerRevision, account: toAccount(row), trades: [] };
+}
+
+export function toAccount(row: AccountRow): Account {
+  const { accountOf: customerId, amount, cashHeld: held, buysBlocked, lastModified } = row;
   const positions = (row.tickers ?? []).map((stockTicker, i) => ({
     stockTicker,
     quantity: row.quantities?.[i] ?? 0n,
     held: row.sharesHeld?.[i] ?? 0n,
   }));
-  return { revision, account: { customerId, amount, held, buysBlocked, lastModified, positions }, trades: [] };
+  return { customerId, amount, held, buysBlocked, lastModified, positions };
 }
 
 function tradeOf(row: StateRow & Trade): Trade {

@@ -1,7 +1,7 @@
 export { createStore, openStore, type Store, type StoreOptions } from './createStore.ts';
 export { type Database, openDatabase } from './database.ts';
 export { type OpeningAccount, openAccounts } from './openAccounts.ts';
-export { readAccount } from './readAccount.ts';
+export { readAccounts } from './readAccounts.ts';
 export type { DatabaseHealth } from './readHealth.ts';
 export { type QuarantineRow, readAllTrades, readTables, type Tables } from './readTables.ts';
 export { storeVariables } from './variables.ts';

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { listTrades, type TradePage } from '../src/listTrades.ts';
 import { openAccounts } from '../src/openAccounts.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
-import { readAccount } from '../src/readAccount.ts';
+import { readAccounts } from '../src/readAccounts.ts';
 import { readChanges } from '../src/readChanges.ts';
 import { readOldestOpenTrades } from '../src/readOldestOpenTrades.ts';
 import { readOpenCustomers } from '../src/readOpenCustomers.ts';
@@ -100,12 +100,13 @@ test('listTrades: newest first, before a seq, in some statuses', async () => {
   expect(lists.map(idsOf)).toEqual([[], newestFirst.slice(0, 2), []]);
 });
 
-test('readAccount: cash and shares, without stocks of which there are none; null for a stranger', async () => {
+test('readAccounts: cash and shares, without stocks of which there are none; null for a stranger', async () => {
   const customerId = crypto.randomUUID();
-  expect(await readAccount(db, customerId)).toBeNull();
+  const other = await bank.account({ amount: 7n });
+  expect(await readAccounts(db, [customerId])).toEqual([null]);
   expect(await openAccounts(db, [{ customerId, cash: 5n, shares: { MSFT: 2, AAPL: 1, GME: 0 } }])).toBe(1);
   expect(await openAccounts(db, [{ customerId, cash: 9n, shares: { MSFT: 9 } }])).toBe(0);
-  expect(await readAccount(db, customerId)).toMatchObject({
+  const account = {
     customerId,
     amount: 5n,
     held: 0n,
@@ -114,7 +115,13 @@ test('readAccount: cash and shares, without stocks of which there are none; null
       { stockTicker: 'AAPL', quantity: 1n, held: 0n },
       { stockTicker: 'MSFT', quantity: 2n, held: 0n },
     ],
-  });
+  };
+  expect(await readAccounts(db, [customerId, crypto.randomUUID(), other, customerId])).toMatchObject([
+    account,
+    null,
+    { customerId: other, amount: 7n },
+    account,
+  ]);
 });
 
 test('raiseEpochs: each takeover gets an epoch of its own, however many come at once', async () => {
