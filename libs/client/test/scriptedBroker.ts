@@ -5,7 +5,8 @@ import { BrokerClient, type ClientOptions, webCalls } from '../src/index.ts';
 
 type Script = Partial<Handlers<typeof TradingServiceDefinition>>;
 
-const quickly = { timeoutMs: 5_000, attemptTimeoutMs: 1_000, backoff: { baseMs: 20, maxMs: 100 }, silenceMs: 400 };
+/** Tries again soon, and has all the time of a busy machine. */
+const quickly = { timeoutMs: 60_000, attemptTimeoutMs: 60_000, backoff: { baseMs: 20, maxMs: 100 }, silenceMs: 60_000 };
 
 /** Real servers, gRPC and gRPC-Web, whose methods a test writes. What it does not write is UNIMPLEMENTED. */
 export async function openScripted(script: Script) {
