@@ -4,7 +4,14 @@ export type { CallOptions, TradingCalls } from './calls.ts';
 export { webCalls, type WebCallsOptions } from './webCalls.ts';
 // that places each order once,
 export type { Order, Resolved } from './orders.ts';
-export { memoryJournal, type OrderJournal, type PendingOrder, storageJournal, type WebStorage } from './orderJournal.ts';
+export {
+  memoryJournal,
+  type OrderJournal,
+  type PendingOrder,
+  storageJournal,
+  type WebLocks,
+  type WebStorage,
+} from './orderJournal.ts';
 // follows what becomes of it,
 export { newestFirst, type TradesView, withEvent } from './tradesView.ts';
 export { type ConnectionState, Watch } from './watch.ts';

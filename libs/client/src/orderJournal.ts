@@ -19,6 +19,8 @@ export interface OrderJournal {
   put(order: PendingOrder): void | Promise<void>;
   remove(clientOrderId: string): void | Promise<void>;
   list(): PendingOrder[] | Promise<PendingOrder[]>;
+  /** Where programs share it: runs this when none of the others works at that order. A journal without it is one program's at a time. */
+  exclusively?<T>(clientOrderId: string, run: () => Promise<T>): Promise<T>;
 }
 
 /** Lost with the process: safe against lost answers, not against a crash. */
@@ -40,11 +42,19 @@ export interface WebStorage {
   removeItem(key: string): void;
 }
 
+/** The part of the browser's Web Locks that is used. */
+export interface WebLocks {
+  request<T>(name: string, run: () => Promise<T>): Promise<T>;
+}
+
 /**
  * In the browser's localStorage, which outlives the page and is shared by its tabs: each order has an item of its own, so that tabs
- * do not overwrite each other's.
+ * do not overwrite each other's, and a lock, so that one tab at a time sends it or looks for it.
+ *
+ * @param locks browsers have none where the page came without https; then one id is one trade all the same, but a tab may be told
+ * what an order is while another is sending it
  */
-export function storageJournal(storage: WebStorage, customerId: string): OrderJournal {
+export function storageJournal(storage: WebStorage, customerId: string, locks = thisDevicesLocks()): OrderJournal {
   const prefix = `stockbroker.order.${customerId}.`;
   const keys = () =>
     Array.from({ length: storage.length }, (_, i) => storage.key(i)).filter((key) => key?.startsWith(prefix) === true);
@@ -57,5 +67,10 @@ export function storageJournal(storage: WebStorage, customerId: string): OrderJo
         .filter((text) => text !== null)
         .map((text) => JSON.parse(text) as PendingOrder)
         .sort((a, b) => a.createdAt.localeCompare(b.createdAt)),
+    ...(locks === undefined ? {} : { exclusively: (clientOrderId, run) => locks.request(prefix + clientOrderId, run) }),
   };
+}
+
+function thisDevicesLocks(): WebLocks | undefined {
+  return (globalThis as { navigator?: { locks?: WebLocks } }).navigator?.locks;
 }

@@ -1,8 +1,9 @@
 import type { Trade, TradeType } from '@stockbroker/rpc/stockbroker';
 import { type RetryOptions, retrying } from './backoff.ts';
 import { BrokerError, type Code } from './brokerError.ts';
-import type { TradingCalls } from './calls.ts';
+import type { CallOptions, TradingCalls } from './calls.ts';
 import type { OrderJournal, PendingOrder } from './orderJournal.ts';
+import { inTurns } from './turns.ts';
 
 export interface Order {
   /** E.g. "AAPL" or "BRK.B". */
@@ -51,27 +52,30 @@ const MAX_PAGES = 20;
 /** Places orders so that each becomes one trade, whatever is lost on the way: stored, then sent, then forgotten once it is answered. */
 export class Orders {
   readonly #options: OrdersOptions;
-  /** By client order id: those that this process is sending. */
-  readonly #sending = new Map<string, Promise<Trade>>();
+  /** By client order id: those that this process is placing. */
+  readonly #placing = new Map<string, Promise<Trade>>();
+  readonly #inTurn = inTurns();
 
   constructor(options: OrdersOptions) {
     this.#options = options;
   }
 
   /**
-   * The same id while it is being sent is the same order: a double tap places one trade.
+   * The same id while it is being placed is the same order: a double tap places one trade. So is the id of a pending order, of which
+   * an earlier attempt may have placed it.
    *
-   * @throws BrokerError; after CANCELLED, UNAVAILABLE, DEADLINE_EXCEEDED, UNKNOWN, INTERNAL the order may have been placed, and is
-   * pending. NOT_STORED: the journal failed, nothing was sent
+   * @throws BrokerError; after CANCELLED, UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED, UNKNOWN, INTERNAL the order may have been placed, and
+   * is pending. NOT_STORED: the journal failed, nothing was sent
    */
   place(order: Order): Promise<Trade> {
     const clientOrderId = order.clientOrderId ?? crypto.randomUUID();
-    const under = this.#sending.get(clientOrderId);
+    const under = this.#placing.get(clientOrderId);
     if (under !== undefined) return under;
     const { stockTicker, type, quantity } = order;
-    const sending = this.#begin({ clientOrderId, stockTicker, type, quantity, createdAt: new Date().toISOString() });
-    this.#sending.set(clientOrderId, sending);
-    return sending.finally(() => this.#sending.delete(clientOrderId));
+    const wanted = { clientOrderId, stockTicker, type, quantity, createdAt: new Date().toISOString() };
+    const placing = this.#alone(clientOrderId, () => this.#begin(wanted)).finally(() => this.#placing.delete(clientOrderId));
+    this.#placing.set(clientOrderId, placing);
+    return placing;
   }
 
   async pending(): Promise<PendingOrder[]> {
@@ -81,29 +85,55 @@ export class Orders {
   /** Finds out what became of the pending orders, oldest first: by sending them again under their ids, or by looking for them. */
   async resolve(): Promise<Resolved[]> {
     const resolved: Resolved[] = [];
-    for (const order of await this.pending()) {
-      if (!this.#sending.has(order.clientOrderId)) resolved.push(await this.#resolveOne(order));
+    for (const { clientOrderId } of await this.pending()) {
+      if (this.#placing.has(clientOrderId)) continue;
+      const result = await this.#alone(clientOrderId, async () => {
+        const order = await this.#find(clientOrderId);
+        return order && this.#resolveOne(order);
+      });
+      if (result !== undefined) resolved.push(result);
     }
     return resolved;
   }
 
+  /** While others of this process, and of those that share the journal, do not work at that order. */
+  #alone<T>(clientOrderId: string, run: () => Promise<T>): Promise<T> {
+    const { journal } = this.#options;
+    return this.#inTurn(clientOrderId, () => journal.exclusively?.(clientOrderId, run) ?? run());
+  }
+
+  async #find(clientOrderId: string): Promise<PendingOrder | undefined> {
+    return (await this.pending()).find((order) => order.clientOrderId === clientOrderId);
+  }
+
   async #begin(order: PendingOrder): Promise<Trade> {
+    let before: PendingOrder | undefined;
     try {
-      await this.#options.journal.put(order);
+      before = await this.#find(order.clientOrderId);
+      // It is looked for from when it was first sent.
+      await this.#options.journal.put({ ...order, createdAt: before?.createdAt ?? order.createdAt });
     } catch (error) {
       const message = 'the order could not be stored on this device, and was not sent';
       throw new BrokerError('FAILED_PRECONDITION', message, { reason: 'NOT_STORED' }, { cause: error });
     }
-    return this.#send(order, { isInDoubt: false });
+    return this.#send(order, { isInDoubt: before !== undefined });
   }
 
-  /** @param known isInDoubt: an earlier attempt may have placed it, so that a refusal of this one says nothing about that one */
+  /**
+   * @param order as it is wanted: its age counts from createdAt
+   * @param known isInDoubt: an earlier attempt may have placed it, so that a refusal of this one says nothing about that one
+   */
   async #send(order: PendingOrder, known: { isInDoubt: boolean }): Promise<Trade> {
     const { calls, journal, retry } = this.#options;
     const { stockTicker, type, quantity, clientOrderId } = order;
     let { isInDoubt } = known;
+    const attempt = (options: CallOptions) => {
+      // The time for retries stands still while a machine sleeps, which may be for hours.
+      if (this.#isTooOld(order)) throw new BrokerError('ABORTED', 'the order has become too old to be sent again');
+      return calls.placeTrade({ stockTicker, type, quantity, clientOrderId }, options);
+    };
     try {
-      const trade = await retrying((options) => calls.placeTrade({ stockTicker, type, quantity, clientOrderId }, options), {
+      const trade = await retrying(attempt, {
         ...retry,
         onRetry: (error, waitMs) => {
           isInDoubt ||= !REFUSING.includes(error.code);
@@ -120,13 +150,10 @@ export class Orders {
   }
 
   async #resolveOne(order: PendingOrder): Promise<Resolved> {
-    const ageMs = Date.now() - Date.parse(order.createdAt);
-    const isFresh = ageMs >= 0 && ageMs <= this.#options.maxResendAgeMs;
+    const isFresh = Date.parse(order.createdAt) <= Date.now() && !this.#isTooOld(order);
     try {
       if (!isFresh) return await this.#lookFor(order);
-      const sending = this.#send(order, { isInDoubt: true });
-      this.#sending.set(order.clientOrderId, sending);
-      return { order, outcome: 'placed', trade: await sending.finally(() => this.#sending.delete(order.clientOrderId)) };
+      return { order, outcome: 'placed', trade: await this.#send(order, { isInDoubt: true }) };
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       if (error.code === 'ALREADY_EXISTS') return { order, outcome: 'refused', error };
@@ -136,6 +163,10 @@ export class Orders {
         throw lost;
       });
     }
+  }
+
+  #isTooOld({ createdAt }: PendingOrder): boolean {
+    return Date.now() - Date.parse(createdAt) > this.#options.maxResendAgeMs;
   }
 
   /** @param refusal what sending it again was answered with. @throws BrokerError */

@@ -4,9 +4,17 @@ import { join } from 'node:path';
 import { RpcError, Status } from '@stockbroker/rpc';
 import type { PlaceTradeRequest, Trade } from '@stockbroker/rpc/stockbroker';
 import { describe, expect, test } from 'vitest';
-import { memoryJournal, type OrderJournal, storageJournal, type WebStorage } from '../src/index.ts';
+import {
+  BrokerError,
+  memoryJournal,
+  type OrderJournal,
+  storageJournal,
+  type TradingCalls,
+  type WebStorage,
+  webCalls,
+} from '../src/index.ts';
 import { fileJournal } from '../src/node.ts';
-import { buy, openScripted, placed, silence } from './scriptedBroker.ts';
+import { buy, openScripted, placed, silence, until } from './scriptedBroker.ts';
 
 /** A broker that keeps one trade for each client order id, as the real one does, and may lose answers. */
 function bookkeeper({ loses = 0 } = {}) {
@@ -31,6 +39,15 @@ function bookkeeper({ loses = 0 } = {}) {
     },
     listTrades: async () => ({ trades: [...trades.values()], nextPageToken: '' }),
   };
+}
+
+/** Calls of a program that can be ended. */
+function mortal(url: string) {
+  const dying = new AbortController();
+  const living = webCalls({ url, token: () => 'a-token' });
+  const placeTrade: TradingCalls['placeTrade'] = (request, options) =>
+    living.placeTrade(request, { ...options, signal: dying.signal });
+  return { calls: { ...living, placeTrade }, die: () => dying.abort() };
 }
 
 function fakeStorage(): WebStorage {
@@ -85,15 +102,20 @@ test('an answer that is lost: the same id is sent again, and there is one trade'
   await using broker = await openScripted(books);
   const trade = await broker.client({ attemptTimeoutMs: 200 }).placeTrade(buy);
   expect(trade.orderId).toBe('order-1');
-  expect(books.seen).toEqual([trade.clientOrderId, trade.clientOrderId]);
+  expect(books.seen.length).toBeGreaterThan(1);
+  expect(new Set(books.seen)).toEqual(new Set([trade.clientOrderId]));
+  expect(books.trades.size).toBe(1);
 });
 
 test('a program that dies between sending and the answer: the next one finds its trade by the same id', async () => {
   const books = bookkeeper({ loses: 1 });
   await using broker = await openScripted(books);
   const journal = memoryJournal();
-  const first = broker.client({ journal, timeoutMs: 200, attemptTimeoutMs: 200 });
-  await expect(first.placeTrade(buy)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  const { calls, die } = mortal(broker.url);
+  const lost = broker.client({ journal, calls }).placeTrade(buy);
+  await until(() => books.seen.length === 1);
+  die();
+  await expect(lost).rejects.toMatchObject({ code: 'CANCELLED' });
   const next = broker.client({ journal });
   expect(await next.pendingOrders()).toMatchObject([{ ...buy, clientOrderId: books.seen[0] }]);
   expect(await next.resolvePendingOrders()).toMatchObject([{ outcome: 'placed', trade: { orderId: 'order-1' } }]);
@@ -128,6 +150,9 @@ test('while the broker is away orders stay pending', async () => {
   expect(await journal.list()).toHaveLength(2);
 });
 
+/** One that may pass would only after the client's patience: it is told at once. */
+const refusal = (code: Status) => new RpcError(code, 'no', { retryAfterMs: 3_600_000 });
+
 test.each([
   { code: Status.INVALID_ARGUMENT, isPending: false },
   { code: Status.ALREADY_EXISTS, isPending: false },
@@ -135,8 +160,8 @@ test.each([
   { code: Status.INTERNAL, isPending: true },
   { code: Status.UNAVAILABLE, isPending: true },
 ])('after code $code an order is pending: $isPending', async ({ code, isPending }) => {
-  await using broker = await openScripted({ placeTrade: async () => Promise.reject(new RpcError(code, 'no')) });
-  const client = broker.client({ timeoutMs: 100 });
+  await using broker = await openScripted({ placeTrade: async () => Promise.reject(refusal(code)) });
+  const client = broker.client();
   await expect(client.placeTrade(buy)).rejects.toThrow('no');
   expect(await client.pendingOrders()).toHaveLength(isPending ? 1 : 0);
 });
@@ -171,4 +196,76 @@ test('a double tap: the same id twice at once is sent once', async () => {
   const [one, two] = await Promise.all([client.placeTrade(order), client.placeTrade(order)]);
   expect(one).toBe(two);
   expect(books.seen).toEqual(['tapped']);
+});
+
+const fresh = (clientOrderId: string) => ({ ...buy, clientOrderId, createdAt: new Date().toISOString() });
+
+test('what was answered while others were being resolved is not sent again', async () => {
+  const books = bookkeeper();
+  const journal = memoryJournal();
+  await using broker = await openScripted({
+    ...books,
+    placeTrade: async (request, context) => {
+      await journal.remove('second'); // Another tab has its answer.
+      return books.placeTrade(request, context);
+    },
+  });
+  await journal.put(fresh('first'));
+  await journal.put(fresh('second'));
+  expect(await broker.client({ journal }).resolvePendingOrders()).toMatchObject([{ outcome: 'placed' }]);
+  expect(books.seen).toEqual(['first']);
+});
+
+test('what one tab is sending another leaves to it', async () => {
+  const books = bookkeeper();
+  const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+  await using broker = await openScripted({
+    ...books,
+    placeTrade: async (request, context) => {
+      const trade = await books.placeTrade(request, context);
+      await held;
+      return trade;
+    },
+  });
+  const storage = fakeStorage();
+  // The locks of this process, which Node has as browsers do.
+  const tab = () => broker.client({ journal: storageJournal(storage, 'alice') });
+  const sending = tab().placeTrade(buy);
+  await until(() => books.seen.length === 1);
+  const other = tab();
+  expect(await other.pendingOrders()).toHaveLength(1);
+  const resolved = other.resolvePendingOrders();
+  const later = broker.client({ journal: storageJournal(storage, 'bob') }).placeTrade(buy);
+  await until(() => books.seen.length > 1);
+  answer();
+  expect(await resolved).toEqual([]);
+  expect(books.seen).toEqual([(await sending).clientOrderId, (await later).clientOrderId]);
+});
+
+test('a pending order that is placed again is the same order: it keeps its age, and a refusal does not end it', async () => {
+  const books = bookkeeper();
+  await using broker = await openScripted({ ...books, placeTrade: () => Promise.reject(refusal(Status.INVALID_ARGUMENT)) });
+  const journal = memoryJournal();
+  await journal.put(old);
+  books.trades.set('old', { ...placed(old), createdAt: new Date(old.createdAt) });
+  const client = broker.client({ journal });
+  await expect(client.placeTrade({ ...buy, clientOrderId: 'old' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  expect(await client.pendingOrders()).toEqual([old]);
+  expect(await client.resolvePendingOrders()).toMatchObject([{ outcome: 'placed', trade: { orderId: 'order-1' } }]);
+});
+
+test('an order that has become too old meanwhile, e.g. asleep, is not sent again', async () => {
+  await using broker = await openScripted({});
+  let attempts = 0;
+  const placeTrade = async () => {
+    attempts += 1;
+    const sentAt = Date.now();
+    await until(() => Date.now() > sentAt + 500);
+    throw new BrokerError('UNAVAILABLE', 'away');
+  };
+  const calls = { ...webCalls({ url: broker.url, token: () => 'a-token' }), placeTrade };
+  const client = broker.client({ calls, maxResendAgeMs: 500 });
+  await expect(client.placeTrade(buy)).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(attempts).toBeLessThan(2);
+  expect(await client.pendingOrders()).toHaveLength(1);
 });
