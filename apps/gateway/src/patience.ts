@@ -1,5 +1,5 @@
 import type { CallContext } from '@stockbroker/rpc';
-import { backoffMs, sleep } from '@stockbroker/runtime';
+import { backoffMs, OverloadedError, sleep } from '@stockbroker/runtime';
 import { StoreUnavailableError } from '@stockbroker/trade-flow';
 
 /** A fifth of the caller's time, at most this much, is kept for the answer to travel, also from a busy machine. */
@@ -30,12 +30,16 @@ export async function withPatience<T>(
 
 /** The context's signal is asked for only when something fails: most calls never need one. */
 async function repeat<T>(context: Pick<CallContext, 'signal'>, giveUpAt: number, run: () => Promise<T>): Promise<T> {
+  let inDoubt: StoreUnavailableError | undefined;
   const isOver = () => performance.now() >= giveUpAt || context.signal.aborted;
   for (let failures = 0; ; failures += 1) {
     try {
       return await run();
     } catch (error) {
+      // Says that nothing was done, which is true of this repetition alone: the one before may have been.
+      if (error instanceof OverloadedError && inDoubt !== undefined) throw inDoubt;
       if (!(error instanceof StoreUnavailableError) || isOver()) throw error;
+      inDoubt = error;
       await sleep(backoffMs(failures, Math.random(), { baseMs: 50, maxMs: 500 }), context.signal);
       if (isOver()) throw error;
     }

@@ -2411,7 +2411,8 @@ export const TradingServiceDefinition = {
      * A retry with the same client_order_id and the same content returns the existing trade as it stands now.
      *
      * INVALID_ARGUMENT: a field is missing or wrong. ALREADY_EXISTS: the client_order_id was used for another trade.
-     * NOT_FOUND: the customer has no account. RESOURCE_EXHAUSTED, UNAVAILABLE: not placed, retry as RetryInfo says.
+     * NOT_FOUND: the customer has no account. RESOURCE_EXHAUSTED: this call has placed nothing, retry as RetryInfo says.
+     * UNAVAILABLE: not known to be placed, retry with the same client_order_id as RetryInfo says.
      */
     placeTrade: {
       name: "PlaceTrade",
