@@ -88,7 +88,7 @@ export class TlsSource {
   }
 
   #refuse(error: TlsFilesError): void {
-    const isLasting = this.#broken !== undefined;
+    const isLasting = this.#broken === error.message;
     this.#broken = error.message;
     if (!isLasting || this.#told === error.message) return;
     this.#told = error.message;
