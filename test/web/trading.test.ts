@@ -27,7 +27,7 @@ test('a buy and a sell: found by search, estimated, reviewed, placed, followed t
   await reads(page, '.price', '$49.50');
   await order(page, 'Buy', 10, { place: false });
   // 50.00 × 1.05 × 10 is held; 500.00 is expected.
-  await reads(page, '.review .figures', /Estimated cost\s+\$500\.00\s+At most\s+\$525\.00/);
+  await reads(page, '.review .figures', /Estimated cost\s+\$500\.00\s+At most, at this price\s+\$525\.00/);
   await page.getByRole('button', { name: 'Place buy order' }).click();
   await reads(page, '.life', /Placed/);
   const buy = await alice.placedElsewhere();
@@ -66,6 +66,10 @@ test('the price, its change and the chart follow the market', async () => {
     return false;
   })`;
   await expect.poll(() => page.evaluate(drawn), { timeout: 30_000 }).toBe(true);
+  // Another stock is counted from its own prices.
+  await page.getByRole('combobox', { name: /Search stocks/ }).fill('MSFT');
+  await page.keyboard.press('Enter');
+  await reads(page, '.since', /\$0\.00 \(0\.00 %\) past minute/);
   await broker.exchange.quotes('AAPL', { bid: '99.00', ask: '100.00' });
 });
 

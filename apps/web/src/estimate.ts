@@ -7,9 +7,9 @@ export interface Estimate {
   price: UsdE4;
   /** quantity × price: what a buy costs, or a sell brings. */
   value: UsdE4;
-  /** The worst price that is accepted. */
+  /** The worst price that is accepted, if the prices stay: the worker makes it when the order goes to the exchange. */
   limit: UsdE4;
-  /** What a buy can cost at most, held until it ends; for a sell, what it brings at least. */
+  /** What a buy costs at most with that limit, held until it ends; for a sell, what it brings at least. */
   worst: UsdE4;
 }
 

@@ -4,6 +4,7 @@ import {
   BrokerError,
   type Instrument,
   newestFirst,
+  type Order,
   storageJournal,
   type Trade,
   webCalls,
@@ -30,6 +31,8 @@ export class Desk {
   readonly past: PastTrades;
   readonly instruments = signal<Instrument[] | undefined>(undefined);
   readonly ticker = signal(localStorage.getItem(SELECTED) ?? 'AAPL');
+  /** What the customer is about to place. */
+  readonly reviewed = signal<Required<Order> | undefined>(undefined);
   /** The latest news of a trade in words, for those who hear the page. */
   readonly news = signal('');
   #unseen: ReturnType<typeof setTimeout> | undefined;
@@ -58,11 +61,12 @@ export class Desk {
     return newestFirst(new Map([...this.past.trades.value, ...this.sent.answered.value, ...told]).values());
   });
 
-  /** The chosen stock, and all that the customer has. */
+  /** The chosen stock, that of the order under review, and all that the customer has. */
   readonly #wanted = computed(() => {
     const owned = this.feed.view.value?.account.positions.map(({ stockTicker }) => stockTicker) ?? [];
     const known = this.instruments.value;
-    const tickers = new Set([this.ticker.value, ...owned]);
+    const reviewed = this.reviewed.value?.stockTicker ?? this.ticker.value;
+    const tickers = new Set([this.ticker.value, reviewed, ...owned]);
     return [...tickers].filter((ticker) => known?.some(({ stockTicker }) => stockTicker === ticker)).join(' ');
   });
 

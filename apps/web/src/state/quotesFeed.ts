@@ -1,4 +1,4 @@
-import { effect, type ReadonlySignal, signal } from '@preact/signals';
+import { computed, effect, type ReadonlySignal, signal } from '@preact/signals';
 import { type BrokerClient, BrokerError, type ConnectionState, type Quote, type Watch } from '@stockbroker/client';
 
 import { calmly } from './calmly.ts';
@@ -10,8 +10,9 @@ const MOST = 100;
 export class QuotesFeed {
   readonly quotes = signal<ReadonlyMap<string, Quote>>(new Map());
   readonly connection = signal<ConnectionState>('connecting');
-  /** The broker gets no quotes, or the page gets none from the broker. */
-  readonly isStale = signal(false);
+  /** The broker gets no quotes, or the page gets none from the broker: what is shown may be out of date. */
+  readonly isOld = computed(() => this.#isStale.value || this.connection.value !== 'live');
+  readonly #isStale = signal(false);
   readonly #client: BrokerClient;
   readonly #wanted: ReadonlySignal<string>;
   #stop: (() => void) | undefined;
@@ -37,11 +38,16 @@ export class QuotesFeed {
     };
   }
 
+  /** Until `start` the prices that are shown are old ones. */
   stop(): void {
-    this.#stop?.();
+    if (this.#stop === undefined) return;
+    this.#stop();
+    this.connection.value = 'reconnecting';
   }
 
   #follow(tickers: string[]): Watch<unknown, unknown> {
+    // What no stream follows would be shown as live when its stock is chosen again.
+    this.quotes.value = new Map([...this.quotes.peek()].filter(([ticker]) => tickers.includes(ticker)));
     const watch = this.#client.watchQuotes(tickers);
     const show = calmly((state) => {
       // One that is replaced by another says nothing about the connection.
@@ -51,12 +57,12 @@ export class QuotesFeed {
     const read = async () => {
       for await (const { quotes, isStale } of watch) {
         this.quotes.value = new Map([...this.quotes.value, ...quotes]);
-        this.isStale.value = isStale;
+        this.#isStale.value = isStale;
       }
     };
     read().catch((error: unknown) => {
-      if (!(error instanceof BrokerError)) throw error;
       this.connection.value = 'closed';
+      if (!(error instanceof BrokerError)) throw error;
     });
     return watch;
   }

@@ -5,6 +5,7 @@ import { count, dollars, usdOf } from '../money.ts';
 import { pricesOf } from '../prices.ts';
 import { isBuy, orderWords } from '../words.ts';
 import { useDesk } from './context.ts';
+import { OldPrice } from './parts.tsx';
 
 export function Review({
   order,
@@ -29,7 +30,10 @@ export function Review({
     ['Shares', count(quantity)],
     ['Market price', estimated === undefined ? 'No price now' : dollars(estimated.price)],
     [side === 'buy' ? 'Estimated cost' : 'Estimated proceeds', estimated === undefined ? '–' : dollars(estimated.value)],
-    [side === 'buy' ? 'At most' : 'At least', estimated === undefined ? '–' : dollars(estimated.worst)],
+    [
+      side === 'buy' ? 'At most, at this price' : 'At least, at this price',
+      estimated === undefined ? '–' : dollars(estimated.worst),
+    ],
     ['Spendable cash now', dollars(usdOf(desk.account.value?.spendable) ?? 0n)],
   ];
   return (
@@ -45,6 +49,8 @@ export function Review({
           </div>
         ))}
       </dl>
+      {prices !== undefined && <OldPrice />}
+      <p class="explained">The limit is made when the order goes to the exchange, from the price of that moment.</p>
       <button type="button" class={`primary ${side}`} onClick={() => onPlace(order)}>
         Place {side} order
       </button>

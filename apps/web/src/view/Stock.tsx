@@ -1,11 +1,11 @@
-import { useComputed, useSignalEffect } from '@preact/signals';
+import { useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import { dollars } from '../money.ts';
 import { pricesOf } from '../prices.ts';
 import { PriceSeries } from '../state/priceSeries.ts';
 import { Chart } from './Chart.tsx';
 import { useDesk } from './context.ts';
-import { Change, Skeleton } from './parts.tsx';
+import { Change, OldPrice, Skeleton } from './parts.tsx';
 
 /** The chosen stock: its price now and of late. */
 export function Stock() {
@@ -21,9 +21,9 @@ export function Stock() {
   });
   const quote = desk.quotes.value.get(ticker);
   const prices = pricesOf(quote);
-  const first = useComputed(() => series.points.value[0]).value;
+  const first = series.points.value[0];
   const name = desk.instruments.value?.find(({ stockTicker }) => stockTicker === ticker)?.name;
-  const isOld = desk.quotesFeed.isStale.value || desk.quotesFeed.connection.value !== 'live';
+  const isOld = desk.quotesFeed.isOld.value;
   return (
     <section class="stock card" aria-labelledby="stock-name">
       <div class="stock-head">
@@ -54,7 +54,7 @@ export function Stock() {
         )}
       </p>
       {quote?.halted === true && <p class="warning">Trading in {ticker} is halted.</p>}
-      {isOld && prices !== undefined && <p class="note">This price may be out of date.</p>}
+      {prices !== undefined && <OldPrice />}
       {!isOld && quote !== undefined && prices === undefined && (
         <p class="warning">The exchange gives no price of {ticker} at present.</p>
       )}

@@ -7,6 +7,7 @@ import { count, dollars, usdOf } from '../money.ts';
 import { pricesOf } from '../prices.ts';
 import { useDesk } from './context.ts';
 import { Outcome } from './Outcome.tsx';
+import { OldPrice } from './parts.tsx';
 import { Review } from './Review.tsx';
 
 const SIDES: [Side, string][] = [
@@ -18,26 +19,40 @@ const SIDES: [Side, string][] = [
 export function Ticket() {
   const desk = useDesk();
   const side = useSignal<Side>('buy');
-  const reviewed = useSignal<Required<Order> | undefined>(undefined);
+  const { reviewed } = desk;
   const placed = useSignal<Required<Order> | undefined>(undefined);
   const place = (order: Required<Order>) => {
     if (placed.value !== undefined) return; // The second tap of two.
     placed.value = order;
     void desk.sent.place(order);
   };
-  const again = () => {
+  const text = useSignal('');
+  /** The button that led back here is gone, and had the focus. */
+  const isBack = useRef(false);
+  const back = () => {
+    isBack.current = true;
     reviewed.value = undefined;
     placed.value = undefined;
   };
+  const again = () => {
+    text.value = '';
+    back();
+  };
+  // Another stock, another quantity.
+  useEffect(() => {
+    text.value = '';
+  }, [desk.ticker.value]);
   return (
     <section class={`ticket card ${side.value}`} aria-labelledby="ticket-title">
       {placed.value !== undefined ? (
         <Outcome order={placed.value} onAgain={again} />
       ) : reviewed.value !== undefined ? (
-        <Review order={reviewed.value} onPlace={place} onBack={again} />
+        <Review order={reviewed.value} onPlace={place} onBack={back} />
       ) : (
         <Entry
           side={side}
+          text={text}
+          isBack={isBack.current}
           onReview={(quantity) => {
             const type = side.value === 'buy' ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
             // One id from the review on: however often it is placed, it is one trade.
@@ -49,10 +64,17 @@ export function Ticket() {
   );
 }
 
-function Entry({ side, onReview }: { side: Signal<Side>; onReview: (quantity: number) => void }) {
+interface EntryProps {
+  side: Signal<Side>;
+  /** The quantity, as it was typed. */
+  text: Signal<string>;
+  isBack: boolean;
+  onReview: (quantity: number) => void;
+}
+
+function Entry({ side, text, isBack, onReview }: EntryProps) {
   const desk = useDesk();
   const field = useRef<HTMLInputElement>(null);
-  const text = useSignal('');
   const isJudged = useSignal(false);
   const ticker = desk.ticker.value;
   const prices = pricesOf(desk.quotes.value.get(ticker));
@@ -65,11 +87,12 @@ function Entry({ side, onReview }: { side: Signal<Side>; onReview: (quantity: nu
   const most = prices === undefined || spendable === undefined ? undefined : mostOf(side.value, prices, spendable, shares);
   const problem = isJudged.value && 'problem' in read ? read.problem : undefined;
   const isShort = quantity !== undefined && most !== undefined && quantity > most;
-  // Another stock, another quantity.
   useEffect(() => {
-    text.value = '';
     isJudged.value = false;
   }, [ticker]);
+  useEffect(() => {
+    if (isBack) field.current?.focus();
+  }, []);
   const submit = (event: Event) => {
     event.preventDefault();
     isJudged.value = true;
@@ -159,14 +182,15 @@ function Estimated({ side, quantity, ticker }: { side: Side; quantity: number | 
           <dd>{dollars(value)}</dd>
         </div>
         <div>
-          <dt>{isBuy ? 'At most, held until filled' : 'At least'}</dt>
+          <dt>{isBuy ? 'At most, at this price' : 'At least, at this price'}</dt>
           <dd>{dollars(worst)}</dd>
         </div>
       </dl>
+      <OldPrice />
       <p class="explained">
         {isBuy
-          ? `A market order is filled at the best price there is, and never above ${dollars(limit)} a share: 5 % over the ask. That much is held until then; what it does not cost is yours again at once.`
-          : `A market order is filled at the best price there is, and never below ${dollars(limit)} a share: 5 % under the bid.`}
+          ? `A market order is filled at the best price there is, up to a limit: 5 % over the ask when it goes to the exchange, which would be ${dollars(limit)} a share now. That much is held until it is filled; what it does not cost is yours again at once.`
+          : `A market order is filled at the best price there is, down to a limit: 5 % under the bid when it goes to the exchange, which would be ${dollars(limit)} a share now.`}
       </p>
     </>
   );

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { directionOf, percent, signedDollars } from '../money.ts';
+import { useDesk } from './context.ts';
 
 /** For those who hear the page. */
 export function Hidden({ children }: { children: ComponentChildren }) {
@@ -21,6 +22,11 @@ export function Change({ amount, of }: { amount: bigint; of?: bigint | undefined
       {share !== undefined && <span class="share"> ({share})</span>}
     </span>
   );
+}
+
+/** Beside each price that somebody may go by. */
+export function OldPrice() {
+  return useDesk().quotesFeed.isOld.value ? <p class="note">This price may be out of date.</p> : null;
 }
 
 /** Where something will be. */
