@@ -88,22 +88,30 @@ test('on a phone nothing is wider than the screen, and what is tapped is large e
 
 test('with the keyboard alone: search, ticket, review and back, with the focus where it is looked for', async () => {
   const page = await desks.open(alice);
-  const focused = () => page.evaluate('document.activeElement.id || document.activeElement.textContent');
+  const focuses = (what: string) =>
+    expect
+      .poll(() => page.evaluate('document.activeElement.id || document.activeElement.textContent'), { timeout: 30_000 })
+      .toBe(what);
   await page.keyboard.press('Tab');
-  expect(await focused()).toBe('Skip to trading');
+  await focuses('Skip to trading');
   await page.keyboard.press('/');
-  await page.keyboard.type('AAP');
+  await page.keyboard.type('MSF');
+  await page.getByRole('option', { name: 'MSFT' }).waitFor();
+  await page.keyboard.press('Enter');
+  await reads(page, '.stock h2', /^MSFT/);
+  // The list is closed: there is nothing to choose.
   await page.keyboard.press('Enter');
   await page.locator('#quantity').focus();
   await page.keyboard.type('7');
   await page.keyboard.press('Enter');
-  await page.getByRole('heading', { name: 'Buy 7 AAPL?' }).waitFor();
-  expect(await focused()).toBe('ticket-title');
+  await page.getByRole('heading', { name: 'Buy 7 MSFT?' }).waitFor();
+  await focuses('ticket-title');
   await page.keyboard.press('Tab');
-  expect(await focused()).toBe('Place buy order');
+  await focuses('Place buy order');
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
-  expect(await page.locator('#quantity').count()).toBe(1);
+  await focuses('quantity');
+  expect(await page.locator('#quantity').inputValue()).toBe('7');
 });
 
 test('the page may do what it needs and nothing else', async () => {

@@ -30,12 +30,15 @@ export function Search({ onChosen }: { onChosen: () => void }) {
     isOpen.value = false;
     onChosen();
   };
+  const isShown = isOpen.value && desk.instruments.value !== undefined;
   const onKey = (event: KeyboardEvent) => {
     const last = found.value.length - 1;
     if (event.key === 'ArrowDown') active.value = isOpen.value ? Math.min(last, active.value + 1) : 0;
     else if (event.key === 'ArrowUp') active.value = Math.max(0, active.value - 1);
-    else if (event.key === 'Enter') choose(found.value[active.value]);
-    else if (event.key === 'Escape') {
+    else if (event.key === 'Enter') {
+      if (!isShown) return; // Nothing is seen to be chosen.
+      choose(found.value[active.value]);
+    } else if (event.key === 'Escape') {
       text.value = '';
       isOpen.value = false;
       return;
@@ -43,7 +46,6 @@ export function Search({ onChosen }: { onChosen: () => void }) {
     isOpen.value = event.key !== 'Enter';
     event.preventDefault();
   };
-  const isShown = isOpen.value && desk.instruments.value !== undefined;
   return (
     <div class="search">
       <input
