@@ -12,7 +12,7 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const packageOf = (file: string) => file.split('/').slice(0, 2).join('/');
 
 const PLATFORM = ['libs/runtime', 'libs/rpc'];
-const ADAPTERS = ['libs/store', 'libs/bus', 'libs/lease', 'libs/exchange-client'];
+const ADAPTERS = ['libs/store', 'libs/bus', 'libs/lease', 'libs/exchange-client', 'libs/market-hours'];
 const BROKER = ['libs/trading', 'libs/trade-flow', ...PLATFORM, ...ADAPTERS];
 /** What each package may import of ours: dependencies point one way, and adapters do not know each other. */
 const ALLOWED: Record<string, string[]> = {

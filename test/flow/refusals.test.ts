@@ -122,15 +122,14 @@ test('UNKNOWN_TICKER: a gateway that cannot ask the exchange takes the trade, an
   });
 });
 
-test('MARKET_CLOSED: outside the market’s hours every trade is rejected', async () => {
+test('MARKET_CLOSED: outside the market’s hours every trade is rejected, and its customer told when it opens', async () => {
   await broker.worker(0).stop();
-  const closed = await broker.system.addWorker({ MARKET_HOURS: 'closed' });
+  const days = Array.from({ length: 5 }, (_, i) => new Date(Date.now() + (i - 1) * 24 * 3_600_000));
+  const closings = days.map((day) => day.toISOString().slice(0, 10)).join();
+  const closed = await broker.system.addWorker({ MARKET_HOURS: 'nyse', MARKET_CLOSINGS: closings });
   const trade = await alice.ended(await alice.buys(1, 'AAPL'));
-  expect(trade).toMatchObject({
-    rejectCode: RejectCode.REJECT_CODE_MARKET_CLOSED,
-    reason: 'The market is closed',
-    ...NEVER_SENT,
-  });
+  expect(trade).toMatchObject({ rejectCode: RejectCode.REJECT_CODE_MARKET_CLOSED, ...NEVER_SENT });
+  expect(trade.reason).toMatch(/^The market is closed; it opens on \w+day, \w+ \d+ at 9:30 AM E[DS]T$/);
   await closed.stop();
   await broker.system.addWorker();
 });

@@ -83,7 +83,7 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-const ALWAYS: MarketHours = { isOpen: () => true };
+const ALWAYS: MarketHours = { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) };
 
 /** The worker's wiring of apps/worker/src/app.ts, over ports in memory. */
 export function startWorker(process: SimulatedProcess, servers: Servers, witness: Witness): Worker {

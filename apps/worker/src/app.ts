@@ -1,6 +1,7 @@
 import { Bus, connectNats } from '@stockbroker/bus';
 import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
 import { Elector, LEASE_BUCKET, natsLeaseStore, type Term } from '@stockbroker/lease';
+import { marketHours } from '@stockbroker/market-hours';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { type LanePorts, reportTo } from '@stockbroker/trade-flow';
@@ -32,7 +33,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
     wakeups: bus,
     clock: systemClock,
     random: systemRandom,
-    hours: { isOpen: () => config.MARKET_HOURS === 'always' },
+    hours: marketHours({ kind: config.MARKET_HOURS, closings: config.MARKET_CLOSINGS }),
     observe: reportTo(log, (kind) => events.inc({ kind })),
   };
   const options = {

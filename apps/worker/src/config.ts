@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { natsVariables } from '@stockbroker/bus';
 import { callbackUrlVariable, exchangeVariables } from '@stockbroker/exchange-client';
+import { marketHoursVariables } from '@stockbroker/market-hours';
 import { type AppConfig, integer, oneOf, text } from '@stockbroker/runtime';
 import { storeVariables } from '@stockbroker/store';
 
@@ -32,9 +33,7 @@ export const variables = {
     { min: 50, max: 3_600_000 },
     { default: '5000' },
   ),
-  MARKET_HOURS: oneOf('When trades are executed: `closed` rejects each one MARKET_CLOSED.', ['always', 'closed'], {
-    default: 'always',
-  }),
+  ...marketHoursVariables,
 };
 
 export type WorkerConfig = AppConfig<typeof variables>;

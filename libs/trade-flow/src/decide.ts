@@ -13,7 +13,8 @@ export interface DecidePorts {
  */
 export async function decide(ports: DecidePorts, trade: Trade, maxPlacedAgeMs: number): Promise<Decision | 'wait'> {
   const { stockTicker } = trade;
-  if (!ports.hours.isOpen(ports.clock.now())) return { refusal: { code: 'MARKET_CLOSED' } };
+  const market = ports.hours.at(ports.clock.now());
+  if (!market.isOpen) return { refusal: { code: 'MARKET_CLOSED', opensAtMs: market.untilMs } };
   const answer = ports.exchange.isReachable() ? await ports.exchange.freshQuote(stockTicker) : ({ kind: 'unreachable' } as const);
   switch (answer.kind) {
     case 'unreachable': {

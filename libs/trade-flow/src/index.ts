@@ -24,6 +24,7 @@ export {
   MAX_CHANGED_TRADES,
   type Mark,
   type MarketHours,
+  type MarketState,
   type MarkResult,
   type Observe,
   type PlacingStore,

@@ -123,8 +123,16 @@ export interface Exchange {
   freshQuote(stockTicker: string): Promise<QuoteAnswer>;
 }
 
+/** Instants in milliseconds since 1970; -Infinity and Infinity where there is no such instant. */
+export type MarketState =
+  /** Since when it is open, and when it will close. */
+  | { isOpen: true; sinceMs: number; untilMs: number }
+  /** When it will open. */
+  | { isOpen: false; untilMs: number };
+
+/** The sessions of the exchange. */
 export interface MarketHours {
-  isOpen(nowMs: number): boolean;
+  at(nowMs: number): MarketState;
 }
 
 /** Wakes others. Wake-ups may be lost: nothing but time depends on them. */

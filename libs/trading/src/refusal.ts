@@ -20,7 +20,8 @@ export type Refusal =
   | { code: 'INSUFFICIENT_SHARES'; needed: bigint; available: bigint; stockTicker: string }
   | { code: 'ACCOUNT_BLOCKED' }
   | { code: 'UNKNOWN_TICKER' | 'NO_QUOTE' | 'HALTED'; stockTicker: string }
-  | { code: 'MARKET_CLOSED' }
+  /** Without `opensAtMs`, or with Infinity: it is not known when it will open. */
+  | { code: 'MARKET_CLOSED'; opensAtMs?: number }
   | { code: 'EXCHANGE_UNAVAILABLE'; maxAgeMs: number }
   | { code: 'EXCHANGE_REJECTED'; message: string };
 
@@ -40,10 +41,27 @@ export function describeRefusal(refusal: Refusal): string {
     case 'HALTED':
       return `Trading in ${refusal.stockTicker} is halted`;
     case 'MARKET_CLOSED':
-      return 'The market is closed';
+      return `The market is closed${describeOpening(refusal.opensAtMs)}`;
     case 'EXCHANGE_UNAVAILABLE':
       return `The exchange could not be reached within ${refusal.maxAgeMs / 1000} s; the order was not sent`;
     case 'EXCHANGE_REJECTED':
       return `The exchange rejected the order: ${refusal.message}`;
   }
+}
+
+/** The market's own time, whoever reads it. */
+const OPENING = new Intl.DateTimeFormat('en-US', {
+  timeZone: 'America/New_York',
+  weekday: 'long',
+  month: 'long',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: '2-digit',
+  timeZoneName: 'short',
+});
+
+function describeOpening(opensAtMs = Number.POSITIVE_INFINITY): string {
+  if (!Number.isFinite(opensAtMs)) return '';
+  // Newer versions of the data that Intl uses have a narrow space before AM.
+  return `; it opens on ${OPENING.format(opensAtMs).replaceAll('\u202f', ' ')}`;
 }

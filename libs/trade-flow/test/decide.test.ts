@@ -1,0 +1,54 @@
+import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
+import { expect, test } from 'vitest';
+import { decide } from '../src/decide.ts';
+import type { MarketState, QuoteAnswer } from '../src/ports.ts';
+
+const OPENS_MS = Date.parse('2026-11-30T14:30:00Z');
+const CLOSES_MS = Date.parse('2026-11-30T21:00:00Z');
+const MAX_PLACED_AGE_MS = 60_000;
+const QUOTE = { stockTicker: 'AAPL', bid: 100_000n, ask: 100_000n, halted: false };
+
+function tradePlacedAt(ms: number): Trade {
+  const trade: NewTrade = {
+    id: '00000000-0000-7000-8000-000000000001',
+    customerId: 'a11ce000-0000-4000-8000-000000000001',
+    partition: 0,
+    clientOrderId: 'a-1',
+    stockTicker: 'AAPL',
+    type: 'buy',
+    quantity: 1,
+  };
+  return placedTrade(trade, { seq: 1n, createdAt: new Date(ms), placedRevision: 1 });
+}
+
+function decideAt(nowMs: number, trade: Trade, answer: QuoteAnswer = { kind: 'quote', quote: QUOTE }) {
+  const at = (ms: number): MarketState =>
+    ms >= OPENS_MS && ms < CLOSES_MS
+      ? { isOpen: true, sinceMs: OPENS_MS, untilMs: CLOSES_MS }
+      : { isOpen: false, untilMs: ms < OPENS_MS ? OPENS_MS : OPENS_MS + 24 * 3_600_000 };
+  const exchange = { isReachable: () => true, freshQuote: async () => answer };
+  const ports = { hours: { at }, clock: { now: () => nowMs, sleep: async () => {} }, exchange } as unknown as Parameters<
+    typeof decide
+  >[0];
+  return decide(ports, trade, MAX_PLACED_AGE_MS);
+}
+
+test.each([
+  ['in the moment of the opening', OPENS_MS],
+  ['in the last millisecond of the session', CLOSES_MS - 1],
+])('a trade is sent %s', async (_when, nowMs) => {
+  expect(await decideAt(nowMs, tradePlacedAt(nowMs))).toEqual({ limitPrice: 105_000n });
+});
+
+test.each([
+  ['a millisecond before the opening', OPENS_MS - 1, OPENS_MS],
+  ['in the moment of the close', CLOSES_MS, OPENS_MS + 24 * 3_600_000],
+])('a trade is rejected MARKET_CLOSED %s, with the next opening', async (_when, nowMs, opensAtMs) => {
+  expect(await decideAt(nowMs, tradePlacedAt(nowMs))).toEqual({ refusal: { code: 'MARKET_CLOSED', opensAtMs } });
+});
+
+test('a halted stock is refused within the session, and outside it the market is closed', async () => {
+  const halted: QuoteAnswer = { kind: 'quote', quote: { ...QUOTE, halted: true } };
+  expect(await decideAt(OPENS_MS, tradePlacedAt(OPENS_MS), halted)).toEqual({ refusal: { code: 'HALTED', stockTicker: 'AAPL' } });
+  expect(await decideAt(CLOSES_MS, tradePlacedAt(OPENS_MS), halted)).toMatchObject({ refusal: { code: 'MARKET_CLOSED' } });
+});
