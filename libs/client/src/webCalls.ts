@@ -7,7 +7,7 @@ import { errorOf, type Frame, framed, readFrames, readTrailers } from './frames.
 export interface WebCallsOptions {
   /** Of the gateway's web port, e.g. "https://broker.example.com". */
   url: string;
-  /** The bearer token, asked for at each call. */
+  /** The bearer token, asked for at each call, in the call's time. */
   token: () => string | Promise<string>;
 }
 
@@ -43,18 +43,19 @@ async function* stream(
   { timeoutMs, signal }: CallOptions,
 ): AsyncGenerator<unknown> {
   const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs) + GRACE_MS);
-  const signals = [signal, deadline].filter((each) => each !== undefined);
+  const until = AbortSignal.any([signal, deadline].filter((each) => each !== undefined));
   try {
+    const token = await orAborted(options.token(), until);
     const response = await fetch(new URL(methodPath(TradingServiceDefinition, method), options.url), {
       method: 'POST',
       headers: {
         'content-type': 'application/grpc-web+proto',
         'x-grpc-web': '1',
-        authorization: `Bearer ${await options.token()}`,
+        authorization: `Bearer ${token}`,
         ...(timeoutMs === undefined ? {} : { 'grpc-timeout': `${Math.min(MOST_MS, Math.max(1, Math.ceil(timeoutMs)))}m` }),
       },
       body: framed(method.requestType.encode(method.requestType.fromPartial(request)).finish()),
-      signal: AbortSignal.any(signals),
+      signal: until,
       cache: 'no-store',
       credentials: 'omit',
       redirect: 'error',
@@ -69,6 +70,19 @@ async function* stream(
     if (error !== undefined) throw error;
   } catch (error) {
     throw described(error, deadline, signal);
+  }
+}
+
+/** What is waited for, unless the signal comes first. @throws the signal's reason */
+async function orAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([aborted, value]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

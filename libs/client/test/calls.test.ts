@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { RpcChannel, RpcError, Status } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { expect, test } from 'vitest';
-import { BrokerError, REASONS } from '../src/index.ts';
-import { buy, openScripted, placed, silence } from './scriptedBroker.ts';
+import { BrokerError, REASONS, webCalls } from '../src/index.ts';
+import { buy, openScripted, placed, silence, until } from './scriptedBroker.ts';
 
 const quote = { stockTicker: 'AAPL', bid: '9.9000', ask: '10.0000', halted: false, quotedAt: new Date(1_700_000_000_123) };
 
@@ -79,6 +79,24 @@ test('a call fails when its deadline passes, and the server is told the deadline
   expect(leftMs).toBeLessThanOrEqual(300);
 });
 
+test('a token that does not come is waited for as long as the call may take, and no longer', async () => {
+  await using broker = await openScripted({});
+  let asked = 0;
+  const token = () => {
+    asked += 1;
+    return new Promise<never>(() => {});
+  };
+  const calls = webCalls({ url: broker.url, token });
+  const client = broker.client({ calls, timeoutMs: 100 });
+  await expect(client.getAccount()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  asked = 0;
+  const watch = client.watchTrades();
+  const reading = Array.fromAsync(watch);
+  await until(() => asked === 1);
+  watch.close();
+  expect(await reading).toEqual([]);
+});
+
 test('what may pass is tried again: after the time that the server asks for, and until it answers', async () => {
   let attempts = 0;
   const waits: number[] = [];
@@ -131,7 +149,6 @@ test('what is no broker is told as an error, not taken for an answer', async () 
     const server = createServer((_request, response) => response.writeHead(status).end(body));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    const { webCalls } = await import('../src/index.ts');
     const calls = webCalls({ url: `http://127.0.0.1:${port}`, token: () => 't' });
     codes.push(await calls.getAccount({}).catch((error: BrokerError) => error.code));
     server.closeAllConnections();
