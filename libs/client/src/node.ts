@@ -15,15 +15,26 @@ export function fileJournal(folder: string): OrderJournal {
       await handle.writeFile(JSON.stringify(order));
       await handle.sync();
       await rename(unfinished, file);
+      await using names = await open(folder);
+      await names.sync();
     },
     remove: (clientOrderId) => rm(fileOf(clientOrderId), { force: true }),
     list: async () => {
       await mkdir(folder, { recursive: true });
       const names = (await readdir(folder)).filter((name) => name.endsWith('.json'));
-      const orders = await Promise.all(
-        names.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as PendingOrder),
-      );
+      const texts = await Promise.all(names.map((name) => textOf(join(folder, name))));
+      const orders = texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as PendingOrder);
       return orders.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
     },
   };
+}
+
+/** Undefined when it has been removed meanwhile. */
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
