@@ -42,6 +42,7 @@ export class Watch<M, T> implements AsyncIterable<T> {
   readonly #options: WatchOptions;
   readonly #connection = new Observed<ConnectionState>('connecting');
   readonly #closed = new AbortController();
+  #heardAt: Date | undefined;
   /** Ends the attempt under way, or the wait for the next. */
   #interrupt = new AbortController();
 
@@ -52,6 +53,11 @@ export class Watch<M, T> implements AsyncIterable<T> {
 
   get connection(): Observable<ConnectionState> {
     return this.#connection;
+  }
+
+  /** When the last message came, by this machine's clock, a sign of life also: what was told is what the broker knew then. */
+  get heardAt(): Date | undefined {
+    return this.#heardAt;
   }
 
   /** Ends it; whoever waits for the next value is told that there is none. */
@@ -67,18 +73,19 @@ export class Watch<M, T> implements AsyncIterable<T> {
     try {
       while (!this.#closed.signal.aborted) {
         let failure: unknown;
-        let hasHeard = false;
+        let heardAt: number | undefined;
         try {
           for await (const told of this.#attempt()) {
-            hasHeard = true;
-            failures = 0;
+            heardAt ??= performance.now();
             if (told !== 'nothing') yield told.tell;
           }
         } catch (error) {
           failure = toBrokerError(error);
         }
         if (this.#closed.signal.aborted) return;
-        if (failure !== undefined && !mayPass(failure, hasHeard)) throw failure;
+        if (failure !== undefined && !mayPass(failure, heardAt !== undefined)) throw failure;
+        // One that breaks each time right after its first message is as broken as one that has none.
+        if (heardAt !== undefined && performance.now() >= heardAt + backoff.maxMs) failures = 0;
         this.#connection.set(network.isOnline() ? 'reconnecting' : 'offline');
         await this.#rest(waitMs(failures, failure, backoff));
         failures += 1;
@@ -100,6 +107,7 @@ export class Watch<M, T> implements AsyncIterable<T> {
         clearTimeout(timer);
         const told = this.#source.take(message);
         if (told === 'again') return;
+        this.#heardAt = new Date();
         this.#connection.set('live');
         yield told;
         timer = watchdog();

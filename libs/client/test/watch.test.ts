@@ -103,6 +103,27 @@ test('signs of life keep it open', async () => {
   watch.close();
 });
 
+test('it tells when it was last heard of, also by a sign of life', async () => {
+  const { promise: later, resolve: beat } = Promise.withResolvers<void>();
+  const { watchTrades } = inTurn(async function* (_request, context) {
+    yield snapshot(4n);
+    await later;
+    yield heartbeat(4n);
+    await silence(context);
+  });
+  await using broker = await openScripted({ watchTrades });
+  const watch = broker.client().watchTrades();
+  expect(watch.heardAt).toBeUndefined();
+  const { seen } = reading(watch);
+  await until(() => seen.length === 1);
+  const before = Number(watch.heardAt);
+  expect(before).toBeLessThanOrEqual(Date.now());
+  await until(() => Date.now() > before);
+  beat();
+  await until(() => Number(watch.heardAt) > before);
+  watch.close();
+});
+
 test.each([
   ['a gap', change(6n, 'c')],
   ['a change told twice', change(4n, 'a')],
