@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { newDataFolder, runTool, startTool } from './tool.ts';
 
-const eventually = { timeout: 60_000, interval: 50 };
+/** For a busy machine. */
+const eventually = { timeout: 150_000, interval: 50 };
 
 test('start, trade, kill, stop, start again: nothing is lost and no process is left', async () => {
   const env = { STOCKBROKER_DATA_DIR: newDataFolder() };
@@ -52,7 +53,7 @@ test('start, trade, kill, stop, start again: nothing is lost and no process is l
   second.signal('SIGINT');
   expect(await second.exited).toBe(0);
   expect((await runTool('trade', ['account'], env)).stderr).toContain('No broker is running here');
-});
+}, 300_000);
 
 interface Process {
   pid: number;
