@@ -84,10 +84,13 @@ async function run(dataDir: string, partitions: number): Promise<void> {
   }
 }
 
-/** For gRPC: host:port, with https:// before it when it speaks TLS, as its other port does then too. */
+/**
+ * For gRPC: host:port, and https://localhost:port when it speaks TLS, as its other port does then too: certificates are of names,
+ * and Node warns of addresses.
+ */
 function gatewayOf({ system }: Broker): string {
   const isSecure = system.gateways[0]?.endpoints.web?.startsWith('https:') ?? false;
-  return `${isSecure ? 'https://' : ''}${system.gatewayAddress}`;
+  return isSecure ? `https://${system.gatewayAddress.replace('127.0.0.1', 'localhost')}` : system.gatewayAddress;
 }
 
 function banner(broker: Broker, dataDir: string): string {
