@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Broker, Customer } from '@stockbroker/testkit';
 import { type Browser, type BrowserContext, openBrowser, type Page } from '@stockbroker/testkit/browser';
 import { expect } from 'vitest';
@@ -94,4 +96,23 @@ export async function order(page: Page, side: 'Buy' | 'Sell', quantity: number, 
 /** Waits until the text of an element is so. */
 export async function reads(page: Page, selector: string, expected: string | RegExp): Promise<void> {
   await expect.poll(() => page.locator(selector).innerText(), { timeout: PATIENCE_MS, interval: 50 }).toMatch(expected);
+}
+
+/** What axe finds against WCAG 2.2 A and AA, and good practice; the colours in light and in dark. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.emulateMedia({ colorScheme: 'light' });
+  // As the developer tools would run it: the page itself allows no other scripts.
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
+  const light = await run(page, 'axe.run()');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  return [...light, ...(await run(page, "axe.run({ runOnly: ['color-contrast'] })"))];
+}
+
+async function run(page: Page, script: string): Promise<string[]> {
+  const found = (await page.evaluate(script)) as {
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary}`),
+  );
 }

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@stockbroker/testkit';
@@ -7,9 +6,8 @@ import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Person } from '../../tools/issuer/authorize.ts';
 import { type IssuerServer, startIssuer } from '../../tools/issuer/issuerServer.ts';
-import { type Desks, openDesks } from './desk.ts';
+import { type Desks, openDesks, violations } from './desk.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'stockbroker-sign-in-'));
 const people: Person[] = [];
 let issuer: IssuerServer;
@@ -31,9 +29,7 @@ afterAll(async () => {
 });
 
 async function leave() {
-  const context = await desks.browser.newContext();
-  const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  const page = await (await desks.window()).newPage();
   await page.goto(desks.address);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
@@ -58,19 +54,15 @@ test('signing in as a customer in the browser, from the trading page and back to
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
     expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
-    await page.context().close();
     if (name === 'Alice') await issuer.keys.rotate();
   }
 });
 
 test('the issuer’s page: nothing that axe finds; whoever cancels is told so by the trading page', async () => {
   const page = await leave();
-  await page.evaluate(axe);
-  const found = (await page.evaluate('axe.run()')) as { violations: { id: string }[] };
-  expect(found.violations.map(({ id }) => id)).toEqual([]);
+  expect(await violations(page)).toEqual([]);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('alert').getByText('nobody signed in').waitFor();
-  await page.context().close();
 });
 
 test('a page stays signed in when its token ends: it has the next one, and goes on by itself', async () => {
@@ -82,10 +74,28 @@ test('a page stays signed in when its token ends: it has the next one, and goes 
     const text = await (await fetch(`${desks.broker.gateway(0).endpoints.admin}/metrics`)).text();
     return /^rpc_server_seconds_count\{.*WatchTrades.*code="UNAUTHENTICATED".*\} (\d+)$/m.exec(text)?.[1];
   };
-  await eventually(ended, (count) => Number(count) >= 2, { everyMs: 200 });
+  const before = Number((await ended()) ?? 0);
+  await eventually(ended, (count) => Number(count) >= before + 2, { everyMs: 200 });
   await live.waitFor();
   expect(await page.getByText('Sign in again').count()).toBe(0);
-  await page.context().close();
+  // Signing out stands when a renewal is answered after it.
+  const { promise: signedOut, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: renewing, resolve: asked } = Promise.withResolvers<void>();
+  await page.route('**/token', async (route) => {
+    const response = await route.fetch();
+    asked();
+    await signedOut;
+    await route.fulfill({ response });
+  });
+  await renewing;
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  const renewed = page.waitForEvent('requestfinished', (request) => request.url().endsWith('/token'));
+  answer();
+  await renewed;
+  await page.reload();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  expect(await page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
 });
 
 test.each([
@@ -98,11 +108,14 @@ test.each([
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
 });
 
-test('an issuer that does not answer is told', async () => {
+test.each([
+  ['does not answer', undefined, 'The sign-in service does not answer.'],
+  ['answers with a page', '<p>maintenance</p>', 'The sign-in service gave no answer that could be read.'],
+])('an issuer that %s is told', async (_what, body, words) => {
   const context = await desks.window();
-  await context.route('**/.well-known/**', (route) => route.abort());
+  await context.route('**/.well-known/**', (route) => (body === undefined ? route.abort() : route.fulfill({ body })));
   const page = await context.newPage();
   await page.goto(desks.address);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('alert').getByText('The sign-in service does not answer.').waitFor();
+  await page.getByRole('alert').getByText(words).waitFor();
 });

@@ -1,4 +1,7 @@
-/** Who uses the page, and the token that says so to the broker. Kept in sessionStorage: it ends with the tab. */
+/**
+ * Who uses the page, and the token that says so to the broker. Kept in sessionStorage: it ends with the tab. A tab that is duplicated
+ * has a copy: where the issuer takes a refresh token only once, the one that renews second must sign in again.
+ */
 export interface Session {
   token: string;
   /** Milliseconds since 1970. */
@@ -32,6 +35,8 @@ const SESSION = 'stockbroker.session';
 const JOURNEY = 'stockbroker.journey';
 /** A token is renewed so long before its end. */
 const EARLY_MS = 30_000;
+/** How long the issuer may take to answer. */
+const ANSWER_MS = 5_000;
 const SCOPE = 'openid profile trade read';
 
 export class SignInError extends Error {
@@ -100,7 +105,10 @@ export class SignIn {
     const stored = sessionStorage.getItem(SESSION);
     sessionStorage.removeItem(SESSION);
     const { refreshToken } = JSON.parse(stored ?? '{}') as Partial<Session>;
-    if (refreshToken === undefined) return;
+    if (refreshToken !== undefined) await this.#revoke(refreshToken);
+  }
+
+  async #revoke(refreshToken: string): Promise<void> {
     try {
       const { revocation_endpoint } = await this.#discover();
       if (revocation_endpoint === undefined) return;
@@ -120,7 +128,7 @@ export class SignIn {
     if (error !== null) throw new SignInError(`Not signed in: ${answer.get('error_description') ?? error}.`);
     const { issuer, token_endpoint } = await this.#discover();
     if ((answer.get('iss') ?? issuer) !== issuer) throw new SignInError('Another issuer has answered.');
-    return this.#exchange(
+    const session = await this.#exchange(
       token_endpoint,
       {
         grant_type: 'authorization_code',
@@ -130,12 +138,21 @@ export class SignIn {
       },
       journey.nonce,
     );
+    sessionStorage.setItem(SESSION, JSON.stringify(session));
+    return session;
   }
 
   async #renew({ refreshToken = '', ...session }: Session): Promise<Session> {
+    const stored = sessionStorage.getItem(SESSION);
     try {
       const { token_endpoint } = await this.#discover();
-      return await this.#exchange(token_endpoint, { grant_type: 'refresh_token', refresh_token: refreshToken });
+      const next = await this.#exchange(token_endpoint, { grant_type: 'refresh_token', refresh_token: refreshToken });
+      if (sessionStorage.getItem(SESSION) === stored) {
+        sessionStorage.setItem(SESSION, JSON.stringify(next));
+      } else if (next.refreshToken !== undefined) {
+        await this.#revoke(next.refreshToken); // Signed out meanwhile.
+      }
+      return next;
     } catch (error) {
       if (!(error instanceof SignInError)) throw error;
       return session; // The broker decides how long it is good.
@@ -155,9 +172,7 @@ export class SignIn {
       throw new SignInError('The issuer’s answer is for another sign-in.');
     const name = String(claims.name ?? claims.preferred_username ?? nameOf(token));
     const expiresAtMs = Date.now() + expires_in * 1_000;
-    const session = { token, name, expiresAtMs, ...(refresh_token === undefined ? {} : { refreshToken: refresh_token }) };
-    sessionStorage.setItem(SESSION, JSON.stringify(session));
-    return session;
+    return { token, name, expiresAtMs, ...(refresh_token === undefined ? {} : { refreshToken: refresh_token }) };
   }
 
   async #discover(): Promise<Endpoints> {
@@ -190,12 +205,19 @@ function claimsOf(jwt: string): Record<string, unknown> {
   }
 }
 
-async function fetchJson<T>(url: string, init: RequestInit = {}): Promise<T> {
-  const response = await fetch(url, { ...init, credentials: 'omit' }).catch((error: unknown) => {
+/** @throws SignInError */
+async function fetchJson<T extends object>(url: string, init: RequestInit = {}): Promise<T> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(url, { ...init, credentials: 'omit', signal }).catch((error: unknown) => {
     throw new SignInError('The sign-in service does not answer.', { cause: error });
   });
   if (!response.ok) throw new SignInError(`The sign-in service answered with status ${response.status}.`);
-  return (await response.json()) as T;
+  const answer: unknown = await response.json().catch((error: unknown) => {
+    if (signal.aborted) throw new SignInError('The sign-in service does not answer.', { cause: error });
+  });
+  if (typeof answer !== 'object' || answer === null)
+    throw new SignInError('The sign-in service gave no answer that could be read.');
+  return answer as T;
 }
 
 function redirectUri(): string {

@@ -1,9 +1,18 @@
 import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { type SignIn, SignInError } from '../signIn.ts';
 
 export function SignInPage({ signIn, problem }: { signIn: SignIn; problem: string | undefined }) {
   const failure = useSignal(problem);
   const isLeaving = useSignal(false);
+  useEffect(() => {
+    // Come back to from the issuer's page, as it was left.
+    const shown = () => {
+      isLeaving.value = false;
+    };
+    addEventListener('pageshow', shown);
+    return () => removeEventListener('pageshow', shown);
+  }, []);
   const begin = async () => {
     isLeaving.value = true;
     failure.value = undefined;
