@@ -1,6 +1,7 @@
-import { type Trade, TradeStatus, TradeType } from '@stockbroker/client';
+import { type Trade, TradeStatus } from '@stockbroker/client';
 import type { UsdE4 } from '@stockbroker/trading';
 import { usdOf } from './money.ts';
+import { isBuy } from './words.ts';
 
 /** What is known of the cost of the shares of one stock that a customer has. */
 export interface CostBasis {
@@ -51,8 +52,4 @@ function takeFrom(lots: { shares: bigint }[], shares: bigint): boolean {
 
 function byFill(a: Trade, b: Trade): number {
   return (a.executedAt?.getTime() ?? 0) - (b.executedAt?.getTime() ?? 0) || (a.orderId < b.orderId ? -1 : 1);
-}
-
-function isBuy({ type }: Trade): boolean {
-  return type === TradeType.TRADE_TYPE_BUY;
 }

@@ -59,7 +59,7 @@ export function rejectionWords(trade: Trade): string {
     case RejectCode.REJECT_CODE_EXCHANGE_UNAVAILABLE:
       return 'The exchange could not be reached. The order was not sent.';
     case RejectCode.REJECT_CODE_ACCOUNT_BLOCKED:
-      return 'Buys are blocked on this account until we have looked at an earlier trade. Selling still works.';
+      return BLOCKED_WORDS;
     case RejectCode.REJECT_CODE_EXCHANGE_REJECTED:
       return `The exchange rejected the order${reason === '' ? '' : `: ${reason.replace(/^The exchange rejected the order: /, '')}`}.`.replace(
         /\.\.$/,
@@ -69,6 +69,8 @@ export function rejectionWords(trade: Trade): string {
       return reason === '' ? 'The order was rejected.' : reason;
   }
 }
+
+export const BLOCKED_WORDS = 'Buys are blocked on this account until we have looked at an earlier trade. Selling still works.';
 
 /** One sentence for the news of a trade, as read aloud. */
 export function newsWords(trade: Trade): string {

@@ -13,7 +13,7 @@ import { customerIdOf, type Session, type SignIn } from '../signIn.ts';
 import { newsWords } from '../words.ts';
 import { PastTrades } from './pastTrades.ts';
 import { QuotesFeed } from './quotesFeed.ts';
-import { SentOrders } from './sentOrders.ts';
+import { MAX_RESEND_AGE_MS, type SentOrder, SentOrders } from './sentOrders.ts';
 import { TradesFeed } from './tradesFeed.ts';
 
 /** A page that nobody looks at for so long lets its streams go; they resume when somebody does. */
@@ -44,10 +44,12 @@ export class Desk {
     this.client = new BrokerClient({
       calls: webCalls({ url: location.origin, token: () => signIn.token() }),
       journal: storageJournal(localStorage, customerIdOf(session.token)),
+      maxResendAgeMs: MAX_RESEND_AGE_MS,
     });
-    this.feed = new TradesFeed(this.client, (trade) => {
+    const tell = (trade: Trade) => {
       this.news.value = newsWords(trade);
-    });
+    };
+    this.feed = new TradesFeed(this.client, tell, () => void this.past.readFills());
     this.quotesFeed = new QuotesFeed(this.client, this.#wanted);
     this.sent = new SentOrders(this.client);
     this.past = new PastTrades(this.client);
@@ -55,11 +57,27 @@ export class Desk {
 
   readonly account = computed(() => this.feed.view.value?.account);
 
-  /** What the stream tells, the broker's answers that it has not told yet, and older ones; newest first. */
+  /** What the stream tells, older ones, and the broker's answers that neither has told yet; newest first. */
   readonly trades = computed<Trade[]>(() => {
     const told = this.feed.view.value?.trades ?? new Map();
-    return newestFirst(new Map([...this.past.trades.value, ...this.sent.answered.value, ...told]).values());
+    return newestFirst(new Map([...this.sent.answered.value, ...this.past.trades.value, ...told]).values());
   });
+
+  /** All that were filled, as far as they were read. */
+  readonly fills = computed<Trade[]>(() => [
+    ...new Map([...this.past.filled.value, ...this.trades.value.map((trade) => [trade.orderId, trade] as const)]).values(),
+  ]);
+
+  /** Sent, and no trade yet as far as anybody has told. */
+  readonly unanswered = computed<SentOrder[]>(() => {
+    const ids = new Set(this.trades.value.map(({ clientOrderId }) => clientOrderId));
+    return this.sent.list.value.filter(({ order }) => !ids.has(order.clientOrderId));
+  });
+
+  readOlder(): Promise<void> {
+    const ids = new Set(this.trades.value.map(({ orderId }) => orderId));
+    return this.past.readOlder(({ orderId }) => ids.has(orderId));
+  }
 
   /** The chosen stock, that of the order under review, and all that the customer has. */
   readonly #wanted = computed(() => {

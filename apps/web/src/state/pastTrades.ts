@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { type BrokerClient, BrokerError, type Trade, TradeStatus } from '@stockbroker/client';
+import { isOpen } from '../words.ts';
 
 const FILLS_PAGE = 500;
 const FILLS_PAGES = 10;
@@ -8,9 +9,11 @@ const OLDER_PAGE = 50;
 /** Trades from before the stream's view. Final ones never change, so what was read once stays good. */
 export class PastTrades {
   readonly trades = signal<ReadonlyMap<string, Trade>>(new Map());
-  /** Of the list, page by page. */
+  /** Of that list, page by page. */
   readonly older = signal<'more' | 'loading' | 'all' | 'failed'>('more');
-  /** All fills there are: what the cost of positions is counted from. `some`: there are too many to be read by a page. */
+  /** What the cost of positions is counted from; no part of the list, which grows as the customer asks for it. */
+  readonly filled = signal<ReadonlyMap<string, Trade>>(new Map());
+  /** Of `filled`. `some`: there are too many to be read by a page. */
   readonly fills = signal<'loading' | 'all' | 'some' | 'failed'>('loading');
   readonly #client: BrokerClient;
   #pageToken = '';
@@ -26,7 +29,7 @@ export class PastTrades {
       for (let page = 0; page < FILLS_PAGES; page += 1) {
         const statuses = [TradeStatus.TRADE_STATUS_FILLED];
         const { trades, nextPageToken } = await this.#client.listTrades({ pageSize: FILLS_PAGE, pageToken, statuses });
-        this.#keep(trades);
+        this.filled.value = withFinal(this.filled.value, trades);
         pageToken = nextPageToken;
         if (pageToken === '') break;
       }
@@ -37,26 +40,30 @@ export class PastTrades {
     }
   }
 
-  async readOlder(): Promise<void> {
+  /**
+   * The next ones of the list.
+   *
+   * @param isShown one that is there already: reading goes on until there is one that is not
+   */
+  async readOlder(isShown: (trade: Trade) => boolean): Promise<void> {
     if (this.older.value === 'loading') return;
     this.older.value = 'loading';
     try {
-      const { trades, nextPageToken } = await this.#client.listTrades({ pageSize: OLDER_PAGE, pageToken: this.#pageToken });
-      this.#keep(trades);
-      this.#pageToken = nextPageToken;
-      this.older.value = nextPageToken === '' ? 'all' : 'more';
+      for (let hasNew = false; !hasNew && this.older.value === 'loading'; ) {
+        const { trades, nextPageToken } = await this.#client.listTrades({ pageSize: OLDER_PAGE, pageToken: this.#pageToken });
+        hasNew = !trades.every(isShown);
+        this.trades.value = withFinal(this.trades.value, trades);
+        this.#pageToken = nextPageToken;
+        if (nextPageToken === '') this.older.value = 'all';
+      }
+      if (this.older.value === 'loading') this.older.value = 'more';
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       this.older.value = 'failed';
     }
   }
+}
 
-  #keep(trades: readonly Trade[]): void {
-    const isFinal = ({ status }: Trade) =>
-      status === TradeStatus.TRADE_STATUS_FILLED || status === TradeStatus.TRADE_STATUS_REJECTED;
-    this.trades.value = new Map([
-      ...this.trades.value,
-      ...trades.filter(isFinal).map((trade) => [trade.orderId, trade] as const),
-    ]);
-  }
+function withFinal(known: ReadonlyMap<string, Trade>, trades: readonly Trade[]): ReadonlyMap<string, Trade> {
+  return new Map([...known, ...trades.filter((trade) => !isOpen(trade)).map((trade) => [trade.orderId, trade] as const)]);
 }

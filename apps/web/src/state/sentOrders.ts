@@ -5,18 +5,25 @@ import { errorWords } from '../words.ts';
 /** An order of which the broker has not said yet what it is. */
 export interface SentOrder {
   order: Required<Order>;
-  /** `checking`: it was sent, and the answer was lost; it is being asked for. `refused`: it is no trade, and never will be. */
-  state: 'sending' | 'checking' | 'refused';
+  /**
+   * `checking`: it was sent, and the answer was lost; it is sent again as the same order, or looked for. `refused`: it is no trade, and
+   * never will be. `elsewhere`: another tab has the answer.
+   */
+  state: 'sending' | 'checking' | 'refused' | 'elsewhere';
   words: string;
 }
 
 const CHECK_AGAIN_MS = 3_000;
+/** Whoever waited for so long may have given the order up: it is looked for, and not sent any more. */
+export const MAX_RESEND_AGE_MS = 60_000;
 
 /** Orders from the tap until the broker has answered. Each is a trade once, or refused, whatever happens to this page. */
 export class SentOrders {
   /** The answers, until the stream has told of them too. */
   readonly answered = signal<ReadonlyMap<string, Trade>>(new Map());
   readonly #all = signal<ReadonlyMap<string, SentOrder>>(new Map());
+  /** Client order ids of refusals that the customer has read. */
+  readonly #dismissed = signal<ReadonlySet<string>>(new Set());
   readonly #client: BrokerClient;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isChecking = false;
@@ -25,8 +32,12 @@ export class SentOrders {
     this.#client = client;
   }
 
-  /** Newest first. */
-  readonly list: ReadonlySignal<SentOrder[]> = computed(() => [...this.#all.value.values()].reverse());
+  /** What a customer has to know of, newest first. */
+  readonly list: ReadonlySignal<SentOrder[]> = computed(() =>
+    [...this.#all.value.values()]
+      .filter(({ order, state }) => state !== 'elsewhere' && !this.#dismissed.value.has(order.clientOrderId))
+      .reverse(),
+  );
 
   /** Of a client order id: how it stands while it is not a trade yet. */
   find(clientOrderId: string): SentOrder | undefined {
@@ -40,8 +51,8 @@ export class SentOrders {
       this.#take(await this.#client.placeTrade(order));
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
-      const isPending = (await this.#client.pendingOrders()).some(({ clientOrderId }) => clientOrderId === order.clientOrderId);
-      if (isPending) this.#doubt(order);
+      const pending = (await this.#client.pendingOrders()).find(({ clientOrderId }) => clientOrderId === order.clientOrderId);
+      if (pending !== undefined) this.#doubt(pending);
       else this.#set({ order, state: 'refused', words: errorWords(error) });
     }
   }
@@ -52,7 +63,9 @@ export class SentOrders {
     this.#isChecking = true;
     clearTimeout(this.#timer);
     try {
-      for (const order of await this.#client.pendingOrders()) if (!this.#all.value.has(order.clientOrderId)) this.#doubt(order);
+      const pending = await this.#client.pendingOrders();
+      for (const order of pending) if (this.find(order.clientOrderId)?.state !== 'sending') this.#doubt(order);
+      this.#leave(pending);
       for (const result of await this.#client.resolvePendingOrders()) {
         if (result.outcome === 'placed') this.#take(result.trade);
         else if (result.outcome === 'refused')
@@ -72,7 +85,7 @@ export class SentOrders {
 
   /** The customer has read that it was refused. */
   dismiss(clientOrderId: string): void {
-    this.#remove(clientOrderId);
+    this.#dismissed.value = new Set(this.#dismissed.value).add(clientOrderId);
   }
 
   stop(): void {
@@ -89,9 +102,23 @@ export class SentOrders {
     this.#remove(trade.clientOrderId);
   }
 
-  #doubt(order: PendingOrder | Required<Order>): void {
-    this.#set({ order, state: 'checking', words: 'The answer was lost. Asking the broker what became of it…' });
+  #doubt(order: PendingOrder): void {
+    const isOld = Date.now() - Date.parse(order.createdAt) > MAX_RESEND_AGE_MS;
+    const what = isOld ? 'Asking the broker what became of it…' : 'It is being sent again, as the same order…';
+    this.#set({ order, state: 'checking', words: `The answer was lost. ${what}` });
     this.#later();
+  }
+
+  /** What is pending no more, though nobody here was told, was answered to another tab, which shares the journal. */
+  #leave(pending: readonly PendingOrder[]): void {
+    for (const sent of this.#all.value.values()) {
+      if (sent.state !== 'checking' || pending.some(({ clientOrderId }) => clientOrderId === sent.order.clientOrderId)) continue;
+      this.#set({
+        ...sent,
+        state: 'elsewhere',
+        words: 'Another tab has the answer. If the order was placed, it is among your orders.',
+      });
+    }
   }
 
   #set(sent: SentOrder): void {

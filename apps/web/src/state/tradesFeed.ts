@@ -7,18 +7,21 @@ import { calmly } from './calmly.ts';
 export class TradesFeed {
   readonly view = signal<TradesView | undefined>(undefined);
   readonly connection = signal<ConnectionState>('connecting');
-  /** When the last news came, or the last sign that there is none. */
+  /** While it is not live: when the last news came, or the last sign that there is none. */
   readonly liveUntil = signal<Date | undefined>(undefined);
-  /** Why it has ended for good. */
-  readonly failure = signal<BrokerError | undefined>(undefined);
+  /** Why it has ended for good; what is no BrokerError is a fault of the page. */
+  readonly failure = signal<unknown>(undefined);
   readonly #client: BrokerClient;
   /** Told of each trade that has changed while the page was open. */
   readonly #onNews: (trade: Trade) => void;
+  /** Told when it had to begin anew, so that trades may have ended that are not in its view. */
+  readonly #onAnew: () => void;
   #close: (() => void) | undefined;
 
-  constructor(client: BrokerClient, onNews: (trade: Trade) => void) {
+  constructor(client: BrokerClient, onNews: (trade: Trade) => void, onAnew: () => void) {
     this.#client = client;
     this.#onNews = onNews;
+    this.#onAnew = onAnew;
   }
 
   start(): void {
@@ -29,16 +32,18 @@ export class TradesFeed {
       this.connection.value = state;
     });
     const unsubscribe = watch.connection.subscribe((state) => {
-      if (wasLive && state !== 'live') this.liveUntil.value = new Date();
+      if (wasLive && state !== 'live') this.liveUntil.value = watch.heardAt;
       wasLive = state === 'live';
       show(state);
     });
-    this.#close = () => {
-      this.#close = undefined;
+    const close = () => {
+      // One that ends late leaves the one alone that has replaced it.
+      if (this.#close === close) this.#close = undefined;
       watch.close();
       unsubscribe();
     };
-    void this.#read(watch);
+    this.#close = close;
+    void this.#read(watch, close);
   }
 
   /** Until `start`: what is shown then is from before, and the page says so. */
@@ -48,18 +53,20 @@ export class TradesFeed {
     this.connection.value = 'reconnecting';
   }
 
-  async #read(views: AsyncIterable<TradesView>): Promise<void> {
+  async #read(views: AsyncIterable<TradesView>, close: () => void): Promise<void> {
     try {
       for await (const view of views) {
         const before = this.view.value;
         this.view.value = view;
-        if (before !== undefined) this.#tell(before, view);
+        if (before === undefined) continue;
+        if (!isWithin(before, view)) this.#onAnew();
+        this.#tell(before, view);
       }
     } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
       this.failure.value = error;
+      if (!(error instanceof BrokerError)) throw error;
     } finally {
-      this.#close?.();
+      close();
     }
   }
 
@@ -69,4 +76,9 @@ export class TradesFeed {
       if (known === undefined || statusOf(known) !== statusOf(trade)) this.#onNews(trade);
     }
   }
+}
+
+/** A view that goes on from one has all its trades; one from the beginning has the newest. */
+function isWithin(before: TradesView, { trades }: TradesView): boolean {
+  return [...before.trades.keys()].every((orderId) => trades.has(orderId));
 }

@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import { BrokerError } from '@stockbroker/client';
 import { errorWords } from '../words.ts';
 import { ConnectionBanner } from './Connection.tsx';
 import { useDesk } from './context.ts';
@@ -66,7 +67,7 @@ function Failure({ onSignIn }: { onSignIn: () => void }) {
   return (
     <div class="banner failure" role="alert">
       <p>{errorWords(failure)}</p>
-      {failure.code === 'UNAUTHENTICATED' ? (
+      {failure instanceof BrokerError && failure.code === 'UNAUTHENTICATED' ? (
         <button type="button" class="quiet" onClick={onSignIn}>
           Sign in again
         </button>

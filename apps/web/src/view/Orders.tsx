@@ -14,7 +14,7 @@ export function Orders() {
   const desk = useDesk();
   const filter = useSignal<Filter>('all');
   const shown = useComputed(() => desk.trades.value.filter((trade) => isShown(trade, filter.value)));
-  const sent = desk.sent.list.value.filter(
+  const sent = desk.unanswered.value.filter(
     ({ state }) => filter.value === 'all' || (filter.value === 'open' && state !== 'refused'),
   );
   const isLoading = desk.feed.view.value === undefined;
@@ -65,11 +65,12 @@ function isShown(trade: Trade, filter: Filter): boolean {
 }
 
 function More() {
-  const { past, feed } = useDesk();
+  const desk = useDesk();
+  const { past, feed } = desk;
   // The stream begins with the newest 50: only then there may be others.
   if (past.older.value === 'all' || (feed.view.value?.trades.size ?? 0) < 50) return null;
   return (
-    <button type="button" class="quiet more" disabled={past.older.value === 'loading'} onClick={() => void past.readOlder()}>
+    <button type="button" class="quiet more" disabled={past.older.value === 'loading'} onClick={() => void desk.readOlder()}>
       {past.older.value === 'loading' ? 'Loading…' : past.older.value === 'failed' ? 'That failed. Try again' : 'Older orders'}
     </button>
   );

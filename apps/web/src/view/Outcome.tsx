@@ -1,7 +1,7 @@
 import type { Order, Trade } from '@stockbroker/client';
 import { useEffect, useRef } from 'preact/hooks';
 import { dollars, usdOf } from '../money.ts';
-import { isBuy, orderWords, rejectionWords, statusOf, timeWords, tradeValue } from '../words.ts';
+import { isBuy, isOpen, orderWords, rejectionWords, statusOf, timeWords, tradeValue } from '../words.ts';
 import { useDesk } from './context.ts';
 import { Hidden } from './parts.tsx';
 
@@ -12,7 +12,7 @@ export function Outcome({ order, onAgain }: { order: Required<Order>; onAgain: (
   useEffect(() => title.current?.focus(), []);
   const trade = desk.trades.value.find(({ clientOrderId }) => clientOrderId === order.clientOrderId);
   const sent = trade === undefined ? desk.sent.find(order.clientOrderId) : undefined;
-  const isOver = sent?.state === 'refused' || (trade !== undefined && ['filled', 'rejected'].includes(statusOf(trade)));
+  const isOver = trade === undefined ? sent?.state === 'refused' || sent?.state === 'elsewhere' : !isOpen(trade);
   return (
     <div class="outcome">
       <h2 id="ticket-title" ref={title} tabIndex={-1}>
@@ -20,7 +20,7 @@ export function Outcome({ order, onAgain }: { order: Required<Order>; onAgain: (
       </h2>
       {trade === undefined ? (
         <p role="status" class={sent?.state === 'refused' ? 'warning' : 'note'}>
-          {sent?.words ?? 'Sending…'}
+          {sent?.words ?? 'It is among your earlier orders.'}
         </p>
       ) : (
         <Life trade={trade} />

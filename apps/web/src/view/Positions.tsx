@@ -10,7 +10,7 @@ export function Positions({ onChosen }: { onChosen: () => void }) {
   const holdings = useComputed(() => {
     const account = desk.account.value;
     if (account === undefined) return undefined;
-    return holdingsOf(account, desk.quotes.value, desk.past.fills.value === 'all' ? desk.trades.value : undefined);
+    return holdingsOf(account, desk.quotes.value, desk.past.fills.value === 'all' ? desk.fills.value : undefined);
   });
   return (
     <section class="positions card" aria-labelledby="positions-title">

@@ -1,6 +1,7 @@
 import { useComputed } from '@preact/signals';
 import { dollars, usdOf } from '../money.ts';
 import { holdingsOf, totalOf } from '../state/holdings.ts';
+import { BLOCKED_WORDS } from '../words.ts';
 import { useDesk } from './context.ts';
 import { Skeleton } from './parts.tsx';
 
@@ -12,8 +13,10 @@ export function Summary() {
     const known = desk.account.value;
     return known && totalOf(known, holdingsOf(known, desk.quotes.value, undefined));
   });
+  // Each stream of quotes begins with all that there are.
+  const isKnowable = total.value !== undefined || desk.quotesFeed.connection.value === 'connecting';
   const figures = [
-    ['Account value', total.value],
+    ['Account value', account === undefined || isKnowable ? total.value : 'Not known'],
     ['Spendable cash', usdOf(account?.spendable)],
     ['Held for open buys', usdOf(account?.held)],
   ] as const;
@@ -23,13 +26,11 @@ export function Summary() {
         {figures.map(([name, amount]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{amount === undefined ? <Skeleton width="10ch" /> : dollars(amount)}</dd>
+            <dd>{amount === undefined ? <Skeleton width="10ch" /> : typeof amount === 'string' ? amount : dollars(amount)}</dd>
           </div>
         ))}
       </dl>
-      {account?.buysBlocked && (
-        <p class="warning">Buys are blocked on this account until we have looked at an earlier trade. Selling still works.</p>
-      )}
+      {account?.buysBlocked && <p class="warning">{BLOCKED_WORDS}</p>}
     </section>
   );
 }
