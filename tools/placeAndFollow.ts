@@ -21,10 +21,11 @@ export async function placeAndFollow(
   order: Required<Order>,
   { timeoutMs, onChange }: FollowOptions,
 ): Promise<Trade> {
-  let trade = await broker.placeTrade(order).catch((error: unknown) => {
-    throw error instanceof BrokerError ? notPlaced(error, order.clientOrderId) : error;
+  let trade = await broker.placeTrade(order).catch(async (error: unknown) => {
+    throw error instanceof BrokerError ? await notPlaced(broker, error, order.clientOrderId) : error;
   });
   onChange(trade);
+  if (isFinal(trade)) return trade; // Of an id that was placed before.
   const { orderId } = trade;
   const watch = broker.watchTrades();
   const timer = setTimeout(() => watch.close(), timeoutMs);
@@ -56,9 +57,9 @@ function isFinal({ status }: Trade): boolean {
   return status === TradeStatus.TRADE_STATUS_FILLED || status === TradeStatus.TRADE_STATUS_REJECTED;
 }
 
-function notPlaced(error: BrokerError, clientOrderId: string): unknown {
-  const inDoubt = error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED';
-  if (!inDoubt) return error;
+async function notPlaced(broker: BrokerClient, error: BrokerError, clientOrderId: string): Promise<unknown> {
+  const isInDoubt = (await broker.pendingOrders()).some((order) => order.clientOrderId === clientOrderId);
+  if (!isInDoubt) return error;
   return new UserError(
     `The gateway does not answer (${plain(error)}). It is not known whether the trade is placed: repeat the command with\n` +
       `  --client-order-id ${clientOrderId}\nand it is placed once, whatever happened before.`,
