@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { retrying } from '@stockbroker/client';
+import type { CallOptions } from '@stockbroker/rpc';
 import { type Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 import type { Order, Plan } from './demoPlan.ts';
 import { rejectCodeOf } from './printTrades.ts';
-import { retrying } from './retry.ts';
 import type { TradingClient } from './tradeClient.ts';
 
 /** Trades of one customer that are placed and not ended; it places no more before one ends. */
@@ -13,6 +14,8 @@ const MOST_POLLS_PER_SECOND = 400;
 /** A sampled trade is asked for this often, later after each twentieth of its age, so that its end is seen when it happens. */
 const CLOSE_POLL_MS = 20;
 const MOST_SAMPLES = 200;
+const ATTEMPT_MS = 10_000;
+const BACKOFF = { baseMs: 100, maxMs: 2_000 };
 
 /** What the clients have seen. */
 export class Sightings {
@@ -105,7 +108,7 @@ export class Trader {
   /** However often it is repeated, the client order id makes it one trade. */
   #place({ clientOrderId, stockTicker, isBuy, quantity }: Order): Promise<Trade> {
     const type = isBuy ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
-    return this.#call((headers) => this.#options.client.placeTrade({ clientOrderId, stockTicker, type, quantity }, { headers }));
+    return this.#call((options) => this.#options.client.placeTrade({ clientOrderId, stockTicker, type, quantity }, options));
   }
 
   async #watchAll(): Promise<void> {
@@ -128,7 +131,7 @@ export class Trader {
   /** False also when it cannot be known now: it is asked for again, until time is up. */
   async #hasEnded(orderId: string): Promise<boolean> {
     try {
-      const trade = await this.#call((headers) => this.#options.client.getTrade({ orderId }, { headers }));
+      const trade = await this.#call((options) => this.#options.client.getTrade({ orderId }, options));
       this.#note(trade);
       return trade.status >= TradeStatus.TRADE_STATUS_FILLED;
     } catch {
@@ -143,10 +146,13 @@ export class Trader {
     this.#oneEnded = Promise.withResolvers<void>();
   }
 
-  #call<T>(call: (headers: { authorization: string }) => Promise<T>): Promise<T> {
+  #call<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
     const { stalledMs, seen } = this.#options;
-    const giveUpAt = performance.now() + stalledMs;
-    return retrying(() => call(this.#headers), { giveUpAt, onRetry: () => (seen.repeated += 1) });
+    const onRetry = () => {
+      seen.repeated += 1;
+    };
+    const retry = { timeoutMs: stalledMs, attemptTimeoutMs: ATTEMPT_MS, backoff: BACKOFF, onRetry };
+    return retrying((options) => call({ ...options, headers: this.#headers }), retry);
   }
 
   #isOver(): boolean {

@@ -1,7 +1,7 @@
 import { type BrokerClient, BrokerError, type Order } from '@stockbroker/client';
 import { type Trade, TradeStatus } from '@stockbroker/rpc/stockbroker';
 import { UserError } from './cli.ts';
-import { plain } from './retry.ts';
+import { plain } from './tradeClient.ts';
 
 export interface FollowOptions {
   /** How long to wait for the end of the trade, once it is placed. */

@@ -4,8 +4,7 @@ import { Account, Quote, Trade, TradeStatus, TradeType } from '@stockbroker/rpc/
 import { readArguments, runTool, table, UserError, wholeNumber } from './cli.ts';
 import { placeAndFollow } from './placeAndFollow.ts';
 import { accountTable, changeLines, isBuy, quoteTable, tradeDetails, tradeTable, tradeValue } from './printTrades.ts';
-import { plain } from './retry.ts';
-import { openClient } from './tradeClient.ts';
+import { openClient, plain } from './tradeClient.ts';
 
 const HELP = `npm run trade: a client of the broker, over gRPC.
 

@@ -77,3 +77,8 @@ function customerId(customer: string): string {
   const names = demoCustomers.map(({ name }) => name).join(', ');
   throw new UserError(`There is no customer ${JSON.stringify(customer)}: give ${names}, or a customer id (a lower-case UUID).`);
 }
+
+/** The error's words without the client library's own around them. */
+export function plain({ message }: Error): string {
+  return /Last error: (?:Error: )?(.+?)\. Resolution note/.exec(message)?.[1] ?? message;
+}

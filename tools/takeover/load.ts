@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { retrying } from '@stockbroker/client';
 import type { Broker, Customer } from '@stockbroker/testkit';
 import { parseUsd, partitionOf } from '@stockbroker/trading';
-import { isRetryable } from '../retry.ts';
 
 /** Each customer places a trade this often: fifty a second of all hundred. */
 const EVERY_MS = 2_000;
-const DEADLINE_MS = 60_000;
-const RETRY_MS = 250;
+const RETRY = { timeoutMs: 60_000, attemptTimeoutMs: 60_000, backoff: { baseMs: 250, maxMs: 250 } };
 
 /** One customer in each partition, who goes on trading. */
 export class Load {
@@ -57,17 +56,9 @@ export class Load {
   async #place(customer: Customer): Promise<void> {
     const clientOrderId = crypto.randomUUID();
     const isBuy = this.#placed % 2 === 0;
-    const giveUpAt = performance.now() + DEADLINE_MS;
-    for (;;) {
-      try {
-        await (isBuy ? customer.buys(1, 'AAPL', { clientOrderId }) : customer.sells(1, 'AAPL', { clientOrderId }));
-        this.#placed += 1;
-        return;
-      } catch (error) {
-        if (!isRetryable(error) || performance.now() > giveUpAt) throw error;
-        await delay(RETRY_MS);
-      }
-    }
+    const place = () => (isBuy ? customer.buys(1, 'AAPL', { clientOrderId }) : customer.sells(1, 'AAPL', { clientOrderId }));
+    await retrying(place, RETRY);
+    this.#placed += 1;
   }
 
   #customerOf(partition: number): Customer {

@@ -1,9 +1,8 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { migrate } from '@stockbroker/store/migrate';
-import { type AppProcess, type Broker, eventually, type PostgresServer, startBroker, startPostgres } from '@stockbroker/testkit';
+import { type AppProcess, type Broker, eventually, type PostgresServer, startBroker } from '@stockbroker/testkit';
 import { bundleApps } from '../bundleApps.ts';
+import { onThrowAwayPostgres } from '../throwAwayPostgres.ts';
 import { Leaders } from './leaders.ts';
 import { Load } from './load.ts';
 import { pausesSince } from './moves.ts';
@@ -34,14 +33,8 @@ export interface Plan {
 }
 
 /** Starts a throw-away system, breaks and moves its workers under load, and proves the books. */
-export async function measure(plan: Plan): Promise<Measured> {
-  const postgres = await startPostgres({ dataDir: join(plan.folder, 'postgres') });
-  try {
-    return await onBroker(plan, postgres);
-  } finally {
-    await postgres.stop();
-    rmSync(postgres.dataDir, { recursive: true, force: true });
-  }
+export function measure(plan: Plan): Promise<Measured> {
+  return onThrowAwayPostgres(plan.folder, (postgres) => onBroker(plan, postgres));
 }
 
 async function onBroker(plan: Plan, postgres: PostgresServer): Promise<Measured> {

@@ -1,5 +1,3 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RpcChannel, type RpcClient } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
@@ -11,11 +9,11 @@ import {
   eventually,
   type PostgresServer,
   startBroker,
-  startPostgres,
   Watcher,
 } from '@stockbroker/testkit';
 import { parseUsd } from '@stockbroker/trading';
 import { bundleApps } from '../bundleApps.ts';
+import { onThrowAwayPostgres } from '../throwAwayPostgres.ts';
 
 type TradingRpc = RpcClient<typeof TradingServiceDefinition>;
 
@@ -57,14 +55,8 @@ export interface Run {
 }
 
 /** Starts a throw-away system, loads it in turn with and without streams, and proves the books. */
-export async function measure(plan: Plan): Promise<Measured> {
-  const postgres = await startPostgres({ dataDir: join(plan.folder, 'postgres') });
-  try {
-    return await onBroker(plan, postgres);
-  } finally {
-    await postgres.stop();
-    rmSync(postgres.dataDir, { recursive: true, force: true });
-  }
+export function measure(plan: Plan): Promise<Measured> {
+  return onThrowAwayPostgres(plan.folder, (postgres) => onBroker(plan, postgres));
 }
 
 async function onBroker(plan: Plan, postgres: PostgresServer): Promise<Measured> {
