@@ -99,9 +99,9 @@ async function trade(store: Store, epochs: bigint[], customerId: string, count: 
   const partition = partitionOf(customerId, PARTITIONS);
   for (let i = 0; i < count; i += 1) {
     const type: TradeType = i % 2 === 0 ? 'buy' : 'sell';
-    const order = { customerId, partition, stockTicker: 'AAPL', type, quantity: 1 };
+    const order = { customerId, partition, stockTicker: 'AAPL', type, quantity: 1, queueForOpen: false };
     await store.insertTrade({ ...order, id: randomV7(), clientOrderId: randomUUID() });
-    const oldest = (await store.readOldestOpenTrade({ customerId, partition })) as Trade;
+    const oldest = (await store.readOldestOpenTrade({ customerId, partition, waiting: 'counted' })) as Trade;
     await store.markExecuted({ trade: oldest, epoch: epochs[partition] ?? 0n, decision: { limitPrice: 2_000_000n } });
     const outcome = { kind: 'filled', price: 1_900_000n, executionId: `e-${oldest.seq}`, executedAt: new Date() } as const;
     await store.settleTrade({ tradeId: oldest.id, stockTicker: 'AAPL', type, quantity: 1, outcome });

@@ -10,6 +10,7 @@ const HELP = `npm run trade: a client of the broker, over gRPC.
 
   npm run trade -- buy  <ticker> <quantity>   places a trade and follows it to its end
   npm run trade -- sell <ticker> <quantity>
+  npm run trade -- cancel <orderId>           ends a trade that has not been sent yet
   npm run trade -- list                       trades, newest first
   npm run trade -- show <orderId>             everything about one trade
   npm run trade -- account                    cash and shares
@@ -61,6 +62,7 @@ interface Call {
 const commands: Record<string, { args: string[]; run: (call: Call) => Promise<number> }> = {
   buy: { args: ['ticker', 'quantity'], run: (call) => trade(TradeType.TRADE_TYPE_BUY, call) },
   sell: { args: ['ticker', 'quantity'], run: (call) => trade(TradeType.TRADE_TYPE_SELL, call) },
+  cancel: { args: ['orderId'], run: cancel },
   list: { args: [], run: list },
   show: { args: ['orderId'], run: show },
   account: { args: [], run: account },
@@ -133,6 +135,13 @@ async function list({ broker, json, limit }: Call): Promise<number> {
   }
   if (json) printJson({ trades: trades.map((each) => Trade.toJSON(each)) });
   else print(trades.length === 0 ? 'No trades yet.' : tradeTable(trades));
+  return 0;
+}
+
+async function cancel({ broker, args, json }: Call): Promise<number> {
+  const canceled = await broker.cancelTrade(args[0] ?? '');
+  if (json) printJson(Trade.toJSON(canceled));
+  else print(tradeDetails(canceled));
   return 0;
 }
 

@@ -60,7 +60,7 @@ type Ordered = Pick<Trade, 'seq' | 'clientOrderId' | 'type' | 'quantity'> & { cu
 function trade({ seq, customerId = ALICE, ...order }: Ordered): Trade {
   const id = `00000000-0000-7000-8000-00000000000${seq}`;
   return placedTrade(
-    { id, customerId, partition: 1, stockTicker: 'AAPL', ...order },
+    { id, customerId, partition: 1, stockTicker: 'AAPL', queueForOpen: false, ...order },
     { seq, createdAt: new Date(T0), placedRevision: 3 * Number(seq) },
   );
 }

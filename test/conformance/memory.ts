@@ -34,6 +34,8 @@ export function openMemory({ leaseTtlMs = 3_000, quotes = {} }: { leaseTtlMs?: n
     bus: new MemoryBus(() => world.nowMs),
     leases: new MemoryLeases(clock, leaseTtlMs),
     natsService: new Service('nats'),
+    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
+    now,
   };
   let isOpen = true;
   const pump = async () => {

@@ -1,23 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { type Database, openDatabase } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
-import type { CustomerState } from '@stockbroker/trade-flow';
+import type { CustomerState, Decision } from '@stockbroker/trade-flow';
 import { type OrderReport, partitionOf, type Trade, uuidV7 } from '@stockbroker/trading';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { openStatements } from '../../libs/store/src/createStore.ts';
 import { directly, MemoryDatabase } from '../simulation/memoryDatabase.ts';
 import { cloneDatabase } from '../support/database.ts';
+import { type Command, CUSTOMERS, command } from './storeCommands.ts';
 
 /*
  * The port of the database, as the simulation has it in memory and as it is: the same commands, drawn at random, must give the same
  * answers and leave the same balances, positions and trades.
  */
 const PARTITIONS = 100;
-const CUSTOMERS = 3;
-const STRANGER = CUSTOMERS;
-const TICKERS = ['AAPL', 'MSFT'];
 const RUNS = 80;
+const NO_TRADE = '00000000-0000-7000-8000-000000000000';
 
 const db: Database = openDatabase({
   url: await cloneDatabase(),
@@ -26,71 +25,6 @@ const db: Database = openDatabase({
   onConnectionError: () => {},
 });
 afterAll(() => db.$disconnect());
-
-/** Commands name customers and trades by number, because ids are new in every run. */
-type Command =
-  | { kind: 'insert'; orders: { customer: number; clientOrderId: string; ticker: string; buys: boolean; quantity: number }[] }
-  | { kind: 'mark'; marks: { customer: number; trade: number | 'oldest'; staleEpoch: boolean; limitPrice: bigint | null }[] }
-  | { kind: 'settle'; reports: { trade: number; price: bigint | null; execution: string; otherQuantity: boolean }[] }
-  | { kind: 'read' | 'sweep' | 'take over'; customer: number }
-  | { kind: 'quarantine'; trade: number; why: string }
-  | { kind: 'watch'; customer: number; revision: number };
-
-const customer = fc.integer({ min: 0, max: CUSTOMERS - 1 });
-const trade = fc.nat({ max: 9 });
-const whom = fc.oneof({ weight: 9, arbitrary: customer }, { weight: 1, arbitrary: fc.constant(STRANGER) });
-const anOrder = fc.record({
-  customer: whom,
-  clientOrderId: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
-  ticker: fc.constantFrom(...TICKERS),
-  buys: fc.boolean(),
-  quantity: fc.integer({ min: 1, max: 12 }),
-});
-const aMark = fc.record({
-  customer,
-  trade: fc.oneof({ weight: 4, arbitrary: fc.constant('oldest' as const) }, { weight: 1, arbitrary: trade }),
-  staleEpoch: fc.boolean(),
-  limitPrice: fc.option(fc.bigInt({ min: 1n, max: 60_0000n }), { freq: 5 }),
-});
-const aReport = fc.record({
-  trade,
-  price: fc.option(fc.bigInt({ min: 1n, max: 120_0000n }), { freq: 4 }),
-  execution: fc.constantFrom('e1', 'e2'),
-  otherQuantity: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
-});
-/** One item a customer or trade in a statement, as the batchers see to it. */
-const command: fc.Arbitrary<Command> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('insert' as const), orders: fc.array(anOrder, { minLength: 1, maxLength: 5 }) }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant('mark' as const),
-      marks: fc.uniqueArray(aMark, { minLength: 1, maxLength: 3, selector: (mark) => mark.customer }),
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant('settle' as const),
-      reports: fc.uniqueArray(aReport, { minLength: 1, maxLength: 4, selector: (report) => report.trade }),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({ kind: fc.constantFrom('read' as const, 'sweep' as const, 'take over' as const), customer }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('quarantine' as const), trade, why: fc.constantFrom('odd', 'unknown') }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('watch' as const), customer: whom, revision: fc.nat({ max: 25 }) }),
-  },
-);
 
 /** One side of the comparison: runs commands on a database and says what it answered. */
 class Side {
@@ -111,20 +45,27 @@ class Side {
         return this.#insert(command.orders, ids);
       case 'mark':
         return this.#mark(command.marks);
+      case 'cancel':
+        return this.#cancel(command.cancels);
       case 'settle':
         return this.#settle(command.reports);
       case 'read': {
         const customerId = this.#customer(command.customer);
-        const oldest = await this.#statements.readOldestOpenTrades([
-          { customerId, partition: partitionOf(customerId, PARTITIONS) },
-        ]);
-        return [oldest.map(comparable), (await this.#statements.readTrades([...this.#ids(), randomUUID()])).map(comparable)];
+        const partition = partitionOf(customerId, PARTITIONS);
+        const oldest = [
+          await this.#statements.readOldestOpenTrades([{ customerId, partition, waiting: 'counted' }]),
+          await this.#statements.readOldestOpenTrades([{ customerId, partition, waiting: 'passed' }]),
+        ];
+        return [
+          oldest.flat().map(comparable),
+          (await this.#statements.readTrades([...this.#ids(), randomUUID()])).map(comparable),
+        ];
       }
       case 'sweep': {
-        const [found = []] = await this.#statements.readOpenCustomers([
-          { partition: this.#partition(command.customer), limit: 10_000 },
-        ]);
-        return found.map((id) => this.#customers.indexOf(id)).filter((i) => i >= 0);
+        const asked = { partition: this.#partition(command.customer), limit: 10_000 };
+        const found = await this.#statements.readOpenCustomers([{ ...asked, waiting: 'counted' }]);
+        found.push(...(await this.#statements.readOpenCustomers([{ ...asked, waiting: 'passed' }])));
+        return found.map((ids) => ids.map((id) => this.#customers.indexOf(id)).filter((i) => i >= 0));
       }
       case 'take over':
         return this.#takeOver(this.#partition(command.customer));
@@ -147,11 +88,12 @@ class Side {
 
   async #insert(orders: Extract<Command, { kind: 'insert' }>['orders'], ids: string[]): Promise<unknown> {
     const results = await this.#statements.insertTrades(
-      orders.map(({ customer: number, clientOrderId, ticker, buys, quantity }, i) => {
+      orders.map(({ customer: number, clientOrderId, ticker, buys, quantity, waits }, i) => {
         const customerId = this.#customer(number);
         const partition = partitionOf(customerId, PARTITIONS);
         const type = buys ? 'buy' : 'sell';
-        return { id: ids[i] ?? '', customerId, partition, clientOrderId, stockTicker: ticker, type, quantity } as const;
+        const order = { customerId, partition, clientOrderId, stockTicker: ticker, type, quantity, queueForOpen: waits } as const;
+        return { ...order, id: ids[i] ?? '' };
       }),
     );
     for (const result of results) if (result.kind === 'inserted') this.trades.push(result.trade);
@@ -164,15 +106,27 @@ class Side {
       const customerId = this.#customer(number);
       const partition = partitionOf(customerId, PARTITIONS);
       const own = this.trades.filter((t) => t.customerId === customerId);
-      const [oldest] = await this.#statements.readOldestOpenTrades([{ customerId, partition }]);
+      // Once the market has closed, the oldest is the one that does not wait.
+      const waiting = limitPrice === 'closed' ? 'passed' : 'counted';
+      const [oldest] = await this.#statements.readOldestOpenTrades([{ customerId, partition, waiting }]);
       const found = which === 'oldest' ? oldest : own[which];
       if (found === undefined || found === null) continue;
       const epoch = this.#epochs.get(partition) ?? (await this.#takeOver(partition));
-      const decision = limitPrice === null ? ({ refusal: { code: 'HALTED', stockTicker: 'AAPL' } } as const) : { limitPrice };
+      const decision = decisionOf(limitPrice);
       asked.push({ trade: found, epoch: staleEpoch && which !== 'oldest' ? epoch - 1n : epoch, decision });
     }
     const results = await this.#statements.markTradesExecuted(asked);
     return results.map((result) => ('trade' in result ? { ...result, trade: comparable(result.trade) } : result));
+  }
+
+  async #cancel(cancels: Extract<Command, { kind: 'cancel' }>['cancels']): Promise<unknown> {
+    const asked = cancels.map(({ customer: number, trade: which }) => {
+      const customerId = this.#customer(number);
+      // Now and then a trade of somebody else, or none.
+      const own = this.trades.filter((t) => t.customerId === customerId);
+      return { customerId, tradeId: (own[which] ?? this.trades[which])?.id ?? NO_TRADE };
+    });
+    return (await this.#statements.cancelTrades(asked)).map(comparable);
   }
 
   async #settle(reports: Extract<Command, { kind: 'settle' }>['reports']): Promise<unknown> {
@@ -211,6 +165,11 @@ class Side {
   #partition(number: number): number {
     return partitionOf(this.#customer(number), PARTITIONS);
   }
+}
+
+function decisionOf(limitPrice: bigint | 'halted' | 'closed'): Decision {
+  if (limitPrice === 'closed') return { refusal: { code: 'MARKET_CLOSED' } };
+  return limitPrice === 'halted' ? { refusal: { code: 'HALTED', stockTicker: 'AAPL' } } : { limitPrice };
 }
 
 /** What two databases must agree on: times only in whether they are there, the order of placement by the order of answers. */

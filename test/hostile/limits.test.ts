@@ -31,6 +31,7 @@ async function open(
   const unused = async () => Promise.reject(new RpcError(Status.UNIMPLEMENTED, `\ud800${'x'.repeat(50_000)}`));
   server.add(TradingServiceDefinition, {
     placeTrade: async ({ stockTicker }) => Trade.create({ stockTicker }),
+    cancelTrade: unused,
     getTrade: unused,
     listTrades: unused,
     getAccount: unused,

@@ -18,6 +18,7 @@ const order: NewTrade = {
   stockTicker: 'AAPL',
   type: 'buy',
   quantity: 10,
+  queueForOpen: false,
   partition: 7,
 };
 const trade = placedTrade(order, { seq: 1n, createdAt: AT, placedRevision: 1 });

@@ -9,8 +9,8 @@ export function act(simulation: Simulation, action: Action): void {
   const { network, exchange } = servers;
   switch (action.kind) {
     case 'place': {
-      const { ticker: stockTicker, type, quantity } = action;
-      simulation.clients[action.customer]?.place({ stockTicker, type, quantity });
+      const { ticker: stockTicker, type, quantity, queueForOpen, cancelAfterMs } = action;
+      simulation.clients[action.customer]?.place({ stockTicker, type, quantity, queueForOpen }, cancelAfterMs);
       break;
     }
     case 'kill':

@@ -1,4 +1,4 @@
-import { NoAccountError } from '@stockbroker/trade-flow';
+import { NoAccountError, NoTradeError, NotCancelableError } from '@stockbroker/trade-flow';
 import { isFinal, TRADE_STATUSES, type Trade, type TradeOrder } from '@stockbroker/trading';
 import type { Gateway } from './processes.ts';
 import type { Simulation } from './simulation.ts';
@@ -10,7 +10,7 @@ export class Client {
   readonly customerId: string;
   /** The latest answer about each trade that a gateway has acknowledged. */
   readonly seen = new Map<string, Trade>();
-  /** Orders that no gateway has acknowledged yet. */
+  /** Orders and cancellations that no gateway has answered yet. */
   unanswered = 0;
   /** Orders given so far; each must become one trade. */
   ordered = 0;
@@ -21,13 +21,14 @@ export class Client {
     this.#simulation = simulation;
   }
 
-  place(order: Omit<TradeOrder, 'customerId' | 'clientOrderId'>): void {
+  /** @param cancelAfterMs how long after the answer the customer wants it no more; null: never */
+  place(order: Omit<TradeOrder, 'customerId' | 'clientOrderId'>, cancelAfterMs: number | null): void {
     this.ordered += 1;
     this.unanswered += 1;
-    this.#place({ ...order, customerId: this.customerId, clientOrderId: `order-${this.ordered}` });
+    this.#place({ ...order, customerId: this.customerId, clientOrderId: `order-${this.ordered}` }, cancelAfterMs);
   }
 
-  #place(order: TradeOrder): void {
+  #place(order: TradeOrder, cancelAfterMs: number | null): void {
     const { world, random } = this.#simulation;
     this.#call(
       (gateway) => gateway.place(order),
@@ -35,10 +36,34 @@ export class Client {
         this.unanswered -= 1;
         this.#note(trade);
         world.after(random.between(10, 4_000), () => this.#read(trade.id));
+        if (cancelAfterMs === null) return;
+        this.unanswered += 1;
+        world.after(cancelAfterMs, () => this.#cancel(trade.id));
       },
       (error) => {
         if (error instanceof NoAccountError) throw error;
-        world.after(random.between(50, 800), () => this.#place(order));
+        world.after(random.between(50, 800), () => this.#place(order, cancelAfterMs));
+      },
+    );
+  }
+
+  #cancel(tradeId: string): void {
+    const { world, random, invariants } = this.#simulation;
+    this.#call(
+      (gateway) => gateway.cancel({ customerId: this.customerId, tradeId }),
+      (trade) => {
+        this.unanswered -= 1;
+        this.#note(trade);
+        if (trade.rejectCode !== 'CANCELED') invariants.violated(`trade ${tradeId} was canceled, and is ${trade.status}`);
+      },
+      (error) => {
+        if (error instanceof NoTradeError) throw error;
+        if (error instanceof NotCancelableError) {
+          this.unanswered -= 1;
+          this.#note(error.trade);
+        } else {
+          world.after(random.between(50, 800), () => this.#cancel(tradeId));
+        }
       },
     );
   }

@@ -51,9 +51,17 @@ export class Invariants {
   }
 
   /** Whoever took over last is the only one who decides. */
-  onMarked(process: SimulatedProcess, { id, partition }: Trade): void {
-    const leader = this.#servers.database.epochs[partition]?.leader;
+  onMarked(process: SimulatedProcess, trade: Trade): void {
+    const { id, partition, status, rejectCode, queueForOpen, createdAt, submittedAt } = trade;
+    const { database, hours } = this.#servers;
+    const leader = database.epochs[partition]?.leader;
     if (leader !== process.name) this.violated(`trade ${id} was marked by ${process.name}, after ${leader} had taken over`);
+    if (queueForOpen && rejectCode === 'MARKET_CLOSED') this.violated(`trade ${id} was to wait for the open, and is rejected`);
+    if (status !== 'executed' || submittedAt === null) return;
+    // What was decided while the market was open may arrive when it has closed; but not what was placed after that.
+    if (hours.at(createdAt.getTime()).isOpen) return;
+    if (!queueForOpen) this.violated(`trade ${id} was placed while the market was closed, and is sent`);
+    if (!hours.at(submittedAt.getTime()).isOpen) this.violated(`trade ${id} waits for the open, and is sent before`);
   }
 
   onElected(process: SimulatedProcess, term: Term): void {

@@ -1,5 +1,5 @@
 import type { Statements } from '@stockbroker/store/batching';
-import type { Decision, InsertResult, Mark, MarkResult, QuarantinedCallback, Settled } from '@stockbroker/trade-flow';
+import type { Decision, InsertResult, Mark, MarkResult, QuarantinedCallback, Settled, Waiting } from '@stockbroker/trade-flow';
 import {
   checkMeans,
   describeRefusal,
@@ -82,23 +82,22 @@ export class MemoryDatabase {
     return { kind: 'inserted', trade: { ...placed } };
   }
 
-  readOldestOpenTrades(customers: { customerId: string; partition: number }[]): (Trade | null)[] {
-    return customers.map(({ customerId, partition }) => {
-      const oldest = this.#oldestOpen(customerId);
+  readOldestOpenTrades(customers: { customerId: string; partition: number; waiting: Waiting }[]): (Trade | null)[] {
+    return customers.map(({ customerId, partition, waiting }) => {
+      const oldest = this.#oldestOpen(customerId, waiting);
       return oldest === undefined || oldest.partition !== partition ? null : { ...oldest };
     });
   }
 
-  #oldestOpen(customerId: string): Trade | undefined {
-    return this.tradesOf(customerId).find(({ status }) => !isFinal(status));
+  #oldestOpen(customerId: string, waiting: Waiting): Trade | undefined {
+    return this.tradesOf(customerId).find((trade) => !isFinal(trade.status) && (waiting === 'counted' || !isWaiting(trade)));
   }
 
-  readOpenCustomers(asked: { partition: number; limit: number }[]): string[][] {
-    const oldest = [...this.#byCustomer.keys()]
-      .flatMap((customerId) => this.#oldestOpen(customerId) ?? [])
-      .sort((a, b) => Number(a.seq - b.seq));
-    return asked.map(({ partition, limit }) =>
-      oldest
+  readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }[]): string[][] {
+    return asked.map(({ partition, limit, waiting }) =>
+      [...this.#byCustomer.keys()]
+        .flatMap((customerId) => this.#oldestOpen(customerId, waiting) ?? [])
+        .sort((a, b) => Number(a.seq - b.seq))
         .filter((trade) => trade.partition === partition)
         .map(({ customerId }) => customerId)
         .slice(0, limit),
@@ -112,7 +111,11 @@ export class MemoryDatabase {
   #mark({ trade: { id, customerId, partition }, epoch, decision }: Mark): MarkResult {
     if (this.epochs[partition]?.epoch !== epoch) return { kind: 'fenced' };
     const trade = this.trades.get(id);
-    if (trade?.status !== 'placed' || this.#oldestOpen(customerId) !== trade) return { kind: 'stale' };
+    if (trade?.status !== 'placed') return { kind: 'stale' };
+    // A trade that comes too late today passes by those that wait for the open.
+    const waiting = 'refusal' in decision && decision.refusal.code === 'MARKET_CLOSED' ? 'passed' : 'counted';
+    const oldest = this.#oldestOpen(customerId, waiting);
+    if (oldest !== undefined && oldest.seq < trade.seq) return { kind: 'stale' };
     const revision = this.#changed(customerId);
     const refusal = this.#refusalOf(trade, decision);
     if (refusal !== null) this.#refuse(trade, refusal, revision);
@@ -173,6 +176,18 @@ export class MemoryDatabase {
   #hold({ customerId, stockTicker, type, quantity, hold }: Trade, sign: 1n | -1n): void {
     if (type === 'buy') this.#balance(customerId).held += sign * (hold ?? 0n);
     else this.#position(customerId, stockTicker).held += sign * BigInt(quantity);
+  }
+
+  cancelTrades(asked: { customerId: string; tradeId: string }[]): (Trade | null)[] {
+    return asked.map(({ customerId, tradeId }) => {
+      const trade = this.trades.get(tradeId);
+      if (trade?.customerId !== customerId || trade.status !== 'placed') return null;
+      trade.finalRevision = this.#changed(customerId);
+      trade.status = nextStatus(trade.status, 'cancel');
+      trade.rejectCode = 'CANCELED';
+      trade.reason = describeRefusal({ code: 'CANCELED' });
+      return { ...trade };
+    });
   }
 
   settleTrades(reports: OrderReport[]): (Settled | null)[] {
@@ -246,6 +261,7 @@ export function directly(database: MemoryDatabase): Statements {
     readOldestOpenTrades: (customers) => now(() => database.readOldestOpenTrades(customers)),
     readOpenCustomers: (asked) => now(() => database.readOpenCustomers(asked)),
     markTradesExecuted: (marks) => now(() => database.markTradesExecuted(marks)),
+    cancelTrades: (asked) => now(() => database.cancelTrades(asked)),
     settleTrades: (reports) => now(() => database.settleTrades(reports)),
     readTrades: (ids) => now(() => database.readTrades(ids)),
     raiseEpochs: (takeovers) => now(() => database.raiseEpochs(takeovers)),
@@ -254,6 +270,10 @@ export function directly(database: MemoryDatabase): Statements {
     readChanges: (since) => now(() => readChanges(database, since)),
     readNewRevisions: (known) => now(() => readNewRevisions(database, known)),
   };
+}
+
+function isWaiting({ status, queueForOpen }: Trade): boolean {
+  return status === 'placed' && queueForOpen;
 }
 
 const NO_SHARES: Position = { quantity: 0n, held: 0n };

@@ -17,14 +17,22 @@ export type ServiceName = (typeof SERVICES)[number];
 
 /** Calls around which a process may be killed or paused. */
 const OPERATIONS = {
-  gateway: ['insertTrades'],
+  gateway: ['insertTrades', 'cancelTrades'],
   worker: ['markTradesExecuted', 'submitOrder', 'findOrder', 'raiseEpochs', 'readOldestOpenTrades', 'createLease', 'updateLease'],
   callback: ['settleTrades', 'readTrades'],
 };
 
 /** One thing that happens: a trade placed, or a fault. */
 export type Action = { atMs: number } & (
-  | { kind: 'place'; customer: number; ticker: string; type: TradeType; quantity: number }
+  | {
+      kind: 'place';
+      customer: number;
+      ticker: string;
+      type: TradeType;
+      quantity: number;
+      queueForOpen: boolean;
+      cancelAfterMs: number | null;
+    }
   | { kind: 'kill'; role: Role; backAfterMs: number }
   | { kind: 'pause'; role: Role; ms: number }
   | { kind: 'leave'; role: Role; backAfterMs: number }
@@ -43,6 +51,8 @@ export type Action = { atMs: number } & (
 export interface Plan {
   openings: Opening[];
   actions: Action[];
+  /** When the market is closed, if ever; it may still be when everything is healed. */
+  closed: { fromMs: number; toMs: number } | null;
   /** How fast each role's clock runs. */
   speeds: Record<Role, number>;
 }
@@ -64,7 +74,9 @@ export function makePlan(seed: number): Plan {
   // Some seeds have few faults, so that each is also seen alone.
   const faults = Array.from({ length: random.chance(SHARE_OF_DRY) ? 1 : random.between(2, 14) }, () => fault(random));
   const speeds = Object.fromEntries(ROLES.map((role) => [role, 1 + (random.number() - 0.5) / 50])) as Record<Role, number>;
-  return { openings, actions: [...trades, ...faults].sort((a, b) => a.atMs - b.atMs), speeds };
+  const closedAtMs = random.between(0, TROUBLED_MS);
+  const closed = random.chance(0.5) ? { fromMs: closedAtMs, toMs: closedAtMs + random.between(100, TROUBLED_MS) } : null;
+  return { openings, actions: [...trades, ...faults].sort((a, b) => a.atMs - b.atMs), closed, speeds };
 }
 
 function place(random: SeededRandom): Action {
@@ -75,6 +87,8 @@ function place(random: SeededRandom): Action {
     ticker: random.chance(0.03) ? 'NONE' : random.pick(TICKERS),
     type: random.pick(['buy', 'sell']),
     quantity: random.chance(0.05) ? 100_000 : random.between(1, 10),
+    queueForOpen: random.chance(0.4),
+    cancelAfterMs: random.chance(0.25) ? random.skewed(1, 5_000) : null,
   };
 }
 

@@ -5,6 +5,7 @@ import {
   type CustomerNews,
   type Exchange,
   ExchangeInDoubtError,
+  type MarketHours,
   StoreUnavailableError,
   type Wakeups,
 } from '@stockbroker/trade-flow';
@@ -31,6 +32,9 @@ export interface Servers {
   bus: MemoryBus;
   leases: MemoryLeases;
   natsService: Service;
+  hours: MarketHours;
+  /** The servers' wall clock, which is never set. */
+  now(): number;
 }
 
 /** Told in the moment in which a process has marked a trade. */
@@ -62,6 +66,7 @@ export function storeOf(
           for (const result of results) if (result.kind === 'marked') onMarked(process, result.trade);
           return results;
         }),
+      cancelTrades: (asked) => call('cancelTrades', () => database.cancelTrades(asked)),
       settleTrades: (reports) => call('settleTrades', () => database.settleTrades(reports)),
       readTrades: (ids) => call('readTrades', () => database.readTrades(ids)),
       raiseEpochs: (takeovers) => call('raiseEpochs', () => database.raiseEpochs(takeovers)),

@@ -1,10 +1,11 @@
 import { Elector, type Term } from '@stockbroker/lease';
 import {
+  type CancelPorts,
   Changes,
+  cancelTrade,
   type FlowEvent,
   type FlowLog,
   type LaneOptions,
-  type MarketHours,
   type PlacePorts,
   placeTrade,
   type SettlePorts,
@@ -36,6 +37,7 @@ export interface Gateway {
   process: SimulatedProcess;
   place(order: TradeOrder): Promise<Trade>;
   read(tradeId: string): Promise<Trade | null>;
+  cancel(asked: { customerId: string; tradeId: string }): Promise<Trade>;
   watch(asked: { customerId: string; after: number; signal: AbortSignal }): AsyncIterable<WatchEvent>;
 }
 
@@ -43,7 +45,7 @@ export function startGateway(process: SimulatedProcess, servers: Servers, witnes
   const store = storeOf(process, servers);
   const bus = busOf(process, servers);
   const changes = new Changes({ store, news: bus, clock: process, onProblem: () => {} });
-  const ports: PlacePorts = {
+  const ports: PlacePorts & CancelPorts = {
     store,
     wakeups: bus,
     clock: process,
@@ -54,6 +56,7 @@ export function startGateway(process: SimulatedProcess, servers: Servers, witnes
     process,
     place: (order) => placeTrade(ports, PARTITIONS, order),
     read: (id) => store.readTrade(id),
+    cancel: (asked) => cancelTrade(ports, asked),
     watch: (asked) => watchTrades({ store, changes, partitions: PARTITIONS }, asked),
   };
 }
@@ -83,8 +86,6 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-const ALWAYS: MarketHours = { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) };
-
 /** The worker's wiring of apps/worker/src/app.ts, over ports in memory. */
 export function startWorker(process: SimulatedProcess, servers: Servers, witness: Witness): Worker {
   const store = storeOf(process, servers, witness.marked);
@@ -101,7 +102,8 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
       wakeups: bus,
       clock: process,
       random: servers.random,
-      hours: ALWAYS,
+      // By the servers' clock: a process whose clock is an hour wrong would only wait for an hour.
+      hours: { at: () => servers.hours.at(servers.now()) },
       observe: (event) => witness.event(process, event),
     },
     options: { ...LANE, maxLanes: MAX_LANES },

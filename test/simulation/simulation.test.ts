@@ -126,6 +126,20 @@ const BREAKAGES: [string, (servers: Servers) => void, RegExp][] = [
     /trades are stored, .* were ordered/,
   ],
   [
+    'a cancellation that is answered, and undone',
+    ({ database }) => {
+      const cancel = database.cancelTrades.bind(database);
+      database.cancelTrades = (asked) => {
+        const before = asked.map(({ tradeId }) => database.readTrades([tradeId])[0] ?? null);
+        const canceled = cancel(asked);
+        for (const [i, trade] of canceled.entries())
+          Object.assign(database.trades.get(trade?.id ?? '') ?? {}, trade && before[i]);
+        return canceled;
+      };
+    },
+    /was rejected to its customer, and is|was canceled, and is/,
+  ],
+  [
     'a lease that everybody gets',
     ({ leases }) => {
       leases.create = (key, holder) => leases.put(key, holder);
@@ -197,8 +211,8 @@ test('a leader that is paused before its mark leaves is fenced off; without the 
       ms: 4_000,
     }),
   );
-  const place: Action = { kind: 'place', atMs: 1_000, customer: 0, ticker: 'AAPL', type: 'sell', quantity: 1 };
-  const plan = { ...makePlan(1), actions: [...pauseAll, place] };
+  const order = { customer: 0, ticker: 'AAPL', type: 'sell', quantity: 1, queueForOpen: false, cancelAfterMs: null } as const;
+  const plan = { ...makePlan(1), actions: [...pauseAll, { kind: 'place', atMs: 1_000, ...order } as const], closed: null };
   expect((await simulate(1, { plan })).violation).toBeUndefined();
   const withoutFence = ({ servers: { database } }: { servers: Servers }) => {
     const mark = database.markTradesExecuted.bind(database);

@@ -1,6 +1,6 @@
 import type { Term } from '@stockbroker/lease';
 import { SeededRandom } from '@stockbroker/runtime';
-import type { FlowEvent } from '@stockbroker/trade-flow';
+import type { FlowEvent, MarketHours } from '@stockbroker/trade-flow';
 import type { OrderReport, Trade } from '@stockbroker/trading';
 import { drainKey } from '../../libs/lease/src/keys.ts';
 import { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
@@ -87,6 +87,8 @@ export class Simulation implements Witness {
       bus: new MemoryBus(() => world.nowMs),
       leases: new MemoryLeases(serverClock, LEASE_TTL_MS, () => random.between(0, 1_000)),
       natsService: new Service('nats'),
+      hours: marketHours(this.plan),
+      now,
     };
   }
 
@@ -194,6 +196,16 @@ export class Simulation implements Witness {
     this.tell(() => `${process.name} elected leader of partition ${term.partition}`);
     this.invariants.onElected(process, term);
   }
+}
+
+function marketHours({ closed }: Plan): MarketHours {
+  const [fromMs, toMs] = [START_EPOCH_MS + (closed?.fromMs ?? Infinity), START_EPOCH_MS + (closed?.toMs ?? Infinity)];
+  return {
+    at: (nowMs) => {
+      if (nowMs < fromMs) return { isOpen: true, sinceMs: -Infinity, untilMs: fromMs };
+      return nowMs < toMs ? { isOpen: false, untilMs: toMs } : { isOpen: true, sinceMs: toMs, untilMs: Infinity };
+    },
+  };
 }
 
 function describeEvent(event: FlowEvent): string {

@@ -33,7 +33,7 @@ const olderMayBeOpen = patch(
   "WHERE t.status = 'placed' AND NOT EXISTS (",
   "WHERE t.status = 'placed' AND NOT EXISTS (SELECT WHERE false) AND ((true) OR EXISTS (",
 );
-const olderMayBeOpenEnd = patch(MARK, 'AND older.seq < t.seq)\n', 'AND older.seq < t.seq))\n');
+const olderMayBeOpenEnd = patch(MARK, "IS NOT DISTINCT FROM 'MARKET_CLOSED'))\n", "IS NOT DISTINCT FROM 'MARKET_CLOSED')))\n");
 
 export const BREAKAGES: ChaosBreakage[] = [
   {

@@ -6,6 +6,7 @@ export interface SimulationBreakage extends Breakage {
   seenAs: RegExp | null;
 }
 
+const DECIDE = 'libs/trade-flow/src/decide.ts';
 const LANE = 'libs/trade-flow/src/lane.ts';
 const SETTLE = 'libs/trade-flow/src/settleReport.ts';
 const ELECTOR = 'libs/lease/src/elector.ts';
@@ -57,6 +58,31 @@ export const BREAKAGES: SimulationBreakage[] = [
     LANE,
     '      await this.#resolve(trade);\n    }\n  }',
     "      const isOld = this.#ports.clock.now() - trade.createdAt.getTime() > this.#options.maxPlacedAgeMs;\n      if (isOld) await this.#settle(neverAnOrder(trade, 'old', this.#ports.clock.now()));\n      else await this.#resolve(trade);\n    }\n  }",
+  ),
+  breakage(
+    'late-is-sent',
+    'a trade that was placed while the market was closed is sent when it is reached only after the open',
+    /was placed while the market was closed, and is sent/,
+    DECIDE,
+    'if (!queueForOpen && placedAtMs < market.sinceMs)',
+    'if (!queueForOpen && placedAtMs < market.sinceMs && placedAtMs < 0)',
+  ),
+  {
+    name: 'waiting-rejected',
+    what: 'a trade that waits for the open is rejected MARKET_CLOSED',
+    seenAs: /was to wait for the open, and is rejected/,
+    patches: [
+      { file: DECIDE, find: "isOpen ? 'counted' : 'passed'", replace: "isOpen ? 'counted' : 'counted'" },
+      { file: DECIDE, find: "return queueForOpen ? 'wait' : {", replace: "return queueForOpen && trade.seq < 0n ? 'wait' : {" },
+    ],
+  },
+  breakage(
+    'canceled-twice',
+    'a trade that was sent is answered as canceled',
+    /is (executed|filled|rejected)/,
+    'libs/trade-flow/src/cancelTrade.ts',
+    "if (trade.rejectCode !== 'CANCELED') throw new NotCancelableError(trade);",
+    "if (trade.rejectCode === 'HALTED') throw new NotCancelableError(trade);",
   ),
   breakage(
     'no-sweep',

@@ -31,6 +31,7 @@ type Method = keyof (typeof TradingServiceDefinition)['methods'];
 /** What a token must allow for each method. */
 const SCOPES: Record<Method, Scope> = {
   placeTrade: 'trade',
+  cancelTrade: 'trade',
   getTrade: 'read',
   listTrades: 'read',
   getAccount: 'read',

@@ -3,6 +3,7 @@ import {
   Account as AccountMessage,
   Quote,
   RejectCode,
+  SessionPolicy,
   Trade as TradeMessage,
   TradeStatus,
   TradeType,
@@ -52,6 +53,9 @@ export function toTradeMessage(trade: Trade): TradeMessage {
     createdAt: trade.createdAt,
     submittedAt: trade.submittedAt ?? undefined,
     executedAt: trade.executedAt ?? undefined,
+    sessionPolicy: trade.queueForOpen
+      ? SessionPolicy.SESSION_POLICY_QUEUE_FOR_OPEN
+      : SessionPolicy.SESSION_POLICY_REJECT_WHEN_CLOSED,
   });
 }
 

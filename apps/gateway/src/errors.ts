@@ -1,6 +1,12 @@
 import { RpcError, Status } from '@stockbroker/rpc';
 import { OverloadedError } from '@stockbroker/runtime';
-import { ClientOrderIdUsedError, NoAccountError, StoreUnavailableError } from '@stockbroker/trade-flow';
+import {
+  ClientOrderIdUsedError,
+  NoAccountError,
+  NoTradeError,
+  NotCancelableError,
+  StoreUnavailableError,
+} from '@stockbroker/trade-flow';
 import { isTicker, type Violation } from '@stockbroker/trading';
 
 const RETRY_AFTER_MS = 500;
@@ -19,6 +25,12 @@ export function toRpcError(error: unknown, onUnexpected: (error: unknown) => voi
   }
   if (error instanceof NoAccountError) {
     return new RpcError(Status.NOT_FOUND, error.message, { info: { reason: 'NO_ACCOUNT' } }, { cause: error });
+  }
+  if (error instanceof NoTradeError) return new RpcError(Status.NOT_FOUND, error.message, {}, { cause: error });
+  if (error instanceof NotCancelableError) {
+    const { id, status } = error.trade;
+    const info = { reason: status === 'executed' ? 'ALREADY_EXECUTED' : 'ALREADY_ENDED', metadata: { order_id: id, status } };
+    return new RpcError(Status.FAILED_PRECONDITION, error.message, { info }, { cause: error });
   }
   if (error instanceof OverloadedError) {
     const details = { info: { reason: 'OVERLOADED' }, retryAfterMs: error.retryAfterMs };

@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { ExchangeClient } from '@stockbroker/exchange-client';
 import { type CallContext, type Handlers, RpcError, Status } from '@stockbroker/rpc';
-import type { TradeStatus, TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { SessionPolicy, type TradeStatus, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import type { Store } from '@stockbroker/store';
-import { NoAccountError, type PlacePorts, placeTrade } from '@stockbroker/trade-flow';
+import {
+  type CancelPorts,
+  cancelTrade,
+  NoAccountError,
+  NoTradeError,
+  type PlacePorts,
+  placeTrade,
+} from '@stockbroker/trade-flow';
 import { formatUsd, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
 import type { Admission } from './admission.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
@@ -17,7 +24,7 @@ import type { Watching } from './watching.ts';
 export interface TradingPorts {
   /** Has let the calls pass. */
   admission: Pick<Admission, 'customerOf' | 'otherCustomer'>;
-  place: PlacePorts;
+  place: PlacePorts & CancelPorts;
   store: Store;
   exchange: ExchangeClient;
   instruments: Instruments;
@@ -44,7 +51,10 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
         stockTicker: request.stockTicker,
         type: fromTradeType(request.type),
         quantity: request.quantity,
+        queueForOpen: request.sessionPolicy === SessionPolicy.SESSION_POLICY_QUEUE_FOR_OPEN,
       };
+      if (!isSessionPolicy(request.sessionPolicy))
+        throw invalidField('session_policy', 'must be REJECT_WHEN_CLOSED or QUEUE_FOR_OPEN');
       const violations = validateOrder(order, (ticker) => ports.exchange.quotes.isListed(ticker));
       const { type } = order;
       if (violations.length > 0 || type === undefined) throw invalidArgument(violations);
@@ -52,12 +62,17 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       return toTradeMessage(await patiently(context, place));
     },
 
-    getTrade: async ({ orderId }, context) => {
+    cancelTrade: async ({ orderId }, context) => {
+      const asked = { customerId: customerOf(context), tradeId: orderIdOf(orderId) };
+      return toTradeMessage(await patiently(context, () => cancelTrade(ports.place, asked)));
+    },
+
+    getTrade: async (request, context) => {
       const customerId = customerOf(context);
-      if (!isUuid(orderId)) throw invalidField('order_id', 'must be a lower-case UUID');
+      const orderId = orderIdOf(request.orderId);
       const trade = await patiently(context, () => ports.store.readTrade(orderId));
       // Another customer's trade is as good as none: ids must tell nothing.
-      if (trade === null || trade.customerId !== customerId) throw new RpcError(Status.NOT_FOUND, `there is no trade ${orderId}`);
+      if (trade === null || trade.customerId !== customerId) throw new NoTradeError(orderId);
       return toTradeMessage(trade);
     },
 
@@ -122,6 +137,16 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       yield* ports.watching.quotes(stockTickers, context);
     },
   };
+}
+
+function orderIdOf(orderId: string): string {
+  if (!isUuid(orderId)) throw invalidField('order_id', 'must be a lower-case UUID');
+  return orderId;
+}
+
+/** A newer client may know more of them. */
+function isSessionPolicy(policy: SessionPolicy): boolean {
+  return Object.values(SessionPolicy).includes(policy);
 }
 
 function knownStatus(status: TradeStatus): Trade['status'] {

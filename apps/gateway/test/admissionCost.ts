@@ -50,6 +50,7 @@ async function serve(admit: Admission['admit'] | undefined) {
   server.add(TradingServiceDefinition, {
     getQuote: async ({ stockTicker }) => Quote.create({ stockTicker }),
     placeTrade: unimplemented,
+    cancelTrade: unimplemented,
     getTrade: unimplemented,
     listTrades: unimplemented,
     getAccount: unimplemented,

@@ -2,7 +2,7 @@ import type { Bus, Subscribed } from '@stockbroker/bus';
 import type { ElectorEvents, Term } from '@stockbroker/lease';
 import { backoffMs } from '@stockbroker/runtime';
 import type { Store } from '@stockbroker/store';
-import { type FlowLog, type LanePorts, type LeaderOptions, PartitionLeader } from '@stockbroker/trade-flow';
+import { type FlowLog, type LanePorts, type LeaderOptions, PartitionLeader, readOpenCustomers } from '@stockbroker/trade-flow';
 import { isUuid } from '@stockbroker/trading';
 
 export interface LeadPorts {
@@ -105,7 +105,7 @@ export class LedPartitions implements ElectorEvents {
         const raised = store.raiseEpoch(partition, workerId);
         led.raising = raised.catch(() => {});
         // Read while the epoch is raised: what is placed after the reading wakes the partition.
-        const [epoch, customers] = await Promise.all([raised, lanePorts.store.readOpenCustomers(partition, options.maxLanes)]);
+        const [epoch, customers] = await Promise.all([raised, readOpenCustomers(lanePorts, partition, options.maxLanes)]);
         if (led.stopping) return;
         const leader = new PartitionLeader(lanePorts, options, {
           partition,

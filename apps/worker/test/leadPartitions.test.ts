@@ -13,6 +13,7 @@ function stuckPartition(raiseEpoch: () => Promise<bigint> = async () => 1n) {
   let answer = (_trade: null) => {};
   const lanePorts = {
     clock: { now: () => 0, sleep: async (ms: number) => void slept.push(ms) },
+    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
     random: { number: () => 0 },
     store: {
       readOpenCustomers: async () => [CUSTOMER],

@@ -80,6 +80,15 @@ export class BrokerClient {
     return this.#orders.resolve();
   }
 
+  /**
+   * Ends a trade that has not been sent to the exchange yet; again and again, until an answer comes.
+   *
+   * @throws BrokerError FAILED_PRECONDITION: it is too late, reason ALREADY_EXECUTED or ALREADY_ENDED
+   */
+  cancelTrade(orderId: string): Promise<Trade> {
+    return retrying((options) => this.#calls.cancelTrade({ orderId }, options), this.#retry);
+  }
+
   getTrade(orderId: string): Promise<Trade> {
     return retrying((options) => this.#calls.getTrade({ orderId }, options), this.#retry);
   }

@@ -12,6 +12,7 @@ const quickly = { timeoutMs: 60_000, attemptTimeoutMs: 60_000, backoff: { baseMs
 export async function openScripted(script: Script) {
   const service = {
     placeTrade: unimplemented,
+    cancelTrade: unimplemented,
     getTrade: unimplemented,
     listTrades: unimplemented,
     getAccount: unimplemented,

@@ -1,5 +1,5 @@
 /** Messages and services of stockbroker.v1, generated from proto/stockbroker/v1. */
-export { RejectCode, Trade, TradeStatus, TradeType } from './generated/stockbroker/v1/trade.ts';
+export { RejectCode, SessionPolicy, Trade, TradeStatus, TradeType } from './generated/stockbroker/v1/trade.ts';
 export {
   Account,
   type Instrument,

@@ -38,6 +38,7 @@ beforeAll(async () => {
       }
       return { ...(await import('../src/stockbroker.ts')).Trade.create({ stockTicker: request.stockTicker }) };
     },
+    cancelTrade: unimplemented,
     getTrade: unimplemented,
     listTrades: async () => Promise.reject(new TypeError('a bug with secrets in its message')),
     getAccount: unimplemented,

@@ -51,6 +51,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
       const { stockTicker, type, quantity } = request;
       return Trade.create({ orderId: context.header('authorization') ?? '', stockTicker, type, quantity });
     },
+    cancelTrade: unimplemented,
     getTrade: unimplemented,
     listTrades: async () => Promise.reject(new TypeError('a bug with secrets in its message')),
     getAccount: unimplemented,

@@ -1,5 +1,6 @@
 import { Batcher, type BatcherOptions, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import {
+  type CancelingStore,
   type CustomerState,
   type ExecutingStore,
   type InsertResult,
@@ -11,6 +12,7 @@ import {
   type Settled,
   type SettlingStore,
   StoreRefusedError,
+  type Waiting,
   type WatchingStore,
 } from '@stockbroker/trade-flow';
 import type { NewTrade, OrderReport, Trade } from '@stockbroker/trading';
@@ -18,9 +20,10 @@ import type { NewTrade, OrderReport, Trade } from '@stockbroker/trading';
 /** What the flow asks of a database: each does all of it or nothing, and answers one result for each item, in order. */
 export interface Statements {
   insertTrades(trades: NewTrade[]): Promise<InsertResult[]>;
-  readOldestOpenTrades(customers: { customerId: string; partition: number }[]): Promise<(Trade | null)[]>;
-  readOpenCustomers(asked: { partition: number; limit: number }[]): Promise<string[][]>;
+  readOldestOpenTrades(customers: { customerId: string; partition: number; waiting: Waiting }[]): Promise<(Trade | null)[]>;
+  readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }[]): Promise<string[][]>;
   markTradesExecuted(marks: Mark[]): Promise<MarkResult[]>;
+  cancelTrades(asked: { customerId: string; tradeId: string }[]): Promise<(Trade | null)[]>;
   settleTrades(reports: OrderReport[]): Promise<(Settled | null)[]>;
   readTrades(ids: string[]): Promise<(Trade | null)[]>;
   raiseEpochs(takeovers: { partition: number; leader: string }[]): Promise<bigint[]>;
@@ -31,7 +34,7 @@ export interface Statements {
 }
 
 /** The flow's ports, and the fence. */
-export interface TradeStore extends PlacingStore, ExecutingStore, SettlingStore, WatchingStore {
+export interface TradeStore extends PlacingStore, CancelingStore, ExecutingStore, SettlingStore, WatchingStore {
   raiseEpoch(partition: number, leader: string): Promise<bigint>;
 }
 
@@ -95,15 +98,15 @@ const SNAPSHOTS_IN_A_BATCH = 16;
 
 /** One operation at a time for the flow, batches for the database. */
 export function batchStatements(statements: Statements, batchers: Batchers): TradeStore {
-  const readOpen = batchers.of('readOpenCustomers', statements.readOpenCustomers);
   const raise = batchers.of('raiseEpochs', statements.raiseEpochs, { key: ({ partition }) => String(partition) });
   return {
     insertTrade: batchers.of('insertTrades', statements.insertTrades, { concurrency: 2 }),
     readOldestOpenTrade: batchers.of('readOldestOpenTrades', statements.readOldestOpenTrades),
     markExecuted: batchers.of('markTradesExecuted', statements.markTradesExecuted, { key: ({ trade }) => trade.customerId }),
+    cancelTrade: batchers.of('cancelTrades', statements.cancelTrades, { key: ({ customerId }) => customerId }),
     settleTrade: batchers.of('settleTrades', statements.settleTrades, { key: ({ tradeId }) => tradeId }),
     readTrade: batchers.of('readTrades', statements.readTrades),
-    readOpenCustomers: (partition, limit) => readOpen({ partition, limit }),
+    readOpenCustomers: batchers.of('readOpenCustomers', statements.readOpenCustomers),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),
     quarantineCallback: (callback) => statements.quarantineCallbacks([callback]),
     readSnapshot: batchers.of('readSnapshots', statements.readSnapshots, { maxBatch: SNAPSHOTS_IN_A_BATCH, concurrency: 2 }),

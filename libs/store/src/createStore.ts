@@ -1,6 +1,7 @@
 import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
 import type { Account, Trade } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
+import { cancelTrades } from './cancelTrades.ts';
 import { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 import { attempt } from './errors.ts';
 import { insertTrades } from './insertTrades.ts';
@@ -103,6 +104,7 @@ export function openStatements(db: Database): Statements {
     readOldestOpenTrades: (customers) => attempt(() => readOldestOpenTrades(db, customers)),
     readOpenCustomers: (asked) => attempt(() => readOpenCustomers(db, asked)),
     markTradesExecuted: (marks) => attempt(() => markTradesExecuted(db, marks)),
+    cancelTrades: (asked) => attempt(() => cancelTrades(db, asked)),
     settleTrades: (reports) => attempt(() => settleTrades(db, reports)),
     readTrades: (ids) => attempt(() => readTrades(db, ids)),
     raiseEpochs: (takeovers) => attempt(() => raiseEpochs(db, takeovers)),

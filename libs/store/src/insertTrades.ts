@@ -21,20 +21,21 @@ export async function insertTrades(db: Database, trades: NewTrade[]): Promise<In
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(${column('id')}::uuid[], ${column('customerId')}::uuid[], ${column('partition')}::smallint[],
           ${column('clientOrderId')}::text[], ${column('stockTicker')}::text[], ${column('type')}::trade_type[],
-          ${column('quantity')}::int[]) WITH ORDINALITY
-        AS i(id, customer_id, partition, client_order_id, stock_ticker, type, quantity, rank)
+          ${column('quantity')}::int[], ${column('queueForOpen')}::boolean[]) WITH ORDINALITY
+        AS i(id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, rank)
     ), account AS MATERIALIZED (
       SELECT i.*, b.revision FROM input i JOIN balances b ON b.customer_id = i.customer_id
       ORDER BY b.customer_id FOR NO KEY UPDATE OF b
     ), inserted AS (
-      INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, placed_revision)
-      SELECT id, customer_id, partition, client_order_id, stock_ticker, type, quantity,
+      INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, placed_revision)
+      SELECT id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open,
         revision + row_number() OVER (PARTITION BY customer_id ORDER BY rank)
       FROM account ORDER BY rank
       ON CONFLICT (customer_id, client_order_id) DO NOTHING
-      RETURNING id, customer_id, partition, seq, created_at, placed_revision
+      RETURNING id, customer_id, partition, seq, created_at, placed_revision, queue_for_open
     ), opened AS (
-      INSERT INTO open_trades (partition, customer_id, seq, trade_id) SELECT partition, customer_id, seq, id FROM inserted
+      INSERT INTO open_trades (partition, customer_id, seq, trade_id, waits_for_open)
+      SELECT partition, customer_id, seq, id, queue_for_open FROM inserted
     ), counted AS (
       UPDATE balances b SET revision = i.revision
       FROM (SELECT customer_id, max(placed_revision) AS revision FROM inserted GROUP BY customer_id) AS i

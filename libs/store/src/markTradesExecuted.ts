@@ -13,6 +13,7 @@ type Row = { askedId: string; led: boolean } & Trade;
  *   mark anything, and a takeover waits for the marks in flight.
  * - Lock order, in every statement that changes trades: partition_leases by partition, then balances by customer_id. The balance
  *   is its customer's lock: whoever holds it may touch the customer's trades and positions in any order.
+ * - A refusal MARKET_CLOSED may pass by older trades that wait for the open; nothing else passes by an older open trade.
  * - A row that waited for a lock is read again as it is then; the guards on status are checked on that version.
  * - No CTE is joined with another by customer: the planner knows nothing of their sizes, takes a nested loop, and a batch of 256
  *   would compare 65,536 pairs. Therefore the locked balances and positions carry the columns that follow, and UNION ALL stands
@@ -44,7 +45,8 @@ export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<M
       FROM account a JOIN trades t ON t.id = a.trade_id
       WHERE t.status = 'placed' AND NOT EXISTS (
         SELECT FROM open_trades older
-        WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq)
+        WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq
+          AND NOT (older.waits_for_open AND a.reject_code IS NOT DISTINCT FROM 'MARKET_CLOSED'))
     ), holding AS MATERIALIZED (
       SELECT c.*, p.quantity - p.held AS shares FROM candidate c
       JOIN positions p ON p.customer_id = c.customer_id AND p.stock_ticker = c.stock_ticker
@@ -89,6 +91,9 @@ export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<M
       UPDATE positions p SET held = p.held + m.quantity
       FROM marked m
       WHERE m.status = 'executed' AND m.type = 'sell' AND p.customer_id = m.customer_id AND p.stock_ticker = m.stock_ticker
+    ), waits_no_more AS (
+      UPDATE open_trades o SET waits_for_open = false FROM marked m
+      WHERE m.status = 'executed' AND m.queue_for_open AND o.partition = m.partition AND o.customer_id = m.customer_id AND o.seq = m.seq
     ), closed AS (
       DELETE FROM open_trades o USING marked m
       WHERE m.status = 'rejected' AND o.partition = m.partition AND o.customer_id = m.customer_id AND o.seq = m.seq

@@ -3,7 +3,7 @@ import { attempt } from './errors.ts';
 
 /** What a dashboard shows of the database. */
 export interface DatabaseHealth {
-  /** For how long the trade placed first among the open ones has been open; 0 when none is. */
+  /** For how long the trade placed first among the open ones has been open, those left out that wait for the open; 0 when none is. */
   oldestOpenSeconds: number;
   /** Callbacks set aside that no operator has resolved; counted up to 10,000. */
   unresolvedCallbacks: number;
@@ -19,7 +19,7 @@ export async function readHealth(db: Database): Promise<DatabaseHealth> {
     () => db.$queryRaw<DatabaseHealth[]>`/* readHealth */
       SELECT coalesce((
           SELECT greatest(0, extract(epoch FROM now() - t.created_at))
-          FROM (SELECT trade_id FROM open_trades ORDER BY seq LIMIT 1) AS o JOIN trades t ON t.id = o.trade_id
+          FROM (SELECT trade_id FROM open_trades WHERE NOT waits_for_open ORDER BY seq LIMIT 1) AS o JOIN trades t ON t.id = o.trade_id
         ), 0)::float8 AS "oldestOpenSeconds",
         (SELECT count(*) FROM (SELECT FROM callback_quarantine WHERE resolved_at IS NULL LIMIT 10000) AS q)::int AS "unresolvedCallbacks",
         count(*) FILTER (WHERE r.sync_state IN ('sync', 'quorum'))::int AS "synchronousStandbys",

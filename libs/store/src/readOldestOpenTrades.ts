@@ -1,18 +1,23 @@
+import type { Waiting } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
 import type { Database } from './database.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
-/** For each customer the oldest trade that is placed or executed, or null. Two index probes a customer. */
+/**
+ * For each customer the oldest trade that is placed or executed, or null. Two index probes a customer, and outside the session one step
+ * more for each of the customer's trades that wait for the open.
+ */
 export async function readOldestOpenTrades(
   db: Database,
-  customers: { customerId: string; partition: number }[],
+  customers: { customerId: string; partition: number; waiting: Waiting }[],
 ): Promise<(Trade | null)[]> {
   const rows = await db.$queryRaw<Trade[]>`/* readOldestOpenTrades */
     SELECT ${TRADE_COLUMNS}
-    FROM unnest(${customers.map((c) => c.customerId)}::uuid[], ${customers.map((c) => c.partition)}::smallint[]) AS c(customer_id, partition)
+    FROM unnest(${customers.map((c) => c.customerId)}::uuid[], ${customers.map((c) => c.partition)}::smallint[],
+        ${customers.map((c) => c.waiting === 'counted')}::boolean[]) AS c(customer_id, partition, waiting_too)
     CROSS JOIN LATERAL (
       SELECT o.trade_id FROM open_trades o
-      WHERE o.partition = c.partition AND o.customer_id = c.customer_id
+      WHERE o.partition = c.partition AND o.customer_id = c.customer_id AND (c.waiting_too OR NOT o.waits_for_open)
       ORDER BY o.seq LIMIT 1
     ) AS oldest
     JOIN trades t ON t.id = oldest.trade_id`;

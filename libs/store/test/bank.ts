@@ -106,6 +106,7 @@ export function order(customerId: string, change: Partial<NewTrade> = {}): NewTr
     stockTicker: 'AAPL',
     type: 'buy',
     quantity: 1,
+    queueForOpen: false,
     ...change,
   };
 }

@@ -23,8 +23,8 @@ test('readOldestOpenTrades: the oldest that is placed or executed, for each cust
   const { partition } = order(busy);
   const oldest = () =>
     readOldestOpenTrades(db, [
-      { customerId: idle, partition: order(idle).partition },
-      { customerId: busy, partition },
+      { customerId: idle, partition: order(idle).partition, waiting: 'counted' },
+      { customerId: busy, partition, waiting: 'counted' },
     ]);
   expect(idsOf(await oldest())).toEqual([null, placed[0]?.id]);
   const [executed] = await bank.executes(1n, ...placed.slice(0, 1));
@@ -48,7 +48,7 @@ test('readOpenCustomers: of each partition those with the oldest open trades fir
   const read = () =>
     readOpenCustomers(
       db,
-      [7, 8, 9].map((partition) => ({ partition, limit: 3 })),
+      [7, 8, 9].map((partition) => ({ partition, limit: 3, waiting: 'counted' as const })),
     );
   expect(await read()).toEqual([[a, b, d], [c], []]);
   const [executed] = await bank.executes(1n, ...(first === undefined ? [] : [first]));

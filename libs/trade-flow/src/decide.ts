@@ -1,5 +1,5 @@
 import { collar, type Trade } from '@stockbroker/trading';
-import type { Clock, Decision, Exchange, MarketHours } from './ports.ts';
+import type { Clock, Decision, Exchange, MarketHours, Waiting } from './ports.ts';
 
 export interface DecidePorts {
   exchange: Exchange;
@@ -7,18 +7,29 @@ export interface DecidePorts {
   clock: Clock;
 }
 
+/** Outside the session, trades that wait for the open are passed over. */
+export function waitingTrades({ hours, clock }: Pick<DecidePorts, 'hours' | 'clock'>): Waiting {
+  return hours.at(clock.now()).isOpen ? 'counted' : 'passed';
+}
+
 /**
  * What to do with a placed trade, as far as the market is concerned; the customer's means are checked by the store's statement.
- * 'wait' while the exchange cannot be reached: the trade stays placed, until it is older than `maxPlacedAgeMs`.
+ * 'wait' while the exchange cannot be reached: the trade stays placed, until it is older than `maxPlacedAgeMs`; one that has waited for
+ * the open is as old as the session.
+ *
+ * A trade that was placed outside the session, and did not ask to wait, is never sent, also when it is reached only in the next one:
+ * its customer was told that it would not be.
  */
 export async function decide(ports: DecidePorts, trade: Trade, maxPlacedAgeMs: number): Promise<Decision | 'wait'> {
-  const { stockTicker } = trade;
+  const { stockTicker, queueForOpen } = trade;
   const market = ports.hours.at(ports.clock.now());
-  if (!market.isOpen) return { refusal: { code: 'MARKET_CLOSED', opensAtMs: market.untilMs } };
+  if (!market.isOpen) return queueForOpen ? 'wait' : { refusal: { code: 'MARKET_CLOSED', opensAtMs: market.untilMs } };
+  const placedAtMs = trade.createdAt.getTime();
+  if (!queueForOpen && placedAtMs < market.sinceMs) return { refusal: { code: 'MARKET_CLOSED' } };
   const answer = ports.exchange.isReachable() ? await ports.exchange.freshQuote(stockTicker) : ({ kind: 'unreachable' } as const);
   switch (answer.kind) {
     case 'unreachable': {
-      const ageMs = ports.clock.now() - trade.createdAt.getTime();
+      const ageMs = ports.clock.now() - Math.max(placedAtMs, market.sinceMs);
       return ageMs < maxPlacedAgeMs ? 'wait' : { refusal: { code: 'EXCHANGE_UNAVAILABLE', maxAgeMs: maxPlacedAgeMs } };
     }
     case 'unknown-ticker':

@@ -1,7 +1,9 @@
 // The path of a trade: placed by a gateway,
 export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
+// perhaps canceled while it is,
+export { type CancelPorts, cancelTrade, NoTradeError, NotCancelableError } from './cancelTrade.ts';
 // executed by the leader of the customer's partition, in the customer's lane,
-export { type LeaderOptions, PartitionLeader } from './leader.ts';
+export { type LeaderOptions, PartitionLeader, readOpenCustomers } from './leader.ts';
 export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
 // settled on the exchange's callback.
 export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
@@ -10,6 +12,7 @@ export { Changes, type ChangesPorts } from './watch/changes.ts';
 export { HEARTBEAT_MS, type WatchEvent, type WatchPorts, watchTrades } from './watch/watchTrades.ts';
 // What all of them need from the world,
 export {
+  type CancelingStore,
   type Clock,
   type CustomerNews,
   type CustomerState,
@@ -36,6 +39,7 @@ export {
   StoreRefusedError,
   StoreUnavailableError,
   type SubmitAnswer,
+  type Waiting,
   type WatchingStore,
   type Wakeups,
 } from './ports.ts';

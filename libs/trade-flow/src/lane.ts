@@ -1,5 +1,5 @@
 import type { OrderReport, Trade } from '@stockbroker/trading';
-import { type DecidePorts, decide } from './decide.ts';
+import { type DecidePorts, decide, waitingTrades } from './decide.ts';
 import { ExchangeInDoubtError, type ExecutingStore, type Observe, type Random, type Wakeups } from './ports.ts';
 import { quarantineReport, type SettlePorts, settleReport } from './settleReport.ts';
 import { WOKEN } from './woken.ts';
@@ -101,6 +101,7 @@ export class Lane {
         const trade = await this.#ports.store.readOldestOpenTrade({
           customerId: this.customerId,
           partition: this.#leadership.partition,
+          waiting: waitingTrades(this.#ports),
         });
         if (this.#stopping) return;
         this.#arriveAt(trade);

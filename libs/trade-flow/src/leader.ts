@@ -1,8 +1,14 @@
+import { waitingTrades } from './decide.ts';
 import { Lane, type LaneOptions, type LanePorts, type Leadership } from './lane.ts';
 
 export interface LeaderOptions extends LaneOptions {
   /** Customers worked on at once in one partition. More wait in the database, and a sweep finds them. */
   maxLanes: number;
+}
+
+/** Customers of the partition with trades to be worked on now, those with the oldest first. */
+export function readOpenCustomers(ports: LanePorts, partition: number, limit: number): Promise<string[]> {
+  return ports.store.readOpenCustomers({ partition, limit, waiting: waitingTrades(ports) });
 }
 
 /**
@@ -48,7 +54,7 @@ export class PartitionLeader {
   async sweep(): Promise<void> {
     const room = this.#options.maxLanes - this.#lanes.size;
     if (this.#stopping || room <= 0) return;
-    this.begin(await this.#ports.store.readOpenCustomers(this.#leadership.partition, this.#options.maxLanes));
+    this.begin(await readOpenCustomers(this.#ports, this.#leadership.partition, this.#options.maxLanes));
   }
 
   /** Opens lanes for customers who have open trades, as far as there is room. */

@@ -69,11 +69,26 @@ export interface PlacingStore {
 }
 
 export interface ExecutingStore {
-  readOldestOpenTrade(customer: { customerId: string; partition: number }): Promise<Trade | null>;
-  /** Checks the customer's means, takes the hold and changes the status, in one statement that holds the partition's fence. */
+  readOldestOpenTrade(customer: { customerId: string; partition: number; waiting: Waiting }): Promise<Trade | null>;
+  /**
+   * Checks the customer's means, takes the hold and changes the status, in one statement that holds the partition's fence. Only of the
+   * customer's oldest open trade; but a trade may be refused MARKET_CLOSED while older ones wait for the open.
+   */
   markExecuted(mark: Mark): Promise<MarkResult>;
   /** Customers of a partition with open trades, those with the oldest first; at most `limit`. */
-  readOpenCustomers(partition: number, limit: number): Promise<string[]>;
+  readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }): Promise<string[]>;
+}
+
+/**
+ * Of trades that are placed and wait for the open: whether they count as open. Outside the session they are `passed`, as if they were
+ * not there: no lane waits with them, and nothing is read again and again.
+ */
+export type Waiting = 'counted' | 'passed';
+
+export interface CancelingStore {
+  /** Ends a placed trade of the customer, CANCELED. Null when there is none with this id, or not placed any more: nothing changed. */
+  cancelTrade(asked: { customerId: string; tradeId: string }): Promise<Trade | null>;
+  readTrade(tradeId: string): Promise<Trade | null>;
 }
 
 export interface SettlingStore {
@@ -176,7 +191,7 @@ export interface CustomerNews {
 
 /** What happened, for logs and metrics. */
 export type FlowEvent =
-  | { kind: 'placed' | 'retried' | 'executed' | 'refused' | 'submitted' | 'settled' | 'duplicate'; trade: Trade }
+  | { kind: 'placed' | 'retried' | 'executed' | 'refused' | 'submitted' | 'settled' | 'duplicate' | 'canceled'; trade: Trade }
   | { kind: 'overdrawn'; trade: Trade }
   | { kind: 'quarantined'; tradeId: string | null; why: string }
   | { kind: 'in-doubt' | 'resubmitted'; trade: Trade; error?: unknown }

@@ -19,6 +19,7 @@ function levelOf({ kind }: FlowEvent): Level {
     case 'retried':
     case 'executed':
     case 'refused':
+    case 'canceled':
     case 'settled':
       return 'info';
     case 'submitted':

@@ -17,6 +17,7 @@ function tradePlacedAt(ms: number): Trade {
     stockTicker: 'AAPL',
     type: 'buy',
     quantity: 1,
+    queueForOpen: false,
   };
   return placedTrade(trade, { seq: 1n, createdAt: new Date(ms), placedRevision: 1 });
 }
@@ -51,4 +52,28 @@ test('a halted stock is refused within the session, and outside it the market is
   const halted: QuoteAnswer = { kind: 'quote', quote: { ...QUOTE, halted: true } };
   expect(await decideAt(OPENS_MS, tradePlacedAt(OPENS_MS), halted)).toEqual({ refusal: { code: 'HALTED', stockTicker: 'AAPL' } });
   expect(await decideAt(CLOSES_MS, tradePlacedAt(OPENS_MS), halted)).toMatchObject({ refusal: { code: 'MARKET_CLOSED' } });
+});
+
+const waiting = (placedMs: number) => ({ ...tradePlacedAt(placedMs), queueForOpen: true });
+
+test('a trade that waits for the open waits until it, and is sent then', async () => {
+  expect(await decideAt(OPENS_MS - 1, waiting(OPENS_MS - 1_000))).toBe('wait');
+  expect(await decideAt(OPENS_MS, waiting(OPENS_MS - 1_000))).toEqual({ limitPrice: 105_000n });
+  expect(await decideAt(CLOSES_MS, waiting(OPENS_MS))).toBe('wait');
+});
+
+test('while the exchange is away, a trade that has waited for the open is as old as the session', async () => {
+  const away: QuoteAnswer = { kind: 'unreachable' };
+  const placedMs = OPENS_MS - 12 * 3_600_000;
+  expect(await decideAt(OPENS_MS + MAX_PLACED_AGE_MS - 1, waiting(placedMs), away)).toBe('wait');
+  expect(await decideAt(OPENS_MS + MAX_PLACED_AGE_MS, waiting(placedMs), away)).toMatchObject({
+    refusal: { code: 'EXCHANGE_UNAVAILABLE' },
+  });
+  const laterMs = OPENS_MS + 3_600_000;
+  expect(await decideAt(laterMs + MAX_PLACED_AGE_MS - 1, waiting(laterMs), away)).toBe('wait');
+});
+
+test('a trade that was placed outside the session is not sent in the next one, unless it waits for that', async () => {
+  expect(await decideAt(OPENS_MS, tradePlacedAt(OPENS_MS - 1))).toEqual({ refusal: { code: 'MARKET_CLOSED' } });
+  expect(await decideAt(OPENS_MS, tradePlacedAt(OPENS_MS))).toEqual({ limitPrice: 105_000n });
 });

@@ -11,6 +11,7 @@ const NEW_TRADE: NewTrade = {
   stockTicker: 'AAPL',
   type: 'buy',
   quantity: 1,
+  queueForOpen: false,
 };
 const TRADE: Trade = {
   ...placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0), placedRevision: 1 }),
@@ -47,6 +48,7 @@ async function waitsWith(answers: (OrderReport | 'open' | 'away')[]): Promise<nu
       },
     },
     clock: { now: () => 0, sleep: async (ms: number) => void waits.push(ms) },
+    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
     random: { number: () => 0.5 },
     wakeups: { tradeMarked: () => {}, tradeSettled: () => {} },
     observe: () => {},
@@ -66,4 +68,33 @@ test('a long outage of the exchange does not make the lane ask more rarely for a
 test('an order that stays open is asked for ever more rarely, and an outage in between is waited for as briefly as the first', async () => {
   const waits = await waitsWith(['open', 'open', 'away', 'open', FILL]);
   expect(waits).toEqual([5_000, 10_000, 50, 20_000]);
+});
+
+test('a lane that waits for the exchange goes on at once when its trade is canceled', async () => {
+  const placed = placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0), placedRevision: 1 });
+  let open: Trade | null = placed;
+  const sleeps = Promise.withResolvers<void>();
+  const ports = {
+    store: { readOldestOpenTrade: async () => open },
+    exchange: { isReachable: () => false },
+    clock: {
+      now: () => 0,
+      // For ever, unless it is woken.
+      sleep: (_ms: number, signal: AbortSignal) =>
+        new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => resolve());
+          sleeps.resolve();
+        }),
+    },
+    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
+    random: { number: () => 0.5 },
+    observe: () => {},
+  } as unknown as LanePorts;
+  const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+  const leadership = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
+  const lane = new Lane(placed.customerId, ports, options, leadership, () => {});
+  await sleeps.promise;
+  open = null;
+  lane.settled(placed.id);
+  await lane.finished;
 });

@@ -11,6 +11,7 @@ export const REJECT_CODES = [
   'EXCHANGE_REJECTED',
   'EXCHANGE_UNAVAILABLE',
   'ACCOUNT_BLOCKED',
+  'CANCELED',
 ] as const;
 export type RejectCode = (typeof REJECT_CODES)[number];
 
@@ -18,7 +19,7 @@ export type RejectCode = (typeof REJECT_CODES)[number];
 export type Refusal =
   | { code: 'INSUFFICIENT_FUNDS'; needed: UsdE4; available: UsdE4 }
   | { code: 'INSUFFICIENT_SHARES'; needed: bigint; available: bigint; stockTicker: string }
-  | { code: 'ACCOUNT_BLOCKED' }
+  | { code: 'ACCOUNT_BLOCKED' | 'CANCELED' }
   | { code: 'UNKNOWN_TICKER' | 'NO_QUOTE' | 'HALTED'; stockTicker: string }
   /** Without `opensAtMs`, or with Infinity: it is not known when it will open. */
   | { code: 'MARKET_CLOSED'; opensAtMs?: number }
@@ -34,6 +35,8 @@ export function describeRefusal(refusal: Refusal): string {
       return `The sell needs ${refusal.needed} shares of ${refusal.stockTicker}, but ${refusal.available} are available`;
     case 'ACCOUNT_BLOCKED':
       return 'Buys are blocked on this account until an operator has looked at an earlier fill';
+    case 'CANCELED':
+      return 'Canceled by the customer before it was sent';
     case 'UNKNOWN_TICKER':
       return `The exchange does not list ${refusal.stockTicker}`;
     case 'NO_QUOTE':

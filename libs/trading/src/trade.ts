@@ -18,6 +18,8 @@ export interface TradeOrder {
   type: TradeType;
   /** Whole shares, 1 to MAX_QUANTITY. */
   quantity: number;
+  /** Outside the session it waits, placed, for the next one, instead of being rejected MARKET_CLOSED. */
+  queueForOpen: boolean;
 }
 
 /** A trade about to be stored: the order with the id and partition that the broker gave it. */
@@ -79,5 +81,5 @@ export function placedTrade(trade: NewTrade, stored: Pick<Trade, 'seq' | 'create
 
 /** Same order, whatever its id: decides whether a repeated client order id is a retry. */
 export function isSameOrder(a: TradeOrder, b: TradeOrder): boolean {
-  return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity;
+  return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity && a.queueForOpen === b.queueForOpen;
 }

@@ -5,7 +5,7 @@ import { checkMeans, collar, holdFor, type Means, parseUsd as usd } from '../src
 const quote = { stockTicker: 'AAPL', bid: usd('189.90'), ask: usd('189.92'), halted: false };
 const means: Means = { amount: usd('1000'), held: 0n, buysBlocked: false, shares: 5n, sharesHeld: 0n };
 const order = (type: 'buy' | 'sell', quantity: number) =>
-  ({ customerId: 'c', clientOrderId: 'o', stockTicker: 'AAPL', type, quantity }) as const;
+  ({ customerId: 'c', clientOrderId: 'o', stockTicker: 'AAPL', type, quantity, queueForOpen: false }) as const;
 
 describe('collar', () => {
   test('a buy may cost five per cent more than the ask, a sell bring five per cent less than the bid', () => {

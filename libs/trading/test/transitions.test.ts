@@ -4,6 +4,7 @@ import { IllegalTransitionError, isFinal, nextStatus, TRADE_EVENTS, TRADE_STATUS
 const LEGAL = new Map([
   ['placed execute', 'executed'],
   ['placed refuse', 'rejected'],
+  ['placed cancel', 'rejected'],
   ['executed fill', 'filled'],
   ['executed reject', 'rejected'],
 ]);

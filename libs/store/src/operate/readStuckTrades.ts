@@ -12,18 +12,18 @@ export interface StuckTrade extends Trade {
   quarantineId: bigint | null;
 }
 
-/** The oldest trades that have been open for at least so long, oldest first; at most `limit`. */
+/** The oldest trades that have been open for at least so long, oldest first; at most `limit`. Those that wait for the open are not stuck. */
 export function readStuckTrades(db: Database, { olderThanMs, limit }: { olderThanMs: number; limit: number }) {
   return attempt(
     () => db.$queryRaw<StuckTrade[]>`
       SELECT ${TRADE_COLUMNS}, (extract(epoch FROM now() - t.created_at) * 1000)::bigint AS "ageMs",
         (SELECT older.trade_id FROM open_trades older
-         WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq
+         WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq AND NOT older.waits_for_open
          ORDER BY older.seq LIMIT 1) AS behind,
         (SELECT min(q.id) FROM callback_quarantine q WHERE q.trade_id = t.id AND q.resolved_at IS NULL) AS "quarantineId"
       FROM (
         SELECT t.* FROM open_trades o JOIN trades t ON t.id = o.trade_id
-        WHERE t.created_at <= now() - make_interval(secs => ${olderThanMs}::float8 / 1000)
+        WHERE NOT o.waits_for_open AND t.created_at <= now() - make_interval(secs => ${olderThanMs}::float8 / 1000)
         ORDER BY t.created_at, t.seq LIMIT ${limit}
       ) AS t ORDER BY t.created_at, t.seq`,
   );
@@ -43,7 +43,8 @@ export function countStuckTrades(db: Database, { olderThanMs }: { olderThanMs: n
     () => db.$queryRaw<OpenTradeCount[]>`
       SELECT t.status, o.behind, count(*) AS count, (extract(epoch FROM now() - min(t.created_at)) * 1000)::bigint AS "oldestMs"
       FROM (
-        SELECT trade_id, seq > min(seq) OVER (PARTITION BY partition, customer_id) AS behind FROM open_trades
+        SELECT trade_id, seq > min(seq) OVER (PARTITION BY partition, customer_id) AS behind
+        FROM open_trades WHERE NOT waits_for_open
       ) AS o JOIN trades t ON t.id = o.trade_id
       WHERE t.created_at <= now() - make_interval(secs => ${olderThanMs}::float8 / 1000)
       GROUP BY t.status, o.behind ORDER BY t.status, o.behind`,

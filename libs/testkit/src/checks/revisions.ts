@@ -33,12 +33,17 @@ function problemOf(trades: Trade[], count: number): string | undefined {
   const inOrder: (number | null)[][] = [
     ...trades.map((trade) => [trade.placedRevision, trade.executedRevision, trade.finalRevision]),
     trades.map(({ placedRevision }) => placedRevision),
-    trades.map(({ finalRevision }) => finalRevision),
+    trades.filter((trade) => !endsOutOfTurn(trade)).map(({ finalRevision }) => finalRevision),
   ];
   const wrong = inOrder
     .map((revisions) => revisions.filter((revision) => revision !== null))
     .find((revisions) => !rises(revisions));
   return wrong === undefined ? undefined : `${wrong.join(', ')} should rise`;
+}
+
+/** Canceled, or too late for today while others wait for the open: neither waits for the customer's earlier trades. */
+function endsOutOfTurn({ rejectCode, submittedAt }: Trade): boolean {
+  return submittedAt === null && (rejectCode === 'CANCELED' || rejectCode === 'MARKET_CLOSED');
 }
 
 function rises(revisions: number[]): boolean {

@@ -36,7 +36,8 @@ export const RejectCode = {
   HALTED: 'HALTED',
   EXCHANGE_REJECTED: 'EXCHANGE_REJECTED',
   EXCHANGE_UNAVAILABLE: 'EXCHANGE_UNAVAILABLE',
-  ACCOUNT_BLOCKED: 'ACCOUNT_BLOCKED'
+  ACCOUNT_BLOCKED: 'ACCOUNT_BLOCKED',
+  CANCELED: 'CANCELED'
 } as const
 
 export type RejectCode = (typeof RejectCode)[keyof typeof RejectCode]

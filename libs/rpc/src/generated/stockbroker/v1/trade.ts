@@ -134,7 +134,7 @@ export const RejectCode = {
   REJECT_CODE_UNKNOWN_TICKER: 3,
   /** REJECT_CODE_NO_QUOTE - The exchange was up but gave no fresh quote for the ticker, so that no limit price could be set. */
   REJECT_CODE_NO_QUOTE: 4,
-  /** REJECT_CODE_MARKET_CLOSED - Outside the trading session. */
+  /** REJECT_CODE_MARKET_CLOSED - Outside the trading session; `reason` says when the next one opens. */
   REJECT_CODE_MARKET_CLOSED: 5,
   /** REJECT_CODE_HALTED - Trading in this ticker is halted. */
   REJECT_CODE_HALTED: 6,
@@ -144,6 +144,8 @@ export const RejectCode = {
   REJECT_CODE_EXCHANGE_UNAVAILABLE: 8,
   /** REJECT_CODE_ACCOUNT_BLOCKED - Buys are blocked on this account, because an earlier fill cost more than was held for it. */
   REJECT_CODE_ACCOUNT_BLOCKED: 9,
+  /** REJECT_CODE_CANCELED - The customer has canceled it before it was sent. */
+  REJECT_CODE_CANCELED: 10,
 } as const;
 
 export type RejectCode = typeof RejectCode[keyof typeof RejectCode];
@@ -159,6 +161,7 @@ export namespace RejectCode {
   export type REJECT_CODE_EXCHANGE_REJECTED = typeof RejectCode.REJECT_CODE_EXCHANGE_REJECTED;
   export type REJECT_CODE_EXCHANGE_UNAVAILABLE = typeof RejectCode.REJECT_CODE_EXCHANGE_UNAVAILABLE;
   export type REJECT_CODE_ACCOUNT_BLOCKED = typeof RejectCode.REJECT_CODE_ACCOUNT_BLOCKED;
+  export type REJECT_CODE_CANCELED = typeof RejectCode.REJECT_CODE_CANCELED;
 }
 
 export function rejectCodeFromJSON(object: any): RejectCode {
@@ -193,6 +196,9 @@ export function rejectCodeFromJSON(object: any): RejectCode {
     case 9:
     case "REJECT_CODE_ACCOUNT_BLOCKED":
       return RejectCode.REJECT_CODE_ACCOUNT_BLOCKED;
+    case 10:
+    case "REJECT_CODE_CANCELED":
+      return RejectCode.REJECT_CODE_CANCELED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum RejectCode");
   }
@@ -220,8 +226,60 @@ export function rejectCodeToJSON(object: RejectCode): string {
       return "REJECT_CODE_EXCHANGE_UNAVAILABLE";
     case RejectCode.REJECT_CODE_ACCOUNT_BLOCKED:
       return "REJECT_CODE_ACCOUNT_BLOCKED";
+    case RejectCode.REJECT_CODE_CANCELED:
+      return "REJECT_CODE_CANCELED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum RejectCode");
+  }
+}
+
+/** What becomes of a trade outside the trading session. */
+export const SessionPolicy = {
+  /** SESSION_POLICY_UNSPECIFIED - The same as SESSION_POLICY_REJECT_WHEN_CLOSED. */
+  SESSION_POLICY_UNSPECIFIED: 0,
+  /** SESSION_POLICY_REJECT_WHEN_CLOSED - It is rejected with REJECT_CODE_MARKET_CLOSED. */
+  SESSION_POLICY_REJECT_WHEN_CLOSED: 1,
+  /**
+   * SESSION_POLICY_QUEUE_FOR_OPEN - It stays placed until the next session opens, and can be canceled until then. Nothing is held for it, and its price is that of
+   * the moment in which it is sent.
+   */
+  SESSION_POLICY_QUEUE_FOR_OPEN: 2,
+} as const;
+
+export type SessionPolicy = typeof SessionPolicy[keyof typeof SessionPolicy];
+
+export namespace SessionPolicy {
+  export type SESSION_POLICY_UNSPECIFIED = typeof SessionPolicy.SESSION_POLICY_UNSPECIFIED;
+  export type SESSION_POLICY_REJECT_WHEN_CLOSED = typeof SessionPolicy.SESSION_POLICY_REJECT_WHEN_CLOSED;
+  export type SESSION_POLICY_QUEUE_FOR_OPEN = typeof SessionPolicy.SESSION_POLICY_QUEUE_FOR_OPEN;
+}
+
+export function sessionPolicyFromJSON(object: any): SessionPolicy {
+  switch (object) {
+    case 0:
+    case "SESSION_POLICY_UNSPECIFIED":
+      return SessionPolicy.SESSION_POLICY_UNSPECIFIED;
+    case 1:
+    case "SESSION_POLICY_REJECT_WHEN_CLOSED":
+      return SessionPolicy.SESSION_POLICY_REJECT_WHEN_CLOSED;
+    case 2:
+    case "SESSION_POLICY_QUEUE_FOR_OPEN":
+      return SessionPolicy.SESSION_POLICY_QUEUE_FOR_OPEN;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum SessionPolicy");
+  }
+}
+
+export function sessionPolicyToJSON(object: SessionPolicy): string {
+  switch (object) {
+    case SessionPolicy.SESSION_POLICY_UNSPECIFIED:
+      return "SESSION_POLICY_UNSPECIFIED";
+    case SessionPolicy.SESSION_POLICY_REJECT_WHEN_CLOSED:
+      return "SESSION_POLICY_REJECT_WHEN_CLOSED";
+    case SessionPolicy.SESSION_POLICY_QUEUE_FOR_OPEN:
+      return "SESSION_POLICY_QUEUE_FOR_OPEN";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum SessionPolicy");
   }
 }
 
@@ -280,7 +338,11 @@ export interface Trade {
     | Date
     | undefined;
   /** When the exchange filled or rejected the order, by the exchange's clock. Unset for a trade that was never sent. */
-  executedAt: Date | undefined;
+  executedAt:
+    | Date
+    | undefined;
+  /** What becomes of it outside the trading session; never SESSION_POLICY_UNSPECIFIED. */
+  sessionPolicy: SessionPolicy;
 }
 
 function createBaseRejectFigures(): RejectFigures {
@@ -387,6 +449,7 @@ function createBaseTrade(): Trade {
     createdAt: undefined,
     submittedAt: undefined,
     executedAt: undefined,
+    sessionPolicy: 0,
   };
 }
 
@@ -442,6 +505,9 @@ export const Trade: MessageFns<Trade> = {
     }
     if (message.executedAt !== undefined) {
       Timestamp.encode(toTimestamp(message.executedAt), writer.uint32(138).fork()).join();
+    }
+    if (message.sessionPolicy !== 0) {
+      writer.uint32(144).int32(message.sessionPolicy);
     }
     return writer;
   },
@@ -595,6 +661,14 @@ export const Trade: MessageFns<Trade> = {
             message.executedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.sessionPolicy = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -670,6 +744,11 @@ export const Trade: MessageFns<Trade> = {
         : isSet(object.executed_at)
         ? fromJsonTimestamp(object.executed_at)
         : undefined,
+      sessionPolicy: isSet(object.sessionPolicy)
+        ? sessionPolicyFromJSON(object.sessionPolicy)
+        : isSet(object.session_policy)
+        ? sessionPolicyFromJSON(object.session_policy)
+        : 0,
     };
   },
 
@@ -726,6 +805,9 @@ export const Trade: MessageFns<Trade> = {
     if (message.executedAt !== undefined) {
       obj.executedAt = message.executedAt.toISOString();
     }
+    if (message.sessionPolicy !== 0) {
+      obj.sessionPolicy = sessionPolicyToJSON(message.sessionPolicy);
+    }
     return obj;
   },
 
@@ -753,6 +835,7 @@ export const Trade: MessageFns<Trade> = {
     message.createdAt = object.createdAt ?? undefined;
     message.submittedAt = object.submittedAt ?? undefined;
     message.executedAt = object.executedAt ?? undefined;
+    message.sessionPolicy = object.sessionPolicy ?? 0;
     return message;
   },
 };

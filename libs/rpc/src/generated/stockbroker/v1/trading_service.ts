@@ -8,6 +8,9 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import {
+  SessionPolicy,
+  sessionPolicyFromJSON,
+  sessionPolicyToJSON,
   Trade,
   TradeStatus,
   tradeStatusFromJSON,
@@ -36,6 +39,14 @@ export interface PlaceTradeRequest {
    * one the server makes one, and the client cannot retry safely.
    */
   clientOrderId: string;
+  /** What becomes of the trade outside the trading session; by default it is rejected. */
+  sessionPolicy: SessionPolicy;
+}
+
+/** Which trade to cancel. */
+export interface CancelTradeRequest {
+  /** The trade's order_id, a UUID. */
+  orderId: string;
 }
 
 /** Which trade to read. */
@@ -233,7 +244,7 @@ export interface WatchQuotesResponse {
 }
 
 function createBasePlaceTradeRequest(): PlaceTradeRequest {
-  return { customerId: "", stockTicker: "", type: 0, quantity: 0, clientOrderId: "" };
+  return { customerId: "", stockTicker: "", type: 0, quantity: 0, clientOrderId: "", sessionPolicy: 0 };
 }
 
 export const PlaceTradeRequest: MessageFns<PlaceTradeRequest> = {
@@ -252,6 +263,9 @@ export const PlaceTradeRequest: MessageFns<PlaceTradeRequest> = {
     }
     if (message.clientOrderId !== "") {
       writer.uint32(42).string(message.clientOrderId);
+    }
+    if (message.sessionPolicy !== 0) {
+      writer.uint32(48).int32(message.sessionPolicy);
     }
     return writer;
   },
@@ -309,6 +323,14 @@ export const PlaceTradeRequest: MessageFns<PlaceTradeRequest> = {
             message.clientOrderId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sessionPolicy = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -340,6 +362,11 @@ export const PlaceTradeRequest: MessageFns<PlaceTradeRequest> = {
         : isSet(object.client_order_id)
         ? globalThis.String(object.client_order_id)
         : "",
+      sessionPolicy: isSet(object.sessionPolicy)
+        ? sessionPolicyFromJSON(object.sessionPolicy)
+        : isSet(object.session_policy)
+        ? sessionPolicyFromJSON(object.session_policy)
+        : 0,
     };
   },
 
@@ -360,6 +387,9 @@ export const PlaceTradeRequest: MessageFns<PlaceTradeRequest> = {
     if (message.clientOrderId !== "") {
       obj.clientOrderId = message.clientOrderId;
     }
+    if (message.sessionPolicy !== 0) {
+      obj.sessionPolicy = sessionPolicyToJSON(message.sessionPolicy);
+    }
     return obj;
   },
 
@@ -373,6 +403,80 @@ export const PlaceTradeRequest: MessageFns<PlaceTradeRequest> = {
     message.type = object.type ?? 0;
     message.quantity = object.quantity ?? 0;
     message.clientOrderId = object.clientOrderId ?? "";
+    message.sessionPolicy = object.sessionPolicy ?? 0;
+    return message;
+  },
+};
+
+function createBaseCancelTradeRequest(): CancelTradeRequest {
+  return { orderId: "" };
+}
+
+export const CancelTradeRequest: MessageFns<CancelTradeRequest> = {
+  encode(message: CancelTradeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orderId !== "") {
+      writer.uint32(10).string(message.orderId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelTradeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelTradeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelTradeRequest {
+    return {
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
+    };
+  },
+
+  toJSON(message: CancelTradeRequest): unknown {
+    const obj: any = {};
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CancelTradeRequest>, I>>(base?: I): CancelTradeRequest {
+    return CancelTradeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CancelTradeRequest>, I>>(object: I): CancelTradeRequest {
+    const message = createBaseCancelTradeRequest();
+    message.orderId = object.orderId ?? "";
     return message;
   },
 };
@@ -2417,6 +2521,21 @@ export const TradingServiceDefinition = {
     placeTrade: {
       name: "PlaceTrade",
       requestType: PlaceTradeRequest as typeof PlaceTradeRequest,
+      requestStream: false,
+      responseType: Trade as typeof Trade,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Ends a trade that has not been sent to the exchange yet, most often one that waits for the open: it is rejected with
+     * REJECT_CODE_CANCELED, and is never sent. Canceling it again answers the same.
+     *
+     * NOT_FOUND: the customer has no such trade. FAILED_PRECONDITION: it is too late, reason ALREADY_EXECUTED when it was sent,
+     * ALREADY_ENDED when it was filled or rejected; metadata has order_id and status. UNAVAILABLE: not known to be done, try again.
+     */
+    cancelTrade: {
+      name: "CancelTrade",
+      requestType: CancelTradeRequest as typeof CancelTradeRequest,
       requestStream: false,
       responseType: Trade as typeof Trade,
       responseStream: false,

@@ -1064,6 +1064,7 @@ export const TradeScalarFieldEnum = {
   stockTicker: 'stockTicker',
   type: 'type',
   quantity: 'quantity',
+  queueForOpen: 'queueForOpen',
   status: 'status',
   rejectCode: 'rejectCode',
   reason: 'reason',
@@ -1088,7 +1089,8 @@ export const OpenTradeScalarFieldEnum = {
   partition: 'partition',
   customerId: 'customerId',
   seq: 'seq',
-  tradeId: 'tradeId'
+  tradeId: 'tradeId',
+  waitsForOpen: 'waitsForOpen'
 } as const
 
 export type OpenTradeScalarFieldEnum = (typeof OpenTradeScalarFieldEnum)[keyof typeof OpenTradeScalarFieldEnum]
@@ -1251,6 +1253,13 @@ export type ListEnumTradeTypeFieldRefInput<$PrismaModel> = FieldRefInputType<$Pr
 
 
 /**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+    
+
+
+/**
  * Reference to a field of type 'TradeStatus'
  */
 export type EnumTradeStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'TradeStatus'>
@@ -1289,13 +1298,6 @@ export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel
  * Reference to a field of type 'DateTime[]'
  */
 export type ListDateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime[]'>
-    
-
-
-/**
- * Reference to a field of type 'Boolean'
- */
-export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 

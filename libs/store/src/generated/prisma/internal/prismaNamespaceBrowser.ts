@@ -86,6 +86,7 @@ export const TradeScalarFieldEnum = {
   stockTicker: 'stockTicker',
   type: 'type',
   quantity: 'quantity',
+  queueForOpen: 'queueForOpen',
   status: 'status',
   rejectCode: 'rejectCode',
   reason: 'reason',
@@ -110,7 +111,8 @@ export const OpenTradeScalarFieldEnum = {
   partition: 'partition',
   customerId: 'customerId',
   seq: 'seq',
-  tradeId: 'tradeId'
+  tradeId: 'tradeId',
+  waitsForOpen: 'waitsForOpen'
 } as const
 
 export type OpenTradeScalarFieldEnum = (typeof OpenTradeScalarFieldEnum)[keyof typeof OpenTradeScalarFieldEnum]

@@ -42,6 +42,7 @@ export type OpenTradeMinAggregateOutputType = {
   customerId: string | null
   seq: bigint | null
   tradeId: string | null
+  waitsForOpen: boolean | null
 }
 
 export type OpenTradeMaxAggregateOutputType = {
@@ -49,6 +50,7 @@ export type OpenTradeMaxAggregateOutputType = {
   customerId: string | null
   seq: bigint | null
   tradeId: string | null
+  waitsForOpen: boolean | null
 }
 
 export type OpenTradeCountAggregateOutputType = {
@@ -56,6 +58,7 @@ export type OpenTradeCountAggregateOutputType = {
   customerId: number
   seq: number
   tradeId: number
+  waitsForOpen: number
   _all: number
 }
 
@@ -75,6 +78,7 @@ export type OpenTradeMinAggregateInputType = {
   customerId?: true
   seq?: true
   tradeId?: true
+  waitsForOpen?: true
 }
 
 export type OpenTradeMaxAggregateInputType = {
@@ -82,6 +86,7 @@ export type OpenTradeMaxAggregateInputType = {
   customerId?: true
   seq?: true
   tradeId?: true
+  waitsForOpen?: true
 }
 
 export type OpenTradeCountAggregateInputType = {
@@ -89,6 +94,7 @@ export type OpenTradeCountAggregateInputType = {
   customerId?: true
   seq?: true
   tradeId?: true
+  waitsForOpen?: true
   _all?: true
 }
 
@@ -183,6 +189,7 @@ export type OpenTradeGroupByOutputType = {
   customerId: string
   seq: bigint
   tradeId: string
+  waitsForOpen: boolean
   _count: OpenTradeCountAggregateOutputType | null
   _avg: OpenTradeAvgAggregateOutputType | null
   _sum: OpenTradeSumAggregateOutputType | null
@@ -213,6 +220,7 @@ export type OpenTradeWhereInput = {
   customerId?: Prisma.UuidFilter<"OpenTrade"> | string
   seq?: Prisma.BigIntFilter<"OpenTrade"> | bigint | number
   tradeId?: Prisma.UuidFilter<"OpenTrade"> | string
+  waitsForOpen?: Prisma.BoolFilter<"OpenTrade"> | boolean
 }
 
 export type OpenTradeOrderByWithRelationInput = {
@@ -220,6 +228,7 @@ export type OpenTradeOrderByWithRelationInput = {
   customerId?: Prisma.SortOrder
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
+  waitsForOpen?: Prisma.SortOrder
 }
 
 export type OpenTradeWhereUniqueInput = Prisma.AtLeast<{
@@ -231,6 +240,7 @@ export type OpenTradeWhereUniqueInput = Prisma.AtLeast<{
   customerId?: Prisma.UuidFilter<"OpenTrade"> | string
   seq?: Prisma.BigIntFilter<"OpenTrade"> | bigint | number
   tradeId?: Prisma.UuidFilter<"OpenTrade"> | string
+  waitsForOpen?: Prisma.BoolFilter<"OpenTrade"> | boolean
 }, "partition_customerId_seq">
 
 export type OpenTradeOrderByWithAggregationInput = {
@@ -238,6 +248,7 @@ export type OpenTradeOrderByWithAggregationInput = {
   customerId?: Prisma.SortOrder
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
+  waitsForOpen?: Prisma.SortOrder
   _count?: Prisma.OpenTradeCountOrderByAggregateInput
   _avg?: Prisma.OpenTradeAvgOrderByAggregateInput
   _max?: Prisma.OpenTradeMaxOrderByAggregateInput
@@ -253,6 +264,7 @@ export type OpenTradeScalarWhereWithAggregatesInput = {
   customerId?: Prisma.UuidWithAggregatesFilter<"OpenTrade"> | string
   seq?: Prisma.BigIntWithAggregatesFilter<"OpenTrade"> | bigint | number
   tradeId?: Prisma.UuidWithAggregatesFilter<"OpenTrade"> | string
+  waitsForOpen?: Prisma.BoolWithAggregatesFilter<"OpenTrade"> | boolean
 }
 
 export type OpenTradeCreateInput = {
@@ -260,6 +272,7 @@ export type OpenTradeCreateInput = {
   customerId: string
   seq: bigint | number
   tradeId: string
+  waitsForOpen?: boolean
 }
 
 export type OpenTradeUncheckedCreateInput = {
@@ -267,6 +280,7 @@ export type OpenTradeUncheckedCreateInput = {
   customerId: string
   seq: bigint | number
   tradeId: string
+  waitsForOpen?: boolean
 }
 
 export type OpenTradeUpdateInput = {
@@ -274,6 +288,7 @@ export type OpenTradeUpdateInput = {
   customerId?: Prisma.StringFieldUpdateOperationsInput | string
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
+  waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type OpenTradeUncheckedUpdateInput = {
@@ -281,6 +296,7 @@ export type OpenTradeUncheckedUpdateInput = {
   customerId?: Prisma.StringFieldUpdateOperationsInput | string
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
+  waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type OpenTradeCreateManyInput = {
@@ -288,6 +304,7 @@ export type OpenTradeCreateManyInput = {
   customerId: string
   seq: bigint | number
   tradeId: string
+  waitsForOpen?: boolean
 }
 
 export type OpenTradeUpdateManyMutationInput = {
@@ -295,6 +312,7 @@ export type OpenTradeUpdateManyMutationInput = {
   customerId?: Prisma.StringFieldUpdateOperationsInput | string
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
+  waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type OpenTradeUncheckedUpdateManyInput = {
@@ -302,6 +320,7 @@ export type OpenTradeUncheckedUpdateManyInput = {
   customerId?: Prisma.StringFieldUpdateOperationsInput | string
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
+  waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type OpenTradePartitionCustomerIdSeqCompoundUniqueInput = {
@@ -315,6 +334,7 @@ export type OpenTradeCountOrderByAggregateInput = {
   customerId?: Prisma.SortOrder
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
+  waitsForOpen?: Prisma.SortOrder
 }
 
 export type OpenTradeAvgOrderByAggregateInput = {
@@ -327,6 +347,7 @@ export type OpenTradeMaxOrderByAggregateInput = {
   customerId?: Prisma.SortOrder
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
+  waitsForOpen?: Prisma.SortOrder
 }
 
 export type OpenTradeMinOrderByAggregateInput = {
@@ -334,6 +355,7 @@ export type OpenTradeMinOrderByAggregateInput = {
   customerId?: Prisma.SortOrder
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
+  waitsForOpen?: Prisma.SortOrder
 }
 
 export type OpenTradeSumOrderByAggregateInput = {
@@ -348,6 +370,7 @@ export type OpenTradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArg
   customerId?: boolean
   seq?: boolean
   tradeId?: boolean
+  waitsForOpen?: boolean
 }, ExtArgs["result"]["openTrade"]>
 
 export type OpenTradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -355,6 +378,7 @@ export type OpenTradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ext
   customerId?: boolean
   seq?: boolean
   tradeId?: boolean
+  waitsForOpen?: boolean
 }, ExtArgs["result"]["openTrade"]>
 
 export type OpenTradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -362,6 +386,7 @@ export type OpenTradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ext
   customerId?: boolean
   seq?: boolean
   tradeId?: boolean
+  waitsForOpen?: boolean
 }, ExtArgs["result"]["openTrade"]>
 
 export type OpenTradeSelectScalar = {
@@ -369,9 +394,10 @@ export type OpenTradeSelectScalar = {
   customerId?: boolean
   seq?: boolean
   tradeId?: boolean
+  waitsForOpen?: boolean
 }
 
-export type OpenTradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "customerId" | "seq" | "tradeId", ExtArgs["result"]["openTrade"]>
+export type OpenTradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "customerId" | "seq" | "tradeId" | "waitsForOpen", ExtArgs["result"]["openTrade"]>
 
 export type $OpenTradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "OpenTrade"
@@ -381,6 +407,10 @@ export type $OpenTradePayload<ExtArgs extends runtime.Types.Extensions.InternalA
     customerId: string
     seq: bigint
     tradeId: string
+    /**
+     * It is placed, and has a wish to wait for the open: outside the session it is passed over.
+     */
+    waitsForOpen: boolean
   }, ExtArgs["result"]["openTrade"]>
   composites: {}
 }
@@ -808,6 +838,7 @@ export interface OpenTradeFieldRefs {
   readonly customerId: Prisma.FieldRef<"OpenTrade", 'String'>
   readonly seq: Prisma.FieldRef<"OpenTrade", 'BigInt'>
   readonly tradeId: Prisma.FieldRef<"OpenTrade", 'String'>
+  readonly waitsForOpen: Prisma.FieldRef<"OpenTrade", 'Boolean'>
 }
     
 

@@ -63,6 +63,7 @@ export type TradeMinAggregateOutputType = {
   stockTicker: string | null
   type: $Enums.TradeType | null
   quantity: number | null
+  queueForOpen: boolean | null
   status: $Enums.TradeStatus | null
   rejectCode: $Enums.RejectCode | null
   reason: string | null
@@ -89,6 +90,7 @@ export type TradeMaxAggregateOutputType = {
   stockTicker: string | null
   type: $Enums.TradeType | null
   quantity: number | null
+  queueForOpen: boolean | null
   status: $Enums.TradeStatus | null
   rejectCode: $Enums.RejectCode | null
   reason: string | null
@@ -115,6 +117,7 @@ export type TradeCountAggregateOutputType = {
   stockTicker: number
   type: number
   quantity: number
+  queueForOpen: number
   status: number
   rejectCode: number
   reason: number
@@ -171,6 +174,7 @@ export type TradeMinAggregateInputType = {
   stockTicker?: true
   type?: true
   quantity?: true
+  queueForOpen?: true
   status?: true
   rejectCode?: true
   reason?: true
@@ -197,6 +201,7 @@ export type TradeMaxAggregateInputType = {
   stockTicker?: true
   type?: true
   quantity?: true
+  queueForOpen?: true
   status?: true
   rejectCode?: true
   reason?: true
@@ -223,6 +228,7 @@ export type TradeCountAggregateInputType = {
   stockTicker?: true
   type?: true
   quantity?: true
+  queueForOpen?: true
   status?: true
   rejectCode?: true
   reason?: true
@@ -336,6 +342,7 @@ export type TradeGroupByOutputType = {
   stockTicker: string
   type: $Enums.TradeType
   quantity: number
+  queueForOpen: boolean
   status: $Enums.TradeStatus
   rejectCode: $Enums.RejectCode | null
   reason: string | null
@@ -385,6 +392,7 @@ export type TradeWhereInput = {
   stockTicker?: Prisma.StringFilter<"Trade"> | string
   type?: Prisma.EnumTradeTypeFilter<"Trade"> | $Enums.TradeType
   quantity?: Prisma.IntFilter<"Trade"> | number
+  queueForOpen?: Prisma.BoolFilter<"Trade"> | boolean
   status?: Prisma.EnumTradeStatusFilter<"Trade"> | $Enums.TradeStatus
   rejectCode?: Prisma.EnumRejectCodeNullableFilter<"Trade"> | $Enums.RejectCode | null
   reason?: Prisma.StringNullableFilter<"Trade"> | string | null
@@ -411,6 +419,7 @@ export type TradeOrderByWithRelationInput = {
   stockTicker?: Prisma.SortOrder
   type?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrderInput | Prisma.SortOrder
   reason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -442,6 +451,7 @@ export type TradeWhereUniqueInput = Prisma.AtLeast<{
   stockTicker?: Prisma.StringFilter<"Trade"> | string
   type?: Prisma.EnumTradeTypeFilter<"Trade"> | $Enums.TradeType
   quantity?: Prisma.IntFilter<"Trade"> | number
+  queueForOpen?: Prisma.BoolFilter<"Trade"> | boolean
   status?: Prisma.EnumTradeStatusFilter<"Trade"> | $Enums.TradeStatus
   rejectCode?: Prisma.EnumRejectCodeNullableFilter<"Trade"> | $Enums.RejectCode | null
   reason?: Prisma.StringNullableFilter<"Trade"> | string | null
@@ -468,6 +478,7 @@ export type TradeOrderByWithAggregationInput = {
   stockTicker?: Prisma.SortOrder
   type?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrderInput | Prisma.SortOrder
   reason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -502,6 +513,7 @@ export type TradeScalarWhereWithAggregatesInput = {
   stockTicker?: Prisma.StringWithAggregatesFilter<"Trade"> | string
   type?: Prisma.EnumTradeTypeWithAggregatesFilter<"Trade"> | $Enums.TradeType
   quantity?: Prisma.IntWithAggregatesFilter<"Trade"> | number
+  queueForOpen?: Prisma.BoolWithAggregatesFilter<"Trade"> | boolean
   status?: Prisma.EnumTradeStatusWithAggregatesFilter<"Trade"> | $Enums.TradeStatus
   rejectCode?: Prisma.EnumRejectCodeNullableWithAggregatesFilter<"Trade"> | $Enums.RejectCode | null
   reason?: Prisma.StringNullableWithAggregatesFilter<"Trade"> | string | null
@@ -528,6 +540,7 @@ export type TradeCreateInput = {
   stockTicker: string
   type: $Enums.TradeType
   quantity: number
+  queueForOpen?: boolean
   status?: $Enums.TradeStatus
   rejectCode?: $Enums.RejectCode | null
   reason?: string | null
@@ -554,6 +567,7 @@ export type TradeUncheckedCreateInput = {
   stockTicker: string
   type: $Enums.TradeType
   quantity: number
+  queueForOpen?: boolean
   status?: $Enums.TradeStatus
   rejectCode?: $Enums.RejectCode | null
   reason?: string | null
@@ -580,6 +594,7 @@ export type TradeUpdateInput = {
   stockTicker?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.EnumTradeTypeFieldUpdateOperationsInput | $Enums.TradeType
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -606,6 +621,7 @@ export type TradeUncheckedUpdateInput = {
   stockTicker?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.EnumTradeTypeFieldUpdateOperationsInput | $Enums.TradeType
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -632,6 +648,7 @@ export type TradeCreateManyInput = {
   stockTicker: string
   type: $Enums.TradeType
   quantity: number
+  queueForOpen?: boolean
   status?: $Enums.TradeStatus
   rejectCode?: $Enums.RejectCode | null
   reason?: string | null
@@ -658,6 +675,7 @@ export type TradeUpdateManyMutationInput = {
   stockTicker?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.EnumTradeTypeFieldUpdateOperationsInput | $Enums.TradeType
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -684,6 +702,7 @@ export type TradeUncheckedUpdateManyInput = {
   stockTicker?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.EnumTradeTypeFieldUpdateOperationsInput | $Enums.TradeType
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
+  queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -720,6 +739,7 @@ export type TradeCountOrderByAggregateInput = {
   stockTicker?: Prisma.SortOrder
   type?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrder
   reason?: Prisma.SortOrder
@@ -760,6 +780,7 @@ export type TradeMaxOrderByAggregateInput = {
   stockTicker?: Prisma.SortOrder
   type?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrder
   reason?: Prisma.SortOrder
@@ -786,6 +807,7 @@ export type TradeMinOrderByAggregateInput = {
   stockTicker?: Prisma.SortOrder
   type?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrder
   reason?: Prisma.SortOrder
@@ -841,6 +863,10 @@ export type EnumTradeTypeFieldUpdateOperationsInput = {
   set?: $Enums.TradeType
 }
 
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
+}
+
 export type EnumTradeStatusFieldUpdateOperationsInput = {
   set?: $Enums.TradeStatus
 }
@@ -888,6 +914,7 @@ export type TradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   stockTicker?: boolean
   type?: boolean
   quantity?: boolean
+  queueForOpen?: boolean
   status?: boolean
   rejectCode?: boolean
   reason?: boolean
@@ -914,6 +941,7 @@ export type TradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   stockTicker?: boolean
   type?: boolean
   quantity?: boolean
+  queueForOpen?: boolean
   status?: boolean
   rejectCode?: boolean
   reason?: boolean
@@ -940,6 +968,7 @@ export type TradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   stockTicker?: boolean
   type?: boolean
   quantity?: boolean
+  queueForOpen?: boolean
   status?: boolean
   rejectCode?: boolean
   reason?: boolean
@@ -966,6 +995,7 @@ export type TradeSelectScalar = {
   stockTicker?: boolean
   type?: boolean
   quantity?: boolean
+  queueForOpen?: boolean
   status?: boolean
   rejectCode?: boolean
   reason?: boolean
@@ -983,7 +1013,7 @@ export type TradeSelectScalar = {
   finalRevision?: boolean
 }
 
-export type TradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "seq" | "customerId" | "partition" | "clientOrderId" | "stockTicker" | "type" | "quantity" | "status" | "rejectCode" | "reason" | "rejectNeeded" | "rejectAvailable" | "limitPrice" | "hold" | "price" | "executionId" | "createdAt" | "submittedAt" | "executedAt" | "placedRevision" | "executedRevision" | "finalRevision", ExtArgs["result"]["trade"]>
+export type TradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "seq" | "customerId" | "partition" | "clientOrderId" | "stockTicker" | "type" | "quantity" | "queueForOpen" | "status" | "rejectCode" | "reason" | "rejectNeeded" | "rejectAvailable" | "limitPrice" | "hold" | "price" | "executionId" | "createdAt" | "submittedAt" | "executedAt" | "placedRevision" | "executedRevision" | "finalRevision", ExtArgs["result"]["trade"]>
 
 export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Trade"
@@ -1003,6 +1033,10 @@ export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     stockTicker: string
     type: $Enums.TradeType
     quantity: number
+    /**
+     * Outside the session it waits for the next one, instead of being rejected.
+     */
+    queueForOpen: boolean
     status: $Enums.TradeStatus
     rejectCode: $Enums.RejectCode | null
     /**
@@ -1470,6 +1504,7 @@ export interface TradeFieldRefs {
   readonly stockTicker: Prisma.FieldRef<"Trade", 'String'>
   readonly type: Prisma.FieldRef<"Trade", 'TradeType'>
   readonly quantity: Prisma.FieldRef<"Trade", 'Int'>
+  readonly queueForOpen: Prisma.FieldRef<"Trade", 'Boolean'>
   readonly status: Prisma.FieldRef<"Trade", 'TradeStatus'>
   readonly rejectCode: Prisma.FieldRef<"Trade", 'RejectCode'>
   readonly reason: Prisma.FieldRef<"Trade", 'String'>
