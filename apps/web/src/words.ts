@@ -60,6 +60,8 @@ export function rejectionWords(trade: Trade): string {
       return 'The exchange could not be reached. The order was not sent.';
     case RejectCode.REJECT_CODE_ACCOUNT_BLOCKED:
       return BLOCKED_WORDS;
+    case RejectCode.REJECT_CODE_CANCELED:
+      return 'You canceled it before it was sent.';
     case RejectCode.REJECT_CODE_EXCHANGE_REJECTED:
       return `The exchange rejected the order${reason === '' ? '' : `: ${reason.replace(/^The exchange rejected the order: /, '')}`}.`.replace(
         /\.\.$/,
