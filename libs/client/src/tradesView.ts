@@ -4,6 +4,8 @@ import type { Account, Trade, WatchTradesResponse } from '@stockbroker/rpc/stock
 export interface TradesView {
   /** Of the last change that is in it. */
   readonly revision: bigint;
+  /** Of the snapshot that it began with. After another one, trades that had ended before it may be missing. */
+  readonly snapshotRevision: bigint;
   readonly account: Account;
   /** By order id: all open ones, the newest when the view began, and all that have changed since. */
   readonly trades: ReadonlyMap<string, Trade>;
@@ -17,13 +19,13 @@ export function withEvent(view: TradesView | undefined, { event }: WatchTradesRe
   switch (event?.$case) {
     case 'snapshot': {
       const { revision, account, trades } = event.value;
-      return account === undefined ? undefined : { revision, account, trades: byId(trades) };
+      return account === undefined ? undefined : { revision, snapshotRevision: revision, account, trades: byId(trades) };
     }
     case 'change': {
       const { firstRevision, revision, trades, account } = event.value;
       if (view === undefined || firstRevision !== view.revision + 1n || revision < firstRevision) return undefined;
       // Without an account: newer changes follow at once, and bring it.
-      return { revision, account: account ?? view.account, trades: byId(trades, view.trades) };
+      return { ...view, revision, account: account ?? view.account, trades: byId(trades, view.trades) };
     }
     case 'heartbeat':
       return event.value.revision === view?.revision ? view : undefined;

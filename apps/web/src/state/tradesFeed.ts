@@ -59,7 +59,7 @@ export class TradesFeed {
         const before = this.view.value;
         this.view.value = view;
         if (before === undefined) continue;
-        if (!isWithin(before, view)) this.#onAnew();
+        if (view.snapshotRevision !== before.snapshotRevision) this.#onAnew();
         this.#tell(before, view);
       }
     } catch (error) {
@@ -76,9 +76,4 @@ export class TradesFeed {
       if (known === undefined || statusOf(known) !== statusOf(trade)) this.#onNews(trade);
     }
   }
-}
-
-/** A view that goes on from one has all its trades; one from the beginning has the newest. */
-function isWithin(before: TradesView, { trades }: TradesView): boolean {
-  return [...before.trades.keys()].every((orderId) => trades.has(orderId));
 }
