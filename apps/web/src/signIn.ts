@@ -146,10 +146,12 @@ export class SignIn {
     const stored = sessionStorage.getItem(SESSION);
     try {
       const { token_endpoint } = await this.#discover();
-      const next = await this.#exchange(token_endpoint, { grant_type: 'refresh_token', refresh_token: refreshToken });
+      const grant = { grant_type: 'refresh_token', refresh_token: refreshToken };
+      // An issuer that sends no other means the same one: RFC 6749, section 6.
+      const next = { refreshToken, ...(await this.#exchange(token_endpoint, grant)) };
       if (sessionStorage.getItem(SESSION) === stored) {
         sessionStorage.setItem(SESSION, JSON.stringify(next));
-      } else if (next.refreshToken !== undefined) {
+      } else {
         await this.#revoke(next.refreshToken); // Signed out meanwhile.
       }
       return next;
