@@ -11,7 +11,7 @@ test.each(['start', 'trade', 'demo', 'takeover', 'db-migrate', 'db-reset'])('%s 
 const nowhere = { STOCKBROKER_DATA_DIR: '/nonexistent/stockbroker' };
 test.each([
   { tool: 'trade', args: ['account'], env: nowhere, says: 'No broker is running here. Start one with: npm start' },
-  { tool: 'trade', args: ['by', 'AAPL'], env: {}, says: 'There is no command "by": buy, sell, list' },
+  { tool: 'trade', args: ['by', 'AAPL'], env: {}, says: 'There is no command "by": buy, sell, cancel, list' },
   { tool: 'trade', args: ['buy', 'AAPL'], env: {}, says: 'Usage: npm run trade -- buy <ticker> <quantity>' },
   { tool: 'trade', args: ['list', '--colour'], env: {}, says: "Unknown option '--colour'" },
   {
