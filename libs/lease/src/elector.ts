@@ -3,6 +3,7 @@ import { Membership } from './membership.ts';
 import { Moves } from './moves.ts';
 import { OtherLeases } from './otherLeases.ts';
 import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+import { Presence } from './presence.ts';
 import { takeLease } from './takeLease.ts';
 import { Held, type Term } from './term.ts';
 
@@ -27,9 +28,7 @@ export class Elector {
   readonly #moves: Moves;
   readonly #refusedUntilMs = new Map<number, number>();
   readonly #stopped = new AbortController();
-  #ownPresenceSeenMs = 0;
-  #hears = false;
-  #presenceAttemptedMs = Number.NEGATIVE_INFINITY;
+  readonly #presence: Presence;
   #leaving = false;
   #draining = false;
   #watch = new AbortController();
@@ -41,7 +40,10 @@ export class Elector {
     this.#clock = clock;
     this.#events = events;
     this.#lifetimeMs = options.ttlMs - options.marginMs;
-    this.#moves = new Moves(clock, () => this.#isAlone());
+    const isAlone = () => this.#membership.workers.every((worker) => worker === options.workerId);
+    this.#moves = new Moves(clock, isAlone);
+    const announce = (as: string) => this.#tolerate('announce', () => store.put(presenceKey(options.workerId), as));
+    this.#presence = new Presence({ workerId: options.workerId, renewMs: options.renewMs, clock, isAlone, announce });
     this.#others = new OtherLeases(options.ttlMs);
     this.#membership = new Membership(options.partitions, options.ttlMs, options.clusterSize);
   }
@@ -60,7 +62,6 @@ export class Elector {
   }
 
   start(): void {
-    this.#ownPresenceSeenMs = this.#clock.monotonicMs();
     this.#loops = [this.#watchLoop(), this.#tickLoop()];
   }
 
@@ -75,6 +76,7 @@ export class Elector {
   /** Leaves: the others take over each partition as soon as its work in hand is done. */
   async stop(): Promise<void> {
     this.#leaving = true;
+    this.#presence.leave();
     await this.#tolerate('leave', () => this.#store.delete(presenceKey(this.#options.workerId)));
     await Promise.all([...this.#held.values()].map((held) => this.#handOver(held)));
     this.#stopped.abort();
@@ -99,12 +101,8 @@ export class Elector {
       else if (!held.busy && nowMs - held.attemptedAtMs >= this.#options.renewMs) void this.#renew(held);
     }
     if (this.#leaving) return;
-    if (nowMs - this.#presenceAttemptedMs >= this.#options.renewMs) void this.#announce(nowMs);
-    // Our own announcements come back through the watch; when they do not, the watch is blind and is begun anew.
-    if (nowMs - this.#ownPresenceSeenMs > 2 * this.#options.renewMs) {
-      this.#ownPresenceSeenMs = nowMs;
-      this.#watch.abort();
-    }
+    this.#presence.tick(nowMs);
+    if (this.#presence.isUnheard(nowMs)) this.#watch.abort();
     for (let partition = 0; partition < this.#options.partitions; partition += 1) this.#consider(partition, nowMs);
   }
 
@@ -178,7 +176,7 @@ export class Elector {
   async #drain(): Promise<void> {
     if (this.#draining || this.#leaving) return;
     this.#draining = true;
-    await this.#announce(this.#clock.monotonicMs());
+    await this.#presence.drain();
     await Promise.all([...this.#held.values()].map((held) => this.#handOver(held)));
   }
 
@@ -215,19 +213,8 @@ export class Elector {
     return this.#leaving || this.#draining || this.#membership.cluster(held.partition)[0] !== this.#options.workerId;
   }
 
-  #isAlone(): boolean {
-    return this.#membership.workers.every((worker) => worker === this.#options.workerId);
-  }
-
-  async #announce(nowMs: number): Promise<void> {
-    this.#presenceAttemptedMs = nowMs;
-    const { workerId } = this.#options;
-    const as = this.#draining ? DRAINING : this.#hears ? workerId : JOINING;
-    await this.#tolerate('announce', () => this.#store.put(presenceKey(workerId), as));
-  }
-
   async #watchLoop(): Promise<void> {
-    await this.#announce(this.#clock.monotonicMs()); // First, so that the watch shows by it how old all the rest is.
+    await this.#presence.announce(); // First, so that the watch shows by it how old all the rest is.
     while (!this.#stopped.signal.aborted) {
       this.#watch = new AbortController();
       try {
@@ -252,18 +239,10 @@ export class Elector {
 
   #observeWorker(worker: string, holder: string | null, writtenAtMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    if (worker === this.#options.workerId) this.#hearOwn(nowMs);
+    if (worker === this.#options.workerId) this.#presence.heard(nowMs);
     if (holder === null || holder === DRAINING || holder === JOINING) this.#membership.left(worker);
     else this.#membership.saw(worker, writtenAtMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
-  }
-
-  /** From now on partitions may be handed over to this worker: it takes them at once. */
-  #hearOwn(nowMs: number): void {
-    this.#ownPresenceSeenMs = nowMs;
-    if (this.#hears) return;
-    this.#hears = true;
-    void this.#announce(nowMs);
   }
 
   #observeLease(partition: number, holder: string | null, revision: number, writtenAtMs: number): void {

@@ -70,6 +70,32 @@ test('election: nothing is handed over to a worker that does not hear of changes
   expect(counts(trusted())).toEqual([10, 10]);
 });
 
+test('election: nothing is handed over to a worker before it has settled, unless it is alone', async () => {
+  const { clock, worker, trusted } = createElection();
+  worker('a');
+  await clock.advance(100);
+  expect(counts(trusted())).toEqual([20]);
+  worker('b');
+  await clock.advance(290);
+  expect(counts(trusted())).toEqual([20]);
+  await clock.advance(2_000);
+  expect(counts(trusted())).toEqual([10, 10]);
+});
+
+test('election: a worker that leaves while it settles announces itself no more', async () => {
+  const { clock, worker, trusted, leases, log } = createElection();
+  worker('a');
+  await clock.advance(500);
+  log.length = 0;
+  const { elector } = worker('b');
+  await clock.advance(100);
+  await Promise.all([elector.stop(), clock.advance(100)]);
+  await clock.advance(2_000);
+  expect(leases.holder('worker.b')).toBeUndefined();
+  expect(counts(trusted())).toEqual([20]);
+  expect(log).toEqual([]);
+});
+
 test('election: when a worker vanishes the others lead equally many at once, and each partition moves once at most', async () => {
   const { clock, worker, trusted, terms, log } = createElection();
   const { link } = worker('a');

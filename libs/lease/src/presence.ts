@@ -1,0 +1,77 @@
+import { DRAINING, JOINING } from './keys.ts';
+import type { LeaseClock } from './ports.ts';
+
+/**
+ * From hearing itself to counting, when there are others: a process that has just begun is still busy with itself, and the first
+ * partitions handed over to it would wait until it is done.
+ */
+const SETTLE_MS = 300;
+
+export interface PresenceOptions {
+  workerId: string;
+  renewMs: number;
+  clock: LeaseClock;
+  /** Whether there is no other worker: then nobody hands anything over, and nothing is waited for. */
+  isAlone: () => boolean;
+  /** Never rejects. */
+  announce: (as: string) => Promise<void>;
+}
+
+/** What a worker tells the others of itself, and whether its own watch tells of it. */
+export class Presence {
+  readonly #options: PresenceOptions;
+  #as = JOINING;
+  #announcedMs = Number.NEGATIVE_INFINITY;
+  #heardMs: number;
+  #settles = false;
+  #left = false;
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.#heardMs = options.clock.monotonicMs();
+  }
+
+  /** Announces when it is time to. */
+  tick(nowMs: number): void {
+    if (nowMs - this.#announcedMs >= this.#options.renewMs) void this.announce();
+  }
+
+  async announce(): Promise<void> {
+    if (this.#left) return;
+    this.#announcedMs = this.#options.clock.monotonicMs();
+    await this.#options.announce(this.#as);
+  }
+
+  /** From now on the others take it for gone. */
+  async drain(): Promise<void> {
+    this.#as = DRAINING;
+    await this.announce();
+  }
+
+  /** Announces nothing any more. */
+  leave(): void {
+    this.#left = true;
+  }
+
+  /** The watch has told of an announcement: soon partitions may be handed over to this worker, which takes them at once. */
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
+    if (this.#as === JOINING && !this.#settles) void this.#join();
+  }
+
+  /** True, once, when the announcements do not come back through the watch: it is blind, and has to be begun anew. */
+  isUnheard(nowMs: number): boolean {
+    if (nowMs - this.#heardMs <= 2 * this.#options.renewMs) return false;
+    this.#heardMs = nowMs;
+    return true;
+  }
+
+  async #join(): Promise<void> {
+    const { clock, isAlone, workerId } = this.#options;
+    this.#settles = true;
+    if (!isAlone()) await clock.sleep(SETTLE_MS);
+    if (this.#as !== JOINING) return;
+    this.#as = workerId;
+    await this.announce();
+  }
+}
