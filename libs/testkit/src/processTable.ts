@@ -40,6 +40,23 @@ export function cpuSecondsOfChildren(): number {
   return descendantsOf(process.pid).reduce((sum, pid) => sum + (procStat(pid)?.cpuSeconds ?? 0), 0);
 }
 
+/** Seconds of processor that a process and all that it has started have used so far, also those that have ended. Linux only. */
+export function cpuSecondsOf(pid: number): number {
+  const own = procStat(pid);
+  if (own === undefined) throw new Error(`nobody tells what process ${pid} has used`);
+  const all = [own, ...descendantsOf(pid).flatMap((descendant) => procStat(descendant) ?? [])];
+  return all.reduce((sum, { cpuSeconds, endedCpuSeconds }) => sum + cpuSeconds + endedCpuSeconds, 0);
+}
+
+/** Memory of a process that is resident now, and the most that ever was, bytes. Linux only. */
+export function residentBytesOf(pid: number): { now: number; highest: number } {
+  const status = readProc(pid, 'status') ?? '';
+  const read = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1_024;
+  const found = { now: read('VmRSS'), highest: read('VmHWM') };
+  if (Number.isNaN(found.now) || Number.isNaN(found.highest)) throw new Error(`nobody tells the memory of process ${pid}`);
+  return found;
+}
+
 /** True when the process was there to take the signal. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
@@ -66,16 +83,26 @@ function processIds(): number[] {
 
 const TICKS_A_SECOND = 100;
 
-function procStat(pid: number): { state: string; parent: number; start: string; cpuSeconds: number } | undefined {
-  // `pid (command) state parent …`: the command may itself hold spaces and parentheses. Fields 14 and 15 are ticks, the start is 22.
+interface ProcStat {
+  state: string;
+  parent: number;
+  start: string;
+  cpuSeconds: number;
+  /** Of its children that have ended, with theirs. */
+  endedCpuSeconds: number;
+}
+
+function procStat(pid: number): ProcStat | undefined {
+  // `pid (command) state parent …`: the command may itself hold spaces and parentheses. Fields 14 to 17 are ticks, the start is 22.
   const stat = readProc(pid, 'stat');
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, parent, start] = [fields?.[0], fields?.[1], fields?.[19]];
   const cpuSeconds = (Number(fields?.[11]) + Number(fields?.[12])) / TICKS_A_SECOND;
-  return state && start ? { state, parent: Number(parent), start, cpuSeconds } : undefined;
+  const endedCpuSeconds = (Number(fields?.[13]) + Number(fields?.[14])) / TICKS_A_SECOND;
+  return state && start ? { state, parent: Number(parent), start, cpuSeconds, endedCpuSeconds } : undefined;
 }
 
-function readProc(pid: number, file: 'stat' | 'cmdline'): string | undefined {
+function readProc(pid: number, file: 'stat' | 'cmdline' | 'status'): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
