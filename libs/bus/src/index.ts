@@ -2,3 +2,4 @@ export { Bus, type BusOptions, type Subscribed, type TradeRef } from './bus.ts';
 export { connectNats } from './connectNats.ts';
 export { publishSettled } from './publishSettled.ts';
 export { natsVariables } from './variables.ts';
+export { settledSubject } from './streams.ts';

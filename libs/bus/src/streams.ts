@@ -3,7 +3,7 @@ import { AckPolicy, type ConsumerInfo, type JetStreamManager, RetentionPolicy, S
 const WAKEUP_STREAM = 'TRADES';
 
 export const wakeupSubject = (partition: number): string => `trades.${partition}`;
-export const settledSubject = (partition: number): string => `settled.${partition}`;
+export const settledSubject = (partition: number | '*'): string => `settled.${partition}`;
 /** Not of a partition: gateways listen to their watchers' customers alone. */
 export const updatesSubject = (customerId: string): string => `updates.${customerId}`;
 const wakeupConsumer = (partition: number): string => `partition-${partition}`;

@@ -1,0 +1,64 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { measure } from './bench/measure.ts';
+import { type Plan, QUICK } from './bench/plan.ts';
+import { readArguments, runTool, stopSignal, wholeNumber } from './cli.ts';
+import { Progress } from './progress.ts';
+
+const HELP = `npm run bench: how fast the broker is and what a trade costs it, on a throw-away system of its own (free ports, temporary data).
+
+  npm run bench -- [options]
+    --seconds N      of each measurement; default 20
+    --rounds N       how often each is measured; default 3
+    --workers N      default 2
+    --customers N    default 10000
+    --json FILE      everything that was measured, as JSON
+    --profiles DIR   each process of the broker leaves a profile of its processor there, for Chromium's developer tools
+    --quick          everything once, in half a minute: shows that it works, its figures say nothing
+    --help           this text
+
+A process of its own places trades over gRPC and learns of their ends over NATS. Its processor time counts among what is used, and is
+told apart. Settings of the apps in the environment are handed on to them, e.g. BATCH_ROWS=64.
+
+Exit code: 0 when everything was measured and the books are exact, else 1. A goal that is not met is shown, and is no failure.
+`;
+
+await runTool(async () => {
+  const { values } = readArguments(HELP, {
+    seconds: { type: 'string', default: '20' },
+    rounds: { type: 'string', default: '3' },
+    workers: { type: 'string', default: '2' },
+    customers: { type: 'string', default: '10000' },
+    json: { type: 'string' },
+    profiles: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  });
+  const seconds = wholeNumber('--seconds', values.seconds, { min: 1, max: 3_600 });
+  const given: Plan = {
+    seconds,
+    warmUpSeconds: Math.ceil(seconds / 4),
+    customers: wholeNumber('--customers', values.customers, { min: 100, max: 1_000_000 }),
+    workers: wholeNumber('--workers', values.workers, { min: 1, max: 50 }),
+    concurrencies: [16, 64, 256, 1_024],
+    rounds: wholeNumber('--rounds', values.rounds, { min: 1, max: 100 }),
+    growth: false,
+    baselines: true,
+    profiles: values.profiles,
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-bench-'));
+  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  const progress = new Progress(process.stderr);
+  const stopping = stopSignal(() => process.exit(130));
+  try {
+    const onEvent = (line: string) => progress.line(`${progress.elapsed().padStart(9)}  ${line}`);
+    const result = await measure({ ...(values.quick ? QUICK : given), folder, onEvent, isStopped: stopping.isRequested });
+    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
+    process.stdout.write(JSON.stringify(result, null, 2));
+    if (stopping.isRequested()) return 130;
+    return result.books.violations.length === 0 ? 0 : 1;
+  } finally {
+    progress.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type OpeningAccount, openAccounts, storeVariables } from '@stockbroker/store';
+import { migrate } from '@stockbroker/store/migrate';
+import {
+  type BooksReport,
+  type Broker,
+  checkBooks,
+  createDatabase,
+  type PostgresServer,
+  startBroker,
+} from '@stockbroker/testkit';
+import { parseUsd } from '@stockbroker/trading';
+import { appSettings } from '../brokerProcesses.ts';
+import { bundleApps } from '../bundleApps.ts';
+import { TICKERS } from '../demoPlan.ts';
+import type { Load } from './load/main.ts';
+import type { Seen } from './load/seen.ts';
+import type { BenchCustomer } from './load/trading.ts';
+import { LoadProcess } from './loadProcess.ts';
+import { type Memory, Meter, type Spent, spentBetween } from './meter.ts';
+
+const PARTITIONS = 100;
+const DAY_S = 86_400;
+const ACCOUNTS_AT_ONCE = 5_000;
+/** More than anybody can spend or sell here: no trade is refused. */
+const CASH = parseUsd('100000000.00');
+const SHARES = 1_000_000;
+
+export interface BenchBrokerOptions {
+  postgres: PostgresServer;
+  /** Of its data and of what it writes. */
+  folder: string;
+  /** Unique on this server: its database's, and its folder's. */
+  name: string;
+  customers: number;
+  workers: number;
+  /** Where each process leaves a profile of its processor when it ends. */
+  profiles: string | undefined;
+}
+
+/** What a load did in a window of time, and what it cost. */
+export interface Measured extends Seen, Spent {
+  memory: Record<string, Memory>;
+}
+
+/** A broker of production's bundles and defaults, its customers, and the process that trades for them. */
+export class BenchBroker {
+  readonly broker: Broker;
+  readonly #load: LoadProcess;
+  readonly #meter: Meter;
+  readonly #openings: OpeningAccount[];
+
+  private constructor(broker: Broker, load: LoadProcess, meter: Meter, openings: OpeningAccount[]) {
+    this.broker = broker;
+    this.#load = load;
+    this.#meter = meter;
+    this.#openings = openings;
+  }
+
+  static async start({ postgres, folder, name, customers, workers, profiles }: BenchBrokerOptions): Promise<BenchBroker> {
+    const databaseUrl = await createDatabase(postgres.url, name);
+    await migrate(databaseUrl, PARTITIONS);
+    const broker = await startBroker({ databaseUrl, bundles: await bundleApps(), workers, env: environment(profiles) });
+    try {
+      await broker.exchange.behaves({ manual: false });
+      const openings = Array.from({ length: customers }, (_, i) => openingOf(i));
+      for (let i = 0; i < customers; i += ACCOUNTS_AT_ONCE)
+        await openAccounts(broker.db, openings.slice(i, i + ACCOUNTS_AT_ONCE));
+      await broker.db.$executeRawUnsafe('VACUUM ANALYZE');
+      const file = await writeCustomers(broker, openings, join(folder, name));
+      const load = await LoadProcess.start(broker.system.gatewayAddress, broker.nats.url, file);
+      return new BenchBroker(broker, load, new Meter(broker, { postgres: postgres.pid, load: load.pid }), openings);
+    } catch (error) {
+      await broker.close();
+      throw error;
+    }
+  }
+
+  /** Puts a load on it; what happens after `warmUpSeconds` and for `seconds` counts. Returns when every trade has ended. */
+  async run(load: Load, { warmUpSeconds, seconds }: { warmUpSeconds: number; seconds: number }): Promise<Measured> {
+    await this.#load.begin(load);
+    await delay(warmUpSeconds * 1_000);
+    const before = await this.#meter.read();
+    await this.#load.openWindow();
+    await delay(seconds * 1_000);
+    await this.#load.closeWindow();
+    const after = await this.#meter.read();
+    const memory = this.#meter.memory();
+    const seen = await this.#load.end();
+    return { ...seen, ...spentBetween(before, after, seen.ended, availableParallelism()), memory };
+  }
+
+  /** Of everything that was traded so far. */
+  books(): Promise<BooksReport> {
+    const { exchangeAddress: address, exchangeApiKey: apiKey } = this.broker.system;
+    return checkBooks({
+      databaseUrl: this.broker.databaseUrl,
+      exchange: { address, apiKey },
+      openings: this.#openings,
+      expectedTrades: this.#load.acknowledged,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#load.close();
+    await this.broker.close();
+  }
+}
+
+/** What production has by default, not the small pools of tests; settings of the user's environment are handed on. */
+function environment(profiles: string | undefined) {
+  const pool = { DATABASE_POOL: String(storeVariables.DATABASE_POOL.default) };
+  const profile = profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` };
+  const common = { ...pool, ...profile, ...appSettings(process.env) };
+  return { gateway: common, worker: common, callback: common, exchange: { EXCHANGE_MANUAL: 'off', ...profile } };
+}
+
+function openingOf(i: number): OpeningAccount {
+  return { customerId: randomUUID(), cash: CASH, shares: { [TICKERS[i % TICKERS.length] as string]: SHARES } };
+}
+
+/** Tokens are made before anything is measured. */
+async function writeCustomers(broker: Broker, openings: OpeningAccount[], folder: string): Promise<string> {
+  const customers = await Promise.all(
+    openings.map(async ({ customerId, shares }): Promise<BenchCustomer> => {
+      const token = await broker.system.issuer.tokenFor(customerId, { lifetimeSeconds: DAY_S });
+      return { id: customerId, token, stockTicker: Object.keys(shares)[0] as string };
+    }),
+  );
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'customers.json');
+  writeFileSync(file, JSON.stringify(customers), { mode: 0o600 });
+  return file;
+}
