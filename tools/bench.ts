@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measure } from './bench/measure.ts';
 import { type Plan, QUICK } from './bench/plan.ts';
+import { report } from './bench/report.ts';
 import { readArguments, runTool, stopSignal, wholeNumber } from './cli.ts';
 import { Progress } from './progress.ts';
 
@@ -13,6 +14,7 @@ const HELP = `npm run bench: how fast the broker is and what a trade costs it, o
     --rounds N       how often each is measured; default 3
     --workers N      default 2
     --customers N    default 10000
+    --only LIST      of what is measured beside the broker as it is: baselines, growth, or none; default baselines,growth
     --json FILE      everything that was measured, as JSON
     --profiles DIR   each process of the broker leaves a profile of its processor there, for Chromium's developer tools
     --quick          everything once, in half a minute: shows that it works, its figures say nothing
@@ -31,9 +33,11 @@ await runTool(async () => {
     workers: { type: 'string', default: '2' },
     customers: { type: 'string', default: '10000' },
     json: { type: 'string' },
+    only: { type: 'string', default: 'baselines,growth' },
     profiles: { type: 'string' },
     quick: { type: 'boolean', default: false },
   });
+  const only = new Set(values.only.split(','));
   const seconds = wholeNumber('--seconds', values.seconds, { min: 1, max: 3_600 });
   const given: Plan = {
     seconds,
@@ -42,8 +46,8 @@ await runTool(async () => {
     workers: wholeNumber('--workers', values.workers, { min: 1, max: 50 }),
     concurrencies: [16, 64, 256, 1_024],
     rounds: wholeNumber('--rounds', values.rounds, { min: 1, max: 100 }),
-    growth: false,
-    baselines: true,
+    growth: only.has('growth'),
+    baselines: only.has('baselines'),
     profiles: values.profiles,
   };
   const folder = mkdtempSync(join(tmpdir(), 'stockbroker-bench-'));
@@ -54,9 +58,9 @@ await runTool(async () => {
     const onEvent = (line: string) => progress.line(`${progress.elapsed().padStart(9)}  ${line}`);
     const result = await measure({ ...(values.quick ? QUICK : given), folder, onEvent, isStopped: stopping.isRequested });
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
-    process.stdout.write(JSON.stringify(result, null, 2));
+    process.stdout.write(`${report(result)}\n`);
     if (stopping.isRequested()) return 130;
-    return result.books.violations.length === 0 ? 0 : 1;
+    return result.books.every(({ violations }) => violations.length === 0) ? 0 : 1;
   } finally {
     progress.end();
     rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type OpeningAccount, openAccounts, storeVariables } from '@stockbroker/store';
@@ -22,6 +21,7 @@ import type { Seen } from './load/seen.ts';
 import type { BenchCustomer } from './load/trading.ts';
 import { LoadProcess } from './loadProcess.ts';
 import { type Memory, Meter, type Spent, spentBetween } from './meter.ts';
+import type { Plan } from './plan.ts';
 
 const PARTITIONS = 100;
 const DAY_S = 86_400;
@@ -30,16 +30,12 @@ const ACCOUNTS_AT_ONCE = 5_000;
 const CASH = parseUsd('100000000.00');
 const SHARES = 1_000_000;
 
-export interface BenchBrokerOptions {
+export interface BenchBrokerOptions extends Pick<Plan, 'customers' | 'workers' | 'profiles'> {
   postgres: PostgresServer;
   /** Of its data and of what it writes. */
   folder: string;
   /** Unique on this server: its database's, and its folder's. */
   name: string;
-  customers: number;
-  workers: number;
-  /** Where each process leaves a profile of its processor when it ends. */
-  profiles: string | undefined;
 }
 
 /** What a load did in a window of time, and what it cost. */
@@ -91,7 +87,14 @@ export class BenchBroker {
     const after = await this.#meter.read();
     const memory = this.#meter.memory();
     const seen = await this.#load.end();
-    return { ...seen, ...spentBetween(before, after, seen.ended, availableParallelism()), memory };
+    return { ...seen, ...spentBetween(before, after, seen.ended), memory };
+  }
+
+  /** What its processes use while nobody trades, of all processors, from 0 to 1. */
+  async idleBusy(seconds: number): Promise<number> {
+    const before = await this.#meter.read();
+    await delay(seconds * 1_000);
+    return spentBetween(before, await this.#meter.read(), 1).busy;
   }
 
   /** Of everything that was traded so far. */

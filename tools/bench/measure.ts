@@ -1,78 +1,99 @@
-import type { BooksReport } from '@stockbroker/testkit';
+import { availableParallelism, cpus } from 'node:os';
+import type { BooksReport, PostgresServer } from '@stockbroker/testkit';
 import { onThrowAwayPostgres } from '../throwAwayPostgres.ts';
+import { baselineParts } from './baselineParts.ts';
 import { BenchBroker, type Measured } from './benchBroker.ts';
-import { type Plan, QUIET_RATE } from './plan.ts';
-
-export interface Session extends Plan {
-  folder: string;
-  onEvent: (line: string) => void;
-  isStopped: () => boolean;
-}
+import { type Goal, judge, PARTS } from './goals.ts';
+import { type Plan, QUIET_RATE, type Session } from './plan.ts';
+import { inWords, type Outcomes, type Part, runRounds } from './runs.ts';
 
 export interface Result {
+  machine: { processors: number; model: string; node: string };
+  plan: Plan;
   /** One run each, by trades open at once. */
-  closed: { concurrency: number; run: Measured }[];
-  /** Of the runs above the one with the most trades a second. */
-  bestConcurrency: number;
-  endToEnd: Measured[];
-  quiet: Measured[];
-  half: { perSecond: number; runs: Measured[] };
-  books: BooksReport;
+  sweep: Sweep[];
+  /** What all processes of the broker use of all processors while nobody trades, from 0 to 1: the baselines run beside it. */
+  idleBusy: number;
+  outcomes: Outcomes;
+  goals: Goal[];
+  /** Of each broker that was started. */
+  books: BooksReport[];
 }
+
+interface Sweep {
+  concurrency: number;
+  run: Measured;
+}
+
+const WARM_UP_CONCURRENCY = 256;
 
 /** Measures everything on a PostgreSQL of its own, with the durability that it has by default. */
 export function measure(session: Session): Promise<Result> {
   return onThrowAwayPostgres(session.folder, async (postgres) => {
-    const { folder, customers, workers, profiles, onEvent } = session;
-    const bench = await BenchBroker.start({ postgres, folder, name: 'bench', customers, workers, profiles });
+    const bench = await BenchBroker.start({ ...session, postgres, name: 'bench' });
     try {
-      onEvent(`a broker of ${workers} workers, ${customers} customers`);
-      return await onBroker(session, bench);
+      return await onBroker(session, postgres, bench);
     } finally {
       await bench.close();
     }
   });
 }
 
-async function onBroker(session: Session, bench: BenchBroker): Promise<Result> {
-  const { concurrencies, seconds, warmUpSeconds, rounds, onEvent, isStopped } = session;
-  const times = { warmUpSeconds, seconds };
-  const result: Result = {
-    closed: [],
-    bestConcurrency: 0,
-    endToEnd: [],
-    quiet: [],
-    half: { perSecond: 0, runs: [] },
-    books: { trades: 0, byStatus: {}, rejectedByCode: {}, violations: [] },
-  };
+async function onBroker(session: Session, postgres: PostgresServer, bench: BenchBroker): Promise<Result> {
+  const { folder: _folder, onEvent, isStopped, ...plan } = session;
+  onEvent(`${plan.customers} customers, ${plan.workers} workers`);
   // Not counted: the processes are new, and each token is verified when it is first seen.
-  await bench.run({ concurrency: 256 }, { warmUpSeconds: 0, seconds });
-  for (const concurrency of concurrencies) {
-    if (isStopped()) break;
-    const run = await bench.run({ concurrency }, times);
-    result.closed.push({ concurrency, run });
-    onEvent(`${concurrency} open: ${words(run)}`);
-  }
-  const best = result.closed.toSorted((a, b) => b.run.endedPerSecond - a.run.endedPerSecond)[0];
-  result.bestConcurrency = best?.concurrency ?? 0;
-  result.half.perSecond = Math.round((best?.run.endedPerSecond ?? 0) / 2);
-  for (let round = 0; round < rounds && !isStopped(); round += 1) {
-    result.endToEnd.push(await bench.run({ concurrency: result.bestConcurrency }, times));
-    onEvent(`end to end: ${words(result.endToEnd.at(-1))}`);
-    result.quiet.push(await bench.run({ perSecond: QUIET_RATE }, times));
-    onEvent(`${QUIET_RATE} a second: ${words(result.quiet.at(-1))}`);
-    result.half.runs.push(await bench.run({ perSecond: result.half.perSecond }, times));
-    onEvent(`${result.half.perSecond} a second: ${words(result.half.runs.at(-1))}`);
-  }
-  result.books = await bench.books();
-  return result;
+  await bench.run({ concurrency: WARM_UP_CONCURRENCY }, { warmUpSeconds: 0, seconds: plan.seconds });
+  const sweep = await tryConcurrencies(session, bench);
+  const best = sweep.toSorted((a, b) => b.run.perSecond - a.run.perSecond)[0];
+  const parts = [
+    ...endToEndParts(session, bench, best),
+    ...(plan.baselines ? baselineParts({ ...session, postgres, natsUrl: bench.broker.nats.url }) : []),
+  ];
+  const idleBusy = await bench.idleBusy(plan.seconds);
+  const outcomes = await runRounds(
+    parts.map((part) => afterCheckpoint(part, bench)),
+    session,
+  );
+  if (!isStopped()) onEvent('checking the books');
+  return {
+    machine: { processors: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version },
+    plan,
+    sweep,
+    idleBusy,
+    outcomes,
+    goals: judge(outcomes),
+    books: isStopped() ? [] : [await bench.books()],
+  };
 }
 
-function words(run: Measured | undefined): string {
-  if (run === undefined) return 'nothing';
-  const { endedPerSecond, placeMs, endMs, cpu, busy } = run;
-  return (
-    `${endedPerSecond.toFixed(0)} trades a second, placed p50 ${placeMs.p50} p99 ${placeMs.p99} ms, ` +
-    `ended p50 ${endMs.p50} p99 ${endMs.p99} ms, ${cpu.all.toFixed(3)} s of processor a thousand, ${(busy * 100).toFixed(0)} % busy`
-  );
+async function tryConcurrencies({ concurrencies, seconds, warmUpSeconds, onEvent, isStopped }: Session, bench: BenchBroker) {
+  const sweep: Sweep[] = [];
+  for (const concurrency of concurrencies) {
+    if (isStopped()) break;
+    const run = await bench.run({ concurrency }, { warmUpSeconds, seconds });
+    sweep.push({ concurrency, run });
+    onEvent(`${concurrency} open: ${inWords(run)}`);
+  }
+  return sweep;
+}
+
+function endToEndParts({ seconds, warmUpSeconds }: Session, bench: BenchBroker, best: Sweep | undefined): Part[] {
+  if (best === undefined) return [];
+  const half = Math.max(1, Math.round(best.run.perSecond / 2));
+  const times = { warmUpSeconds, seconds };
+  return [
+    { name: PARTS.endToEnd, run: () => bench.run({ concurrency: best.concurrency }, times) },
+    { name: PARTS.quiet, run: () => bench.run({ perSecond: QUIET_RATE }, times) },
+    { name: PARTS.half, run: () => bench.run({ perSecond: half }, times) },
+  ];
+}
+
+/** So that nobody's measurement writes what another one has left. */
+function afterCheckpoint(part: Part, bench: BenchBroker): Part {
+  const run = async () => {
+    await bench.broker.db.$executeRawUnsafe('CHECKPOINT');
+    return part.run();
+  };
+  return { name: part.name, run };
 }

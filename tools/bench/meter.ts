@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { type Broker, cpuSecondsOf, residentBytesOf } from '@stockbroker/testkit';
 import { type BatchesByKind, batchesBetween, readBatches } from './batches.ts';
 
@@ -94,7 +95,7 @@ export class Meter {
 }
 
 /** @param trades that ended in between */
-export function spentBetween(before: Reading, after: Reading, trades: number, processors: number): Spent {
+export function spentBetween(before: Reading, after: Reading, trades: number): Spent {
   const cpu = Object.fromEntries(
     GROUPS.map((group) => [group, ((after.cpu[group] - before.cpu[group]) * 1_000) / trades]),
   ) as Record<Group | 'all', number>;
@@ -103,7 +104,7 @@ export function spentBetween(before: Reading, after: Reading, trades: number, pr
   const all = { ...statements, ...batchesBetween(before.messages, after.messages) };
   return {
     cpu,
-    busy: (cpu.all * trades) / (after.atMs - before.atMs) / processors,
+    busy: (cpu.all * trades) / (after.atMs - before.atMs) / availableParallelism(),
     walBytes: Number(after.wal - before.wal) / trades,
     statements: Object.values(statements).reduce((sum, { count }) => sum + count, 0) / trades,
     transactions: Number(after.transactions - before.transactions) / trades,

@@ -1,6 +1,6 @@
 /** How much is measured. */
 export interface Plan {
-  /** Of each window. */
+  /** Of each measurement. */
   seconds: number;
   warmUpSeconds: number;
   customers: number;
@@ -9,12 +9,19 @@ export interface Plan {
   concurrencies: number[];
   /** Each measures everything once, in another order. */
   rounds: number;
-  /** Also what happens as work grows. */
-  growth: boolean;
-  /** Also the baselines; without them no ratio. */
+  /** What is measured beside the broker as it is. */
   baselines: boolean;
+  growth: boolean;
   /** Where processes leave profiles of their processor when they end. */
   profiles: string | undefined;
+}
+
+/** A measurement in its surroundings. */
+export interface Session extends Plan {
+  /** For everything that is written. */
+  folder: string;
+  onEvent: (line: string) => void;
+  isStopped: () => boolean;
 }
 
 /** Trades a second at which latency is told: a quiet day. */
@@ -22,13 +29,13 @@ export const QUIET_RATE = 30;
 
 /** For CI: everything once, briefly, so that it cannot rot. Its figures say nothing. */
 export const QUICK: Plan = {
-  seconds: 1.5,
+  seconds: 1,
   warmUpSeconds: 0.5,
   customers: 300,
   workers: 1,
   concurrencies: [16, 64],
   rounds: 1,
-  growth: false,
   baselines: true,
+  growth: false,
   profiles: undefined,
 };

@@ -5,10 +5,10 @@ export interface Seen {
   seconds: number;
   /** Trades that ended in it, whenever they were placed: they are durable. */
   ended: number;
-  endedPerSecond: number;
-  /** Of the trades whose time to be placed was in it, also those that were answered or ended later. */
+  perSecond: number;
+  /** Of the trades whose time to be placed was in it, also those that were answered or ended later: until placed, until ended. */
   placeMs: Percentiles;
-  endMs: Percentiles;
+  ms: Percentiles;
   /** Calls that failed and were repeated, by error. */
   repeated: Record<string, number>;
   /** Trades of whose end no message told. */
@@ -55,9 +55,9 @@ export class Window {
     return {
       seconds,
       ended: this.#ended,
-      endedPerSecond: this.#ended / seconds,
+      perSecond: this.#ended / seconds,
       placeMs: percentiles(this.#placeMs, DIGITS),
-      endMs: percentiles(this.#endMs, DIGITS),
+      ms: percentiles(this.#endMs, DIGITS),
       repeated: this.#repeated,
       untold: this.untold,
     };

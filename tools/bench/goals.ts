@@ -1,0 +1,113 @@
+import { type Figure, figureOf } from './figures.ts';
+import type { Outcome, Outcomes } from './runs.ts';
+
+/** One of the goals, and what became of it. */
+export interface Goal {
+  what: string;
+  /** In words, e.g. "at least 4". */
+  goal: string;
+  /** Of the rounds' own ratios: each compares neighbours. Undefined when something of it was not measured. */
+  figure: Figure | undefined;
+  met: boolean | undefined;
+}
+
+interface Rule {
+  what: string;
+  atLeast?: number;
+  atMost?: number;
+  /** In one round; undefined when something was not measured. */
+  of: (part: (name: string) => Outcome | undefined) => number | undefined;
+}
+
+/** Names of the parts that goals speak of. */
+export const PARTS = {
+  endToEnd: 'end to end',
+  quiet: 'end to end, 30 a second',
+  half: 'end to end, half of the most',
+  tpcB: 'pgbench TPC-B',
+  straightforward: 'straightforward broker',
+  batched: 'batched statements alone',
+  commit: 'one durable commit',
+  echo: 'one grpc-js echo',
+  publish: 'one JetStream publish',
+  large: 'end to end, 5 M customers and 10 M old trades',
+  small: 'end to end, the same at small size',
+  others: 'others at a quarter of the most',
+  othersBesideQueue: 'others, one customer queueing 5,000',
+} as const;
+
+const MAX_MB = 250;
+/** Of the highest that a process had in the first round. */
+const FLAT = 1.1;
+
+const RULES: Rule[] = [
+  { what: 'end to end ÷ pgbench TPC-B', atLeast: 1, of: rates(PARTS.endToEnd, PARTS.tpcB) },
+  { what: 'end to end ÷ straightforward broker', atLeast: 4, of: rates(PARTS.endToEnd, PARTS.straightforward) },
+  { what: 'end to end ÷ batched statements alone', atLeast: 0.4, of: rates(PARTS.endToEnd, PARTS.batched) },
+  {
+    what: 'place p50 at 30/s ÷ (commit + echo)',
+    atMost: 2,
+    of: (part) => over(part(PARTS.quiet)?.placeMs?.p50, sum(p50(part(PARTS.commit)), p50(part(PARTS.echo)))),
+  },
+  {
+    what: 'placed→filled p50 at 30/s ÷ (3 commits + publish + 3 echoes)',
+    atMost: 2,
+    of: (part) => {
+      const [commit, publish, echo] = [p50(part(PARTS.commit)), p50(part(PARTS.publish)), p50(part(PARTS.echo))];
+      return over(p50(part(PARTS.quiet)), sum(commit, commit, commit, publish, echo, echo, echo));
+    },
+  },
+  {
+    what: 'placed→filled p99 at half of the most ÷ p50 at 30/s',
+    atMost: 20,
+    of: (part) => over(part(PARTS.half)?.ms?.p99, p50(part(PARTS.quiet))),
+  },
+  { what: 'trades a second at 5 M customers and 10 M trades ÷ small', atLeast: 0.9, of: rates(PARTS.large, PARTS.small) },
+  {
+    what: 'others’ p99 with one customer queueing 5,000 ÷ without',
+    atMost: 1.5,
+    of: (part) => over(part(PARTS.othersBesideQueue)?.ms?.p99, part(PARTS.others)?.ms?.p99),
+  },
+];
+
+/** All goals, also those of which nothing is known. */
+export function judge(outcomes: Outcomes): Goal[] {
+  return [...RULES.map((rule) => judgeRule(rule, outcomes)), ...judgeMemory(outcomes[PARTS.endToEnd] ?? [])];
+}
+
+function judgeRule({ what, atLeast, atMost, of }: Rule, outcomes: Outcomes): Goal {
+  const rounds = Math.max(0, ...Object.values(outcomes).map(({ length }) => length));
+  const figure = figureOf(Array.from({ length: rounds }, (_, round) => of((name) => outcomes[name]?.[round])));
+  const met = figure && figure.median >= (atLeast ?? -Infinity) && figure.median <= (atMost ?? Infinity);
+  return { what, goal: atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`, figure, met };
+}
+
+/** Of the process that needs the most, and of the one that grows the most. */
+function judgeMemory(rounds: readonly Outcome[]): Goal[] {
+  const ofBroker = ({ memory = {} }: Outcome) => Object.entries(memory).filter(([name]) => name !== 'load');
+  const highest = rounds.map((round) => Math.max(...ofBroker(round).map(([, of]) => of.highest)));
+  const [first, last] = [rounds[0]?.memory, rounds.at(-1)];
+  const grown = ofBroker(last ?? {}).map(([name, { now }]) => now / (first?.[name]?.highest ?? 0));
+  const grew = rounds.length < 2 ? undefined : figureOf([Math.max(...grown)]);
+  const most = figureOf(highest.slice(-1));
+  return [
+    { what: 'memory of the largest Node process, MB', goal: `≤ ${MAX_MB}`, figure: most, met: most && most.median <= MAX_MB },
+    { what: 'its last round ÷ the most in the first', goal: `≤ ${FLAT}`, figure: grew, met: grew && grew.median <= FLAT },
+  ];
+}
+
+function rates(one: string, other: string): Rule['of'] {
+  return (part) => over(part(one)?.perSecond, part(other)?.perSecond);
+}
+
+function p50(outcome: Outcome | undefined): number | undefined {
+  return outcome?.ms?.p50;
+}
+
+function sum(...values: (number | undefined)[]): number | undefined {
+  return values.reduce((total, value) => (total === undefined || value === undefined ? undefined : total + value), 0);
+}
+
+function over(value: number | undefined, by: number | undefined): number | undefined {
+  return value === undefined || by === undefined ? undefined : value / by;
+}
