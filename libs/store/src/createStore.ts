@@ -22,6 +22,12 @@ import type { storeVariables } from './variables.ts';
 
 export interface StoreOptions extends DatabaseOptions, BatchLimits {}
 
+/**
+ * Every statement of a store finds its rows by index, a few in tables of any size. Left to its statistics, the planner reads whole
+ * tables while they are small, or were when a statement was prepared, and plans each batch anew.
+ */
+const BY_INDEX = { enable_seqscan: 'off', plan_cache_mode: 'force_generic_plan', jit: 'off' };
+
 /** A page may have 500 trades: this bounds the answer to one statement. */
 const PAGES_IN_A_BATCH = 32;
 
@@ -64,7 +70,7 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
-  const db = openDatabase(options);
+  const db = openDatabase({ ...options, settings: BY_INDEX });
   const statements = openStatements(db);
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
