@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager, StorageType } from '@nats-io/jetstream';
 import { Bus, connectNats } from '@stockbroker/bus';
 import { createLog, createMetrics } from '@stockbroker/runtime';
 import { eventually, startNats } from '@stockbroker/testkit';
@@ -118,4 +119,29 @@ describe.each([
     expect(heard.length).toBe(before);
     await alsoListening.stop();
   });
+});
+
+test('a stream of an earlier version, kept in files, gives way to one in memory', async () => {
+  const connection = await connectNats(nats.url, 'earlier');
+  onTestFinished(() => connection.close());
+  const manager = await jetstreamManager(connection);
+  await manager.streams.delete('TRADES').catch(() => {}); // Of the tests before.
+  await manager.streams.add({ name: 'TRADES', subjects: ['trades.*'], storage: StorageType.File });
+  await connection.flush();
+  const { mine, theirs } = await real();
+  const trade = newTrade();
+  const taken: string[] = [];
+  const subscribed = theirs.onWakeup(trade.partition, (customerId, ack) => {
+    taken.push(customerId);
+    ack();
+  });
+  await eventually(
+    () => {
+      mine.tradePlaced(trade);
+      return taken.length;
+    },
+    (count) => count > 0,
+  );
+  await subscribed.stop();
+  expect((await manager.streams.info('TRADES')).config).toMatchObject({ storage: 'memory', retention: 'workqueue' });
 });

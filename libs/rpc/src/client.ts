@@ -121,6 +121,7 @@ function connect(address: string, tls: TlsIdentity | undefined): Client {
     'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.max_receive_message_length': 16 * 1024 * 1024,
     'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_channelz': 0,
     ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
   });
 }

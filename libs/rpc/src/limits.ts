@@ -40,6 +40,7 @@ const AGE_GRACE_MS = 60_000;
 export function toServerOptions(limits: ServerLimits, maxRequestBytes: number): ServerOptions {
   return {
     'grpc.max_receive_message_length': maxRequestBytes,
+    'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': limits.maxCallsPerConnection,
     'grpc.max_connection_idle_ms': limits.idleTimeoutMs,
     'grpc.keepalive_time_ms': limits.pingAfterMs,

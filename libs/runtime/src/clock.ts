@@ -24,10 +24,22 @@ export const systemClock = {
   sleep,
 };
 
+/** The system is asked for many bytes at once; each is handed out once. */
+const POOL_BYTES = 4_096;
+let pool = randomBytes(POOL_BYTES);
+let poolUsed = 0;
+
 /** The machine's random numbers, as the ports of the trade flow want them. */
 export const systemRandom = {
   /** A number in [0, 1). */
   number: () => Math.random(),
   /** Unpredictable bytes, for ids. */
-  bytes: (count: number): Uint8Array => randomBytes(count),
+  bytes: (count: number): Uint8Array => {
+    if (poolUsed + count > pool.length) {
+      pool = randomBytes(Math.max(POOL_BYTES, count));
+      poolUsed = 0;
+    }
+    poolUsed += count;
+    return pool.subarray(poolUsed - count, poolUsed);
+  },
 };
