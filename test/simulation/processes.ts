@@ -24,6 +24,7 @@ export const LEASE_TTL_MS = 3_000;
 export const LANE: LaneOptions = { maxPlacedAgeMs: 8_000, askAfterMs: 1_000, maxRetryMs: 1_000 };
 const SWEEP_MS = 1_000;
 const MAX_LANES = 3;
+const MAX_STARTING = 2;
 
 /** Told of what happens in the processes. */
 export interface Witness {
@@ -106,7 +107,7 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
       hours: { at: () => servers.hours.at(servers.now()) },
       observe: (event) => witness.event(process, event),
     },
-    options: { ...LANE, maxLanes: MAX_LANES },
+    options: { ...LANE, maxLanes: MAX_LANES, maxStarting: MAX_STARTING },
     log,
     resign: (term) => void elector.resign(term),
   });
@@ -128,7 +129,7 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
     problem: (message, error) => led.problem(message, error),
   });
   elector.start();
-  const sweeping = startSweeping(led, SWEEP_MS, process, () => {});
+  const sweeping = startSweeping(led, SWEEP_MS, { clock: { ...process, now: servers.now }, hours: servers.hours }, () => {});
   return {
     process,
     stop: async () => {

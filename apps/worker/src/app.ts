@@ -38,6 +38,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
   };
   const options = {
     maxLanes: config.MAX_LANES,
+    maxStarting: config.MAX_STARTING_LANES,
     maxPlacedAgeMs: config.MAX_PLACED_AGE_MS,
     askAfterMs: config.ASK_AFTER_MS,
     maxRetryMs: 2_000,
@@ -72,7 +73,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
   );
   await store.warmUp();
   elector.start();
-  const sweeping = startSweeping(led, config.SWEEP_MS, systemClock, (error) => log.warn({ err: error }, 'sweep failed'));
+  const sweeping = startSweeping(led, config.SWEEP_MS, lanePorts, (error) => log.warn({ err: error }, 'sweep failed'));
   const database = startProbe(() => store.ping());
   metrics.gauge('worker_partitions_led', 'Partitions that this worker leads', () => led.count);
   metrics.gauge('worker_lanes', 'Customers that this worker is busy with', () => led.lanes);

@@ -23,6 +23,11 @@ export const variables = {
     { default: '2000' },
   ),
   MAX_LANES: integer('Customers of one partition worked on at once.', { min: 1, max: 100_000 }, { default: '2000' }),
+  MAX_STARTING_LANES: integer(
+    'Customers whose trades a worker takes up at once at the open and after a takeover; the others follow as it has sent the first ones’.',
+    { min: 1, max: 10_000 },
+    { default: '512' },
+  ),
   MAX_PLACED_AGE_MS: integer(
     'While the exchange is down, trades wait placed; one that was never sent is rejected EXCHANGE_UNAVAILABLE at this age.',
     { min: 100, max: 86_400_000 },

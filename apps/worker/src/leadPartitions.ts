@@ -2,7 +2,14 @@ import type { Bus, Subscribed } from '@stockbroker/bus';
 import type { ElectorEvents, Term } from '@stockbroker/lease';
 import { backoffMs } from '@stockbroker/runtime';
 import type { Store } from '@stockbroker/store';
-import { type FlowLog, type LanePorts, type LeaderOptions, PartitionLeader, readOpenCustomers } from '@stockbroker/trade-flow';
+import {
+  type FlowLog,
+  type LanePorts,
+  type LeaderOptions,
+  Pace,
+  PartitionLeader,
+  readOpenCustomers,
+} from '@stockbroker/trade-flow';
 import { isUuid } from '@stockbroker/trading';
 
 export interface LeadPorts {
@@ -38,9 +45,11 @@ export class LedPartitions implements ElectorEvents {
   readonly #ports: LeadPorts;
   readonly #led = new Map<number, Led>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #pace: Pace;
 
   constructor(ports: LeadPorts) {
     this.#ports = ports;
+    this.#pace = new Pace(ports.options.maxStarting);
   }
 
   get count(): number {
@@ -107,12 +116,13 @@ export class LedPartitions implements ElectorEvents {
         // Read while the epoch is raised: what is placed after the reading wakes the partition.
         const [epoch, customers] = await Promise.all([raised, readOpenCustomers(lanePorts, partition, options.maxLanes)]);
         if (led.stopping) return;
-        const leader = new PartitionLeader(lanePorts, options, {
+        const leadership = {
           partition,
           epoch,
           isTrusted: () => term.isTrusted(),
           fenced: () => this.#ports.resign(term),
-        });
+        };
+        const leader = new PartitionLeader(lanePorts, options, leadership, this.#pace);
         led.leader = leader;
         led.subscriptions.push(bus.onSettled(partition, (customerId, tradeId) => leader.settled(customerId, tradeId)));
         leader.begin(customers);

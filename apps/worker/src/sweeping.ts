@@ -1,16 +1,19 @@
-import type { Clock } from '@stockbroker/trade-flow';
+import type { Clock, MarketHours } from '@stockbroker/trade-flow';
 
-/** Sweeps regularly, one sweep at a time, until it is stopped. */
+/** Sweeps regularly, one sweep at a time, until it is stopped; and in the moment in which the market opens, when waiting trades are there. */
 export function startSweeping(
   led: { sweep(): Promise<void> },
   everyMs: number,
-  clock: Pick<Clock, 'sleep'>,
+  { clock, hours }: { clock: Clock; hours: MarketHours },
   onError: (error: unknown) => void,
 ): { stop(): Promise<void> } {
   const stopped = new AbortController();
   const run = async () => {
     while (!stopped.signal.aborted) {
-      await clock.sleep(everyMs, stopped.signal);
+      const nowMs = clock.now();
+      const market = hours.at(nowMs);
+      const untilOpenMs = market.isOpen ? everyMs : Math.max(1, market.untilMs - nowMs);
+      await clock.sleep(Math.min(everyMs, untilOpenMs), stopped.signal);
       await led.sweep().catch(onError);
     }
   };

@@ -30,7 +30,7 @@ function stuckPartition(raiseEpoch: () => Promise<bigint> = async () => 1n) {
     store: { raiseEpoch },
     bus: { onSettled: () => subscribed, onWakeup: () => subscribed },
     lanePorts,
-    options: { maxLanes: 1, maxPlacedAgeMs: 1, askAfterMs: 1, maxRetryMs: 1 },
+    options: { maxLanes: 1, maxStarting: 1, maxPlacedAgeMs: 1, askAfterMs: 1, maxRetryMs: 1 },
     log: silent,
     resign: () => {},
   });

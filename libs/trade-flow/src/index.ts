@@ -4,6 +4,7 @@ export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } f
 export { type CancelPorts, cancelTrade, NoTradeError, NotCancelableError } from './cancelTrade.ts';
 // executed by the leader of the customer's partition, in the customer's lane,
 export { type LeaderOptions, PartitionLeader, readOpenCustomers } from './leader.ts';
+export { Pace } from './pace.ts';
 export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
 // settled on the exchange's callback.
 export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';

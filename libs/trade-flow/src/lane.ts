@@ -42,6 +42,9 @@ export class Lane {
   readonly customerId: string;
   /** Resolves when the lane has nothing left to do, or has stopped. */
   readonly finished: Promise<void>;
+  /** Resolves when the lane has taken its first step: sent or ended a trade, or come to wait for something. */
+  readonly begun: Promise<void>;
+  readonly #hasBegun = Promise.withResolvers<void>();
   readonly #ports: LanePorts;
   readonly #options: LaneOptions;
   readonly #leadership: Leadership;
@@ -61,6 +64,7 @@ export class Lane {
     this.#ports = ports;
     this.#options = options;
     this.#leadership = leadership;
+    this.begun = this.#hasBegun.promise;
     this.finished = this.#live(onFinished);
   }
 
@@ -90,6 +94,7 @@ export class Lane {
     try {
       await this.#run();
     } finally {
+      this.#hasBegun.resolve();
       onFinished();
     }
   }
@@ -107,6 +112,7 @@ export class Lane {
         this.#arriveAt(trade);
         if (trade !== null) await this.#advance(trade);
         else if (wakeupsBefore === this.#wakeups) return this.#ackAll();
+        this.#hasBegun.resolve();
       } catch (error) {
         this.#ports.observe({ kind: 'lane-failed', customerId: this.customerId, error });
         await this.#backOff();
@@ -229,6 +235,7 @@ export class Lane {
   }
 
   async #sleep(ms: number): Promise<void> {
+    this.#hasBegun.resolve();
     if (this.#stopping) return;
     this.#sleeping = new AbortController();
     await this.#ports.clock.sleep(ms, this.#sleeping.signal);

@@ -1,9 +1,12 @@
 import { waitingTrades } from './decide.ts';
 import { Lane, type LaneOptions, type LanePorts, type Leadership } from './lane.ts';
+import type { Pace, Starter } from './pace.ts';
 
 export interface LeaderOptions extends LaneOptions {
   /** Customers worked on at once in one partition. More wait in the database, and a sweep finds them. */
   maxLanes: number;
+  /** Lanes that start at once in a process, in all its partitions, without a wake-up. */
+  maxStarting: number;
 }
 
 /** Customers of the partition with trades to be worked on now, those with the oldest first. */
@@ -15,17 +18,22 @@ export function readOpenCustomers(ports: LanePorts, partition: number, limit: nu
  * A worker's leadership of one partition: a lane for each customer with open trades. Wake-ups start lanes at once; the sweep
  * finds in the database what no wake-up told of.
  */
-export class PartitionLeader {
+export class PartitionLeader implements Starter {
   readonly #ports: LanePorts;
   readonly #options: LeaderOptions;
   readonly #leadership: Leadership;
+  readonly #pace: Pace;
   readonly #lanes = new Map<string, Lane>();
+  /** Customers whose lanes are to start, those with the oldest trades first. */
+  #toStart: Iterator<string> = [].values();
   #stopping = false;
 
-  constructor(ports: LanePorts, options: LeaderOptions, leadership: Leadership) {
+  /** @param pace of the process */
+  constructor(ports: LanePorts, options: LeaderOptions, leadership: Leadership, pace: Pace) {
     this.#ports = ports;
     this.#options = options;
     this.#leadership = leadership;
+    this.#pace = pace;
   }
 
   get lanes(): number {
@@ -57,12 +65,18 @@ export class PartitionLeader {
     this.begin(await readOpenCustomers(this.#ports, this.#leadership.partition, this.#options.maxLanes));
   }
 
-  /** Opens lanes for customers who have open trades, as far as there is room. */
+  /** Opens lanes for these customers, at the process's pace and as far as there is room; those given before are forgotten. */
   begin(customers: readonly string[]): void {
-    for (const customerId of customers) {
-      if (this.#stopping || this.#lanes.size >= this.#options.maxLanes) return;
-      if (!this.#lanes.has(customerId)) this.#open(customerId);
+    this.#toStart = customers.values();
+    this.#pace.join(this);
+  }
+
+  startNext(): Promise<void> | undefined {
+    for (let next = this.#toStart.next(); next.done !== true; next = this.#toStart.next()) {
+      if (this.#stopping || this.#lanes.size >= this.#options.maxLanes) return undefined;
+      if (!this.#lanes.has(next.value)) return this.#open(next.value).begun;
     }
+    return undefined;
   }
 
   /** Lets every lane finish the step in hand and starts nothing more. */
