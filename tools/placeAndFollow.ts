@@ -18,7 +18,7 @@ export interface FollowOptions {
  */
 export async function placeAndFollow(
   broker: BrokerClient,
-  order: Required<Order>,
+  order: Order & { clientOrderId: string },
   { timeoutMs, onChange }: FollowOptions,
 ): Promise<Trade> {
   let trade = await broker.placeTrade(order).catch(async (error: unknown) => {

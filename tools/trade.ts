@@ -21,6 +21,7 @@ const HELP = `npm run trade: a client of the broker, over gRPC.
   --customer NAME       alice, bob, carol, dave, or a customer id; default alice
   --client-order-id ID  buy, sell: your own id of the trade. To repeat a command whose outcome is not known, give the same id
                         again: the trade is placed once
+  --queue-for-open      buy, sell: outside the session the trade waits for the next one, instead of being rejected
   --timeout SECONDS     how long to wait for the end of a trade, or for an answer; default 30
   --limit N             list: how many trades; default 20
   --json                prints one JSON document when all is done: messages as in the proto (JSON mapping), money as exact
@@ -37,6 +38,7 @@ Exit code: 0 done (for buy and sell: filled), 2 the trade was rejected, 1 anythi
 const OPTIONS = {
   customer: { type: 'string' },
   'client-order-id': { type: 'string' },
+  'queue-for-open': { type: 'boolean', default: false },
   timeout: { type: 'string', default: '30' },
   limit: { type: 'string', default: '20' },
   json: { type: 'boolean', default: false },
@@ -54,6 +56,7 @@ interface Call {
   args: string[];
   json: boolean;
   clientOrderId: string;
+  queueForOpen: boolean;
   limit: number;
   timeoutMs: number;
   token: string;
@@ -93,6 +96,7 @@ await runTool(async () => {
       args,
       json: values.json,
       clientOrderId,
+      queueForOpen: values['queue-for-open'],
       limit,
       timeoutMs,
       token,
@@ -105,14 +109,18 @@ await runTool(async () => {
   }
 });
 
-async function trade(type: TradeType, { broker, args, json, clientOrderId, timeoutMs }: Call): Promise<number> {
+async function trade(type: TradeType, { broker, args, json, clientOrderId, queueForOpen, timeoutMs }: Call): Promise<number> {
   const [stockTicker, quantity] = [tickerOf(args[0]), wholeNumber('The quantity', args[1] ?? '', { min: 1, max: 1_000_000 })];
   let printed: TradeStatus = TradeStatus.TRADE_STATUS_UNSPECIFIED;
   const onChange = (changed: Trade) => {
     if (!json) print(changeLines(changed, printed).join('\n'));
     printed = changed.status;
   };
-  const ended = await placeAndFollow(broker, { stockTicker, type, quantity, clientOrderId }, { timeoutMs, onChange });
+  const ended = await placeAndFollow(
+    broker,
+    { stockTicker, type, quantity, clientOrderId, queueForOpen },
+    { timeoutMs, onChange },
+  );
   const after = await broker.getAccount();
   if (json) {
     const value = tradeValue(ended);

@@ -40,7 +40,7 @@ const trade = (orderId: string, status = TradeStatus.TRADE_STATUS_FILLED) => Tra
 const snapshot = (revision: bigint, trades: Trade[]) => ({
   event: { $case: 'snapshot' as const, value: { revision, account, trades } },
 });
-const order = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 3, clientOrderId: 'an-id' };
+const order = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 3, queueForOpen: false, clientOrderId: 'an-id' };
 
 test('trades: a stream that ends late leaves the one alone that has replaced it, and a new beginning is told', async () => {
   let calls = 0;

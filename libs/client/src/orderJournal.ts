@@ -6,6 +6,8 @@ export interface PendingOrder {
   stockTicker: string;
   type: TradeType;
   quantity: number;
+  /** Absent in journals of before: no. */
+  queueForOpen: boolean;
   /** When it was stored, by this machine's clock; ISO 8601. */
   createdAt: string;
 }

@@ -1,4 +1,4 @@
-import type { Trade, TradeType } from '@stockbroker/rpc/stockbroker';
+import { SessionPolicy, type Trade, type TradeType } from '@stockbroker/rpc/stockbroker';
 import { type RetryOptions, retrying } from './backoff.ts';
 import { BrokerError, type Code } from './brokerError.ts';
 import type { CallOptions, TradingCalls } from './calls.ts';
@@ -11,6 +11,8 @@ export interface Order {
   type: TradeType;
   /** Whole shares. */
   quantity: number;
+  /** Outside the session it waits for the next one, instead of being rejected; by default not. */
+  queueForOpen?: boolean;
   /** Your own id of the order, 1 to 64 printable ASCII characters without spaces; by default a random one. */
   clientOrderId?: string;
 }
@@ -71,8 +73,8 @@ export class Orders {
     const clientOrderId = order.clientOrderId ?? crypto.randomUUID();
     const under = this.#placing.get(clientOrderId);
     if (under !== undefined) return under;
-    const { stockTicker, type, quantity } = order;
-    const wanted = { clientOrderId, stockTicker, type, quantity, createdAt: new Date().toISOString() };
+    const { stockTicker, type, quantity, queueForOpen = false } = order;
+    const wanted = { clientOrderId, stockTicker, type, quantity, queueForOpen, createdAt: new Date().toISOString() };
     const placing = this.#alone(clientOrderId, () => this.#begin(wanted)).finally(() => this.#placing.delete(clientOrderId));
     this.#placing.set(clientOrderId, placing);
     return placing;
@@ -126,11 +128,13 @@ export class Orders {
   async #send(order: PendingOrder, known: { isInDoubt: boolean }): Promise<Trade> {
     const { calls, journal, retry } = this.#options;
     const { stockTicker, type, quantity, clientOrderId } = order;
+    const { SESSION_POLICY_QUEUE_FOR_OPEN: QUEUE, SESSION_POLICY_REJECT_WHEN_CLOSED: REJECT } = SessionPolicy;
+    const sessionPolicy = order.queueForOpen ? QUEUE : REJECT;
     let { isInDoubt } = known;
     const attempt = (options: CallOptions) => {
       // The time for retries stands still while a machine sleeps, which may be for hours.
       if (this.#isTooOld(order)) throw new BrokerError('ABORTED', 'the order has become too old to be sent again');
-      return calls.placeTrade({ stockTicker, type, quantity, clientOrderId }, options);
+      return calls.placeTrade({ stockTicker, type, quantity, clientOrderId, sessionPolicy }, options);
     };
     try {
       const trade = await retrying(attempt, {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RpcError, Status } from '@stockbroker/rpc';
-import type { PlaceTradeRequest, Trade } from '@stockbroker/rpc/stockbroker';
+import { type PlaceTradeRequest, SessionPolicy, type Trade } from '@stockbroker/rpc/stockbroker';
 import { describe, expect, test } from 'vitest';
 import {
   BrokerError,
@@ -268,4 +268,26 @@ test('an order that has become too old meanwhile, e.g. asleep, is not sent again
   await expect(client.placeTrade(buy)).rejects.toMatchObject({ code: 'ABORTED' });
   expect(attempts).toBeLessThan(2);
   expect(await client.pendingOrders()).toHaveLength(1);
+});
+
+test('an order that waits for the open is sent so, also by the program that finds it pending', async () => {
+  const policies: SessionPolicy[] = [];
+  const journal = memoryJournal();
+  let isLost = true;
+  await using broker = await openScripted({
+    placeTrade: async (request, context) => {
+      policies.push(request.sessionPolicy);
+      if (isLost) await silence(context);
+      return placed(request);
+    },
+  });
+  const impatient = broker.client({ journal, timeoutMs: 300, attemptTimeoutMs: 200 });
+  await expect(impatient.placeTrade({ ...buy, queueForOpen: true })).rejects.toBeInstanceOf(BrokerError);
+  isLost = false;
+  expect(await broker.client({ journal }).resolvePendingOrders()).toMatchObject([{ outcome: 'placed' }]);
+  await broker.client().placeTrade(buy);
+  const { SESSION_POLICY_QUEUE_FOR_OPEN, SESSION_POLICY_REJECT_WHEN_CLOSED } = SessionPolicy;
+  expect(policies.length).toBeGreaterThan(2);
+  expect(new Set(policies.slice(0, -1))).toEqual(new Set([SESSION_POLICY_QUEUE_FOR_OPEN]));
+  expect(policies.at(-1)).toBe(SESSION_POLICY_REJECT_WHEN_CLOSED);
 });

@@ -78,7 +78,7 @@ function unimplementedStream(): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next: unimplemented }) };
 }
 
-export const buy = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 3 };
+export const buy = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 3, queueForOpen: false };
 
 export const placed = (request: { clientOrderId: string; stockTicker: string; quantity: number }, orderId = 'order-1') =>
   Trade.create({ ...request, orderId, type: TradeType.TRADE_TYPE_BUY, status: TradeStatus.TRADE_STATUS_PLACED });

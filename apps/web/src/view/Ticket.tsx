@@ -56,7 +56,13 @@ export function Ticket() {
           onReview={(quantity) => {
             const type = side.value === 'buy' ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
             // One id from the review on: however often it is placed, it is one trade.
-            reviewed.value = { stockTicker: desk.ticker.value, type, quantity, clientOrderId: crypto.randomUUID() };
+            reviewed.value = {
+              stockTicker: desk.ticker.value,
+              type,
+              quantity,
+              queueForOpen: false,
+              clientOrderId: crypto.randomUUID(),
+            };
           }}
         />
       )}
