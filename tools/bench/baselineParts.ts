@@ -1,11 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createDatabase, dropDatabase, type PostgresServer } from '@stockbroker/testkit';
-import type { Percentiles } from '../percentiles.ts';
-import type { Part } from './runs.ts';
+import type { PostgresServer } from '@stockbroker/testkit';
+import type { Session } from './plan.ts';
+import type { Outcome, Part } from './runs.ts';
 
-/** What a baseline is given: an empty database on the server on which the broker is measured. */
+/** What a baseline is given. */
 interface BaselineOn {
+  /** Of the server on which the broker is measured: a baseline makes a database of its own there. */
   databaseUrl: string;
   natsUrl: string;
   /** For files of its own. */
@@ -15,28 +16,20 @@ interface BaselineOn {
   onEvent: (line: string) => void;
 }
 
-type Baseline = (on: BaselineOn) => Promise<{ perSecond?: number; ms?: Percentiles }>;
+type Baseline = (on: BaselineOn, session: Session) => Promise<Outcome>;
 
 /** What the broker is compared with, by the names in PARTS. */
 const BASELINES: Record<string, Baseline> = {};
 
-export interface BaselineOptions extends Omit<BaselineOn, 'databaseUrl'> {
+export interface BaselineServers {
   postgres: PostgresServer;
+  natsUrl: string;
 }
 
-/** Each measurement has a database of its own, which is gone afterwards. */
-export function baselineParts({ postgres, folder, ...on }: BaselineOptions): Part[] {
-  return Object.entries(BASELINES).map(([name, baseline]) => ({
-    name,
-    run: async () => {
-      const own = join(folder, 'baseline');
-      mkdirSync(own, { recursive: true });
-      const databaseUrl = await createDatabase(postgres.url, 'baseline');
-      try {
-        return await baseline({ ...on, databaseUrl, folder: own });
-      } finally {
-        await dropDatabase(postgres.url, 'baseline');
-      }
-    },
-  }));
+export function baselineParts(session: Session, { postgres, natsUrl }: BaselineServers): Part[] {
+  const { seconds, isStopped, onEvent } = session;
+  const folder = join(session.folder, 'baselines');
+  mkdirSync(folder, { recursive: true });
+  const on = { databaseUrl: postgres.url, natsUrl, folder, seconds, isStopped, onEvent };
+  return Object.entries(BASELINES).map(([name, baseline]) => ({ name, run: () => baseline(on, session) }));
 }

@@ -17,10 +17,11 @@ import { appSettings } from '../brokerProcesses.ts';
 import { bundleApps } from '../bundleApps.ts';
 import { TICKERS } from '../demoPlan.ts';
 import type { Load } from './load/main.ts';
+import type { Queued } from './load/queue.ts';
 import type { Seen } from './load/seen.ts';
 import type { BenchCustomer } from './load/trading.ts';
 import { LoadProcess } from './loadProcess.ts';
-import { type Memory, Meter, type Spent, spentBetween } from './meter.ts';
+import { type Memory, Meter, type MeteredPids, type Spent, spentBetween } from './meter.ts';
 import type { Plan } from './plan.ts';
 
 const PARTITIONS = 100;
@@ -40,20 +41,33 @@ export interface BenchBrokerOptions extends Pick<Plan, 'customers' | 'workers' |
 
 /** What a load did in a window of time, and what it cost. */
 export interface Measured extends Seen, Spent {
+  queued?: Queued;
   memory: Record<string, Memory>;
+}
+
+interface BenchParts {
+  broker: Broker;
+  load: LoadProcess;
+  startLoad: () => Promise<LoadProcess>;
+  postgres: PostgresServer;
+  openings: OpeningAccount[];
 }
 
 /** A broker of production's bundles and defaults, its customers, and the process that trades for them. */
 export class BenchBroker {
   readonly broker: Broker;
   readonly #load: LoadProcess;
+  readonly #startLoad: () => Promise<LoadProcess>;
+  readonly #pids: MeteredPids;
   readonly #meter: Meter;
   readonly #openings: OpeningAccount[];
 
-  private constructor(broker: Broker, load: LoadProcess, meter: Meter, openings: OpeningAccount[]) {
+  private constructor({ broker, load, startLoad, postgres, openings }: BenchParts) {
     this.broker = broker;
     this.#load = load;
-    this.#meter = meter;
+    this.#startLoad = startLoad;
+    this.#pids = { postgres: postgres.pid, load: load.pid };
+    this.#meter = new Meter(broker, this.#pids);
     this.#openings = openings;
   }
 
@@ -68,8 +82,8 @@ export class BenchBroker {
         await openAccounts(broker.db, openings.slice(i, i + ACCOUNTS_AT_ONCE));
       await broker.db.$executeRawUnsafe('VACUUM ANALYZE');
       const file = await writeCustomers(broker, openings, join(folder, name));
-      const load = await LoadProcess.start(broker.system.gatewayAddress, broker.nats.url, file);
-      return new BenchBroker(broker, load, new Meter(broker, { postgres: postgres.pid, load: load.pid }), openings);
+      const startLoad = () => LoadProcess.start(broker.system.gatewayAddress, broker.nats.url, file);
+      return new BenchBroker({ broker, load: await startLoad(), startLoad, postgres, openings });
     } catch (error) {
       await broker.close();
       throw error;
@@ -88,6 +102,20 @@ export class BenchBroker {
     const memory = this.#meter.memory();
     const seen = await this.#load.end();
     return { ...seen, ...spentBetween(before, after, seen.ended), memory };
+  }
+
+  /** Does this while so many customers, each in turn, have a WatchTrades stream open, in a process that is told apart too. */
+  async whileWatched<T>(streams: number, act: () => Promise<T>): Promise<T> {
+    const watchers = await this.#startLoad();
+    try {
+      await watchers.watch(streams);
+      this.#pids.watchers = watchers.pid;
+      return await act();
+    } finally {
+      delete this.#pids.watchers;
+      await watchers.watch(0);
+      await watchers.close();
+    }
   }
 
   /** What its processes use while nobody trades, of all processors, from 0 to 1. */

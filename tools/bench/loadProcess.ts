@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Answer, Ask, Load } from './load/main.ts';
+import type { Queued } from './load/queue.ts';
 import type { Seen } from './load/seen.ts';
 
 interface Waiting {
@@ -22,7 +23,9 @@ export class LoadProcess {
     this.#child = child;
     child.on('message', (answer: Answer) => {
       this.acknowledged = answer.acknowledged;
-      this.#waiting.get(answer.id)?.resolve(answer);
+      const waiting = this.#waiting.get(answer.id);
+      if (answer.failure === undefined) waiting?.resolve(answer);
+      else waiting?.reject(new Error(`the load generator: ${answer.failure}`));
       this.#waiting.delete(answer.id);
     });
     child.once('exit', (code, signal) => {
@@ -60,10 +63,15 @@ export class LoadProcess {
   }
 
   /** Resolves when every trade has ended. @returns what it saw in the last window */
-  async end(): Promise<Seen> {
-    const { seen } = await this.#ask({ ask: 'end' });
+  async end(): Promise<Seen & { queued?: Queued }> {
+    const { seen, queued } = await this.#ask({ ask: 'end' });
     if (seen === undefined) throw new Error('there was no window');
-    return seen;
+    return { ...seen, ...(queued && { queued }) };
+  }
+
+  /** Has so many WatchTrades streams open from now on, each of another customer. */
+  async watch(streams: number): Promise<void> {
+    await this.#ask({ ask: 'watch', streams });
   }
 
   async close(): Promise<void> {

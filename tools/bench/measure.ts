@@ -2,8 +2,10 @@ import { availableParallelism, cpus } from 'node:os';
 import type { BooksReport, PostgresServer } from '@stockbroker/testkit';
 import { onThrowAwayPostgres } from '../throwAwayPostgres.ts';
 import { baselineParts } from './baselineParts.ts';
-import { BenchBroker, type Measured } from './benchBroker.ts';
+import type { BenchBroker } from './benchBroker.ts';
 import { type Goal, judge, PARTS } from './goals.ts';
+import { measureGrowth } from './growth.ts';
+import { afterCheckpoint, onBenchBroker, type Sweep, WARM_UP } from './onBroker.ts';
 import { type Plan, QUIET_RATE, type Session } from './plan.ts';
 import { inWords, type Outcomes, type Part, runRounds } from './runs.ts';
 
@@ -20,51 +22,46 @@ export interface Result {
   books: BooksReport[];
 }
 
-interface Sweep {
-  concurrency: number;
-  run: Measured;
+interface Measurements {
+  sweep: Sweep[];
+  idleBusy: number;
+  outcomes: Outcomes;
 }
 
-const WARM_UP_CONCURRENCY = 256;
-
 /** Measures everything on a PostgreSQL of its own, with the durability that it has by default. */
-export function measure(session: Session): Promise<Result> {
+export async function measure(session: Session): Promise<Result> {
+  const { folder: _folder, onEvent: _onEvent, isStopped, ...plan } = session;
   return onThrowAwayPostgres(session.folder, async (postgres) => {
-    const bench = await BenchBroker.start({ ...session, postgres, name: 'bench' });
-    try {
-      return await onBroker(session, postgres, bench);
-    } finally {
-      await bench.close();
-    }
+    const main = await onBenchBroker(session, { postgres, name: 'bench' }, (bench) => asItIs(session, postgres, bench));
+    const best = fastest(main.measured.sweep);
+    const growth = plan.growth && best !== undefined && !isStopped() ? await measureGrowth(session, postgres, best) : [];
+    const outcomes: Outcomes = Object.assign({}, main.measured.outcomes, ...growth.map(({ measured }) => measured));
+    return {
+      machine: { processors: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version },
+      plan,
+      sweep: main.measured.sweep,
+      idleBusy: main.measured.idleBusy,
+      outcomes,
+      goals: judge(outcomes),
+      books: [main, ...growth].flatMap(({ books }) => books ?? []),
+    };
   });
 }
 
-async function onBroker(session: Session, postgres: PostgresServer, bench: BenchBroker): Promise<Result> {
-  const { folder: _folder, onEvent, isStopped, ...plan } = session;
-  onEvent(`${plan.customers} customers, ${plan.workers} workers`);
-  // Not counted: the processes are new, and each token is verified when it is first seen.
-  await bench.run({ concurrency: WARM_UP_CONCURRENCY }, { warmUpSeconds: 0, seconds: plan.seconds });
+/** The broker at several concurrencies, then the best of them and its latencies beside the baselines. */
+async function asItIs(session: Session, postgres: PostgresServer, bench: BenchBroker): Promise<Measurements> {
+  await bench.run(WARM_UP, { warmUpSeconds: 0, seconds: session.seconds });
   const sweep = await tryConcurrencies(session, bench);
-  const best = sweep.toSorted((a, b) => b.run.perSecond - a.run.perSecond)[0];
   const parts = [
-    ...endToEndParts(session, bench, best),
-    ...(plan.baselines ? baselineParts({ ...session, postgres, natsUrl: bench.broker.nats.url }) : []),
+    ...endToEndParts(session, bench, fastest(sweep)),
+    ...(session.baselines ? baselineParts(session, { postgres, natsUrl: bench.broker.nats.url }) : []),
   ];
-  const idleBusy = await bench.idleBusy(plan.seconds);
+  const idleBusy = await bench.idleBusy(session.seconds);
   const outcomes = await runRounds(
     parts.map((part) => afterCheckpoint(part, bench)),
     session,
   );
-  if (!isStopped()) onEvent('checking the books');
-  return {
-    machine: { processors: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version },
-    plan,
-    sweep,
-    idleBusy,
-    outcomes,
-    goals: judge(outcomes),
-    books: isStopped() ? [] : [await bench.books()],
-  };
+  return { sweep, idleBusy, outcomes };
 }
 
 async function tryConcurrencies({ concurrencies, seconds, warmUpSeconds, onEvent, isStopped }: Session, bench: BenchBroker) {
@@ -89,11 +86,6 @@ function endToEndParts({ seconds, warmUpSeconds }: Session, bench: BenchBroker, 
   ];
 }
 
-/** So that nobody's measurement writes what another one has left. */
-function afterCheckpoint(part: Part, bench: BenchBroker): Part {
-  const run = async () => {
-    await bench.broker.db.$executeRawUnsafe('CHECKPOINT');
-    return part.run();
-  };
-  return { name: part.name, run };
+function fastest(sweep: readonly Sweep[]): Sweep | undefined {
+  return sweep.toSorted((a, b) => b.run.perSecond - a.run.perSecond)[0];
 }

@@ -3,7 +3,7 @@ import { type Broker, cpuSecondsOf, residentBytesOf } from '@stockbroker/testkit
 import { type BatchesByKind, batchesBetween, readBatches } from './batches.ts';
 
 /** Whose processes are told apart. */
-const GROUPS = ['gateway', 'worker', 'callback', 'exchange', 'postgres', 'nats', 'load'] as const;
+const GROUPS = ['gateway', 'worker', 'callback', 'exchange', 'postgres', 'nats', 'load', 'watchers'] as const;
 type Group = (typeof GROUPS)[number];
 
 /** What a window of time cost, for each trade that ended in it. */
@@ -39,6 +39,8 @@ interface Reading {
 export interface MeteredPids {
   postgres: number;
   load: number;
+  /** Who has the WatchTrades streams. */
+  watchers?: number;
 }
 
 /** Reads what the processes of a broker have used. */
@@ -46,6 +48,7 @@ export class Meter {
   readonly #broker: Broker;
   readonly #pids: MeteredPids;
 
+  /** @param pids of processes that are none of the broker's; may change */
   constructor(broker: Broker, pids: MeteredPids) {
     this.#broker = broker;
     this.#pids = pids;
@@ -82,6 +85,7 @@ export class Meter {
       postgres: [this.#pids.postgres],
       nats: [this.#broker.nats.pid],
       load: [this.#pids.load],
+      watchers: [this.#pids.watchers],
     } as Record<Group, (number | undefined)[]>;
     const seconds = (group: Group) =>
       pids[group].reduce<number>((sum, pid) => sum + (pid === undefined ? 0 : cpuSecondsOf(pid)), 0);

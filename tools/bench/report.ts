@@ -14,6 +14,7 @@ export function report(result: Result): string {
     'Medians, in parentheses the lowest and the highest of the rounds; times in ms, processor in seconds a thousand trades.',
     section('Trades', trades(result)),
     section('What a trade costs, end to end', costs(result.outcomes[PARTS.endToEnd] ?? [])),
+    ...queues(result),
     section(`Beside it, the idle broker using ${percent(idleBusy)} of the processors`, others(result)),
     section('Goals', goals(result.goals)),
     ...books.map(({ trades: count, violations }) =>
@@ -64,13 +65,15 @@ function costs(rounds: readonly Outcome[]): string {
   const groups = Object.keys(first.cpu ?? {}) as (keyof NonNullable<Outcome['cpu']>)[];
   const kinds = Object.keys(first.batches ?? {});
   const rows = [
-    ...groups.map((group) => [
-      `processor, ${group}`,
-      spread(
-        over(rounds, ({ cpu }) => cpu?.[group]),
-        ' s',
-      ),
-    ]),
+    ...groups
+      .filter((group) => first.cpu?.[group] !== 0)
+      .map((group) => [
+        `processor, ${group}`,
+        spread(
+          over(rounds, ({ cpu }) => cpu?.[group]),
+          ' s',
+        ),
+      ]),
     [
       'write-ahead log',
       spread(
@@ -87,6 +90,21 @@ function costs(rounds: readonly Outcome[]): string {
     ...Object.keys(first.memory ?? {}).map((name) => [`memory, ${name}`, memoryWords(rounds, name)]),
   ];
   return table(rows);
+}
+
+/** What became of the customers who queued trades. */
+function queues({ outcomes }: Result): string[] {
+  return Object.values(outcomes).flatMap((rounds) => {
+    const drained = over(rounds, ({ queued }) => queued?.drainedSeconds);
+    if (drained === undefined) return [];
+    const placed = spread(
+      over(rounds, ({ queued }) => queued?.placedSeconds),
+      ' s',
+    );
+    return [
+      `\nThe customer with ${grouped(rounds[0]?.queued?.trades ?? 0)} trades had placed them after ${placed}, the last was filled after ${spread(drained, ' s')}.`,
+    ];
+  });
 }
 
 function memoryWords(rounds: readonly Outcome[], name: string): string {

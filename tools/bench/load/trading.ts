@@ -20,6 +20,11 @@ interface Open {
   ends(atMs: number): void;
 }
 
+interface Apart {
+  window: Window;
+  onPlaced(): void;
+}
+
 const ATTEMPT_MS = 30_000;
 const RETRY_MS = 50;
 /** A trade whose end nobody told of is asked for after this long, a few at a time, so that asking stays cheap. */
@@ -71,12 +76,15 @@ export class Trading {
   /**
    * Places a trade and waits for its end. Times count from `intendedMs` of performance.now(). A call that fails is repeated under
    * the same client order id until it is answered, as a client does; that is counted.
+   *
+   * @param apart takes its times instead of the window that is open
    */
-  async trade(customer: BenchCustomer, intendedMs: number): Promise<void> {
-    const window = this.#window;
+  async trade(customer: BenchCustomer, intendedMs: number, apart?: Apart): Promise<void> {
+    const window = apart?.window ?? this.#window;
     const orderId = await this.#place(customer, window);
     const placedMs = performance.now();
     window.placed(placedMs - intendedMs);
+    apart?.onPlaced();
     const early = this.#early.get(orderId);
     this.#early.delete(orderId);
     const endedMs = early ?? (await new Promise<number>((ends) => this.#open.set(orderId, { customer, placedMs, ends })));
@@ -94,7 +102,7 @@ export class Trading {
     const request = { clientOrderId: crypto.randomUUID(), stockTicker: customer.stockTicker, type, quantity: 1 };
     for (;;) {
       try {
-        const { orderId } = await client.placeTrade(request, { headers: this.#headersOf(customer), timeoutMs: ATTEMPT_MS });
+        const { orderId } = await client.placeTrade(request, { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS });
         this.#acknowledged += 1;
         return orderId;
       } catch (error) {
@@ -119,7 +127,7 @@ export class Trading {
     for (const [orderId, { customer, placedMs }] of this.#open) {
       if (now - placedMs < UNTOLD_MS || asked === ASK_AT_ONCE) break; // The map is in the order placed.
       asked += 1;
-      const call = this.#clients[0]?.getTrade({ orderId }, { headers: this.#headersOf(customer), timeoutMs: ATTEMPT_MS });
+      const call = this.#clients[0]?.getTrade({ orderId }, { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS });
       const trade = await call?.catch(() => undefined);
       if (trade === undefined || trade.status < TradeStatus.TRADE_STATUS_FILLED || !this.#open.has(orderId)) continue;
       this.#window.untold += 1;
@@ -127,7 +135,8 @@ export class Trading {
     }
   }
 
-  #headersOf(customer: BenchCustomer): Record<string, string> {
+  /** For calls in the customer's name. */
+  headersOf(customer: BenchCustomer): Record<string, string> {
     let headers = this.#headers.get(customer);
     if (headers === undefined) {
       headers = { authorization: `Bearer ${customer.token}` };
