@@ -1,41 +1,67 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { inWorkFolder } from './workFolder.ts';
 
-/** Debian 13. Its nats-server (2.10) needs nothing but libc and runs on older Debian releases, which have an older one or none. */
-const release = 'trixie';
-
 /** The index alone is 10 MB. */
 const downloadDeadlineMs = 300_000;
 
+/** A package manager with lists and a cache of its own, that needs no root and installs nothing. */
+export interface Apt {
+  /** Runs a program of apt in the folder where downloads land. @returns what it has printed */
+  run(command: 'apt-get' | 'apt-cache', ...args: string[]): Promise<string>;
+  /** Unpacks every package that was downloaded. @returns the folder, which is laid out like `/` */
+  unpack(): Promise<string>;
+}
+
 /**
- * Downloads one program of a Debian package to `target`, without root and without installing anything: apt is given a configuration
- * of its own, with the mirror, keys and proxies that this machine's apt uses, and checks signatures as always.
+ * Gives `use` the packages of a release of Debian, e.g. "trixie": apt is given a configuration of its own, with the mirror, keys and
+ * proxies that this machine's apt uses, and checks signatures as always. What shall be kept is to be renamed into `cacheDir`.
  */
+export async function withDebian<T>(
+  release: string,
+  cacheDir: string,
+  log: (line: string) => void,
+  use: (apt: Apt) => Promise<T>,
+): Promise<T> {
+  const source = debianSource();
+  return inWorkFolder(cacheDir, async (work) => {
+    const config = writeAptConfig(work, source, release);
+    log(`looking into ${source.mirror} (${release}; the index has about 10 MB)`);
+    await run('apt-get', ['-c', config, '-q', 'update'], work);
+    return use({
+      run: (command, ...args) => run(command, ['-c', config, '-q', ...args], work),
+      unpack: async () => {
+        const archives = globSync('{,cache/archives/}*.deb', { cwd: work });
+        if (archives.length === 0) throw new Error('apt-get downloaded nothing');
+        for (const archive of archives) await run('dpkg-deb', ['-x', archive, 'unpacked'], work);
+        return join(work, 'unpacked');
+      },
+    });
+  });
+}
+
+/** Debian 13. Its nats-server (2.10) needs nothing but libc and runs on older Debian releases, which have an older one or none. */
+const release = 'trixie';
+
+/** Downloads one program of a Debian package that needs no other package to `target`, without root and without installing anything. */
 export async function downloadFromDebian(
   packageName: string,
   programPath: string,
   target: string,
   log: (line: string) => void,
 ): Promise<void> {
-  const source = debianSource();
-  await inWorkFolder(dirname(target), async (work) => {
-    const config = writeAptConfig(work, source);
-    log(`downloading ${packageName} from ${source.mirror} (once, about 15 MB)`);
-    await run('apt-get', ['-c', config, '-q', 'update'], work);
-    await run('apt-get', ['-c', config, '-q', 'download', packageName], work);
-    const archive = readdirSync(work).find((name) => name.startsWith(`${packageName}_`) && name.endsWith('.deb'));
-    if (archive === undefined) throw new Error(`apt-get downloaded no ${packageName}`);
-    await run('dpkg-deb', ['-x', archive, 'unpacked'], work);
-    const program = join(work, 'unpacked', programPath);
+  await withDebian(release, dirname(target), log, async (apt) => {
+    log(`downloading ${packageName} (once)`);
+    await apt.run('apt-get', 'download', packageName);
+    const program = join(await apt.unpack(), programPath);
     chmodSync(program, 0o755);
     renameSync(program, target); // whole or not at all, and a second download at the same time does no harm
   });
 }
 
-function writeAptConfig(work: string, source: DebianSource): string {
+function writeAptConfig(work: string, source: DebianSource, release: string): string {
   const lists = join(work, 'lists');
   const cache = join(work, 'cache');
   for (const folder of [lists, cache])
@@ -106,9 +132,14 @@ function parseSources(content: string, inStanzas: boolean): DebianSource[] {
   });
 }
 
-async function run(command: string, args: string[], cwd: string): Promise<void> {
+async function run(command: string, args: string[], cwd: string): Promise<string> {
   try {
-    await promisify(execFile)(command, args, { cwd, timeout: downloadDeadlineMs, env: { ...process.env, LC_ALL: 'C' } });
+    const { stdout } = await promisify(execFile)(command, args, {
+      cwd,
+      timeout: downloadDeadlineMs,
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+    return stdout;
   } catch (cause) {
     const said = (cause as { stderr?: string }).stderr?.trim();
     throw new Error(`${command} ${args.at(-2)} ${args.at(-1)} failed: ${said || (cause as Error).message}`, { cause });

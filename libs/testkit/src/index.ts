@@ -20,6 +20,7 @@ export { Customer } from './customer.ts';
 export { eventually } from './eventually.ts';
 export { ExchangeActor, type FixedQuote } from './exchangeActor.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
+export { findPgbench, type Pgbench } from './findPgbench.ts';
 export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { AUDIENCE, ISSUER, type Issuer, openIssuer } from './identity.ts';
 export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
