@@ -47,6 +47,7 @@ await runTool(async () => {
     concurrencies: [16, 64, 256, 1_024],
     rounds: wholeNumber('--rounds', values.rounds, { min: 1, max: 100 }),
     growth: only.has('growth'),
+    isQuick: false,
     baselines: only.has('baselines'),
     profiles: values.profiles,
   };

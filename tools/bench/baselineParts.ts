@@ -1,25 +1,28 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PostgresServer } from '@stockbroker/testkit';
+import { batchedStatements } from './baselines/batchedStatements.ts';
+import { commitFloor } from './baselines/commitFloor.ts';
+import { echoFloor } from './baselines/echoFloor.ts';
+import type { BaselineRun } from './baselines/on.ts';
+import { pgbenchTpcB } from './baselines/pgbenchTpcB.ts';
+import { publishFloor } from './baselines/publishFloor.ts';
+import { straightforwardBroker } from './baselines/straightforwardBroker.ts';
+import { PARTS } from './goals.ts';
 import type { Session } from './plan.ts';
 import type { Outcome, Part } from './runs.ts';
 
-/** What a baseline is given. */
-interface BaselineOn {
-  /** Of the server on which the broker is measured: a baseline makes a database of its own there. */
-  databaseUrl: string;
-  natsUrl: string;
-  /** For files of its own. */
-  folder: string;
-  seconds: number;
-  isStopped: () => boolean;
-  onEvent: (line: string) => void;
-}
-
-type Baseline = (on: BaselineOn, session: Session) => Promise<Outcome>;
-
-/** What the broker is compared with, by the names in PARTS. */
-const BASELINES: Record<string, Baseline> = {};
+/** What the broker is compared with. */
+const BASELINES: Record<string, (on: BaselineRun, session: Session) => Promise<Outcome>> = {
+  [PARTS.tpcB]: (on, { isQuick }) => pgbenchTpcB(on, isQuick ? { scale: 1 } : {}),
+  [PARTS.straightforward]: (on, { isQuick, customers }) =>
+    straightforwardBroker(on, { customers, ...(isQuick ? { clients: [4] } : {}) }),
+  [PARTS.batched]: (on, { isQuick, customers }) =>
+    batchedStatements(on, { customers, ...(isQuick ? { batches: [{ rows: 64, atOnce: 2 }] } : {}) }),
+  [PARTS.commit]: async (on) => (await commitFloor(on)).one,
+  [PARTS.echo]: echoFloor,
+  [PARTS.publish]: publishFloor,
+};
 
 export interface BaselineServers {
   postgres: PostgresServer;

@@ -18,7 +18,7 @@ export interface Spent {
   /** As PostgreSQL counts them, also of others. */
   transactions: number;
   /** Mean size of each kind of batch, and how many of them there were for each trade. */
-  batches: Record<string, { mean: number; aTrade: number }>;
+  batchSizes: Record<string, { mean: number; aTrade: number }>;
 }
 
 /** Resident memory of a process, MB. */
@@ -112,7 +112,7 @@ export function spentBetween(before: Reading, after: Reading, trades: number): S
     walBytes: Number(after.wal - before.wal) / trades,
     statements: Object.values(statements).reduce((sum, { count }) => sum + count, 0) / trades,
     transactions: Number(after.transactions - before.transactions) / trades,
-    batches: Object.fromEntries(
+    batchSizes: Object.fromEntries(
       Object.entries(all).map(([kind, { count, items }]) => [kind, { mean: items / count, aTrade: count / trades }]),
     ),
   };

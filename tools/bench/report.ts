@@ -63,7 +63,7 @@ function costs(rounds: readonly Outcome[]): string {
   const [first] = rounds;
   if (first === undefined) return 'not measured';
   const groups = Object.keys(first.cpu ?? {}) as (keyof NonNullable<Outcome['cpu']>)[];
-  const kinds = Object.keys(first.batches ?? {});
+  const kinds = Object.keys(first.batchSizes ?? {});
   const rows = [
     ...groups
       .filter((group) => first.cpu?.[group] !== 0)
@@ -85,7 +85,7 @@ function costs(rounds: readonly Outcome[]): string {
     ['transactions, as PostgreSQL counts them', spread(over(rounds, ({ transactions }) => transactions))],
     ...kinds.map((kind) => [
       `mean batch, ${kind}`,
-      `${spread(over(rounds, ({ batches }) => batches?.[kind]?.mean))}, ${median(over(rounds, ({ batches }) => batches?.[kind]?.aTrade))} of them a trade`,
+      `${spread(over(rounds, ({ batchSizes }) => batchSizes?.[kind]?.mean))}, ${median(over(rounds, ({ batchSizes }) => batchSizes?.[kind]?.aTrade))} of them a trade`,
     ]),
     ...Object.keys(first.memory ?? {}).map((name) => [`memory, ${name}`, memoryWords(rounds, name)]),
   ];
@@ -119,8 +119,9 @@ function others({ outcomes }: Result): string {
     name,
     spread(over(rounds, ({ perSecond }) => perSecond)),
     ...times(rounds, ({ ms }) => ms),
+    spread(over(rounds, ({ quietMs }) => quietMs?.p50)),
   ];
-  return table([['', 'a second', 'p50', 'p99', 'p99.9', 'most'], ...baselines.map(row)], range(1, 5));
+  return table([['', 'a second', 'p50', 'p99', 'p99.9', 'most', 'p50 at 30/s'], ...baselines.map(row)], range(1, 6));
 }
 
 function goals(all: readonly Goal[]): string {

@@ -5,6 +5,8 @@ import type { Measured } from './benchBroker.ts';
 export interface Outcome extends Partial<Measured> {
   perSecond?: number;
   ms?: Percentiles;
+  /** The same at a few a second. */
+  quietMs?: Percentiles;
 }
 
 /** Something that is measured once in each round. */

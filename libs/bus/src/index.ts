@@ -1,6 +1,5 @@
 export { Bus, type BusOptions, type Subscribed, type TradeRef } from './bus.ts';
 export { connectNats } from './connectNats.ts';
 export { publishSettled } from './publishSettled.ts';
-export { wakeupStreamSettings } from './streams.ts';
+export { settledSubject, wakeupStreamSettings } from './streams.ts';
 export { natsVariables } from './variables.ts';
-export { settledSubject } from './streams.ts';
