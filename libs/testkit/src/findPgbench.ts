@@ -20,7 +20,7 @@ export interface Pgbench {
 }
 
 /** There is no pgbench on this machine, and none could be had. The message says how to install one. */
-export class NoPgbenchError extends Error {
+class NoPgbenchError extends Error {
   override readonly name = 'NoPgbenchError';
   constructor(why: string, options?: ErrorOptions) {
     super(

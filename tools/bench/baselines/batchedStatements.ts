@@ -3,7 +3,7 @@ import { openTradeDatabase, orderOf, proveBooks, type TradeDatabase, tradeOnce }
 import { best, type Tried } from './best.ts';
 import { type BaselineRun, onOwnDatabase, repeatedly } from './on.ts';
 
-export interface Batches {
+interface Batches {
   /** Trades in a statement. */
   rows: number;
   /** Batches under way at once, each with a connection of its own. */
