@@ -4,21 +4,26 @@ import pg from 'pg';
 
 export interface OverPg {
   statements: Statements;
+  /** Anything else, over the same connection. */
+  query(sql: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
 /**
  * The store's statements over one bare connection, each prepared once: what the database does for them, with the least that a program
  * in Node can add. A call waits for those before it.
+ *
+ * @param onNotice takes the lines of messages that the server sends beside its answers
  */
-export async function openOverPg(url: string): Promise<OverPg> {
+export async function openOverPg(url: string, onNotice: (line: string) => void = () => {}): Promise<OverPg> {
   const client = new pg.Client({ connectionString: url, types: { getTypeParser } });
+  client.on('notice', ({ message }) => message?.split('\n').forEach(onNotice));
   await client.connect();
   const $queryRaw = async (strings: readonly string[], ...values: unknown[]) =>
     (await client.query(toQuery(strings, values))).rows;
   // The statements ask of a database nothing else.
   const database = { $queryRaw } as unknown as Database;
-  return { statements: openStatements(database), close: () => client.end() };
+  return { statements: openStatements(database), query: (sql) => client.query(sql), close: () => client.end() };
 }
 
 const NAME = /^\s*\/\* (\w+) \*\//;

@@ -30,12 +30,17 @@ export async function openTradeDatabase(url: string, customers: number): Promise
   const ids = Array.from({ length: customers }, () => randomUUID());
   const openings = ids.map((customerId) => ({ customerId, cash: CASH, shares: { [TICKER]: SHARES } }));
   for (let i = 0; i < customers; i += ACCOUNTS_AT_ONCE) await openAccounts(db, openings.slice(i, i + ACCOUNTS_AT_ONCE));
-  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, leader: 'bench' }));
-  const epochs = await openStatements(db).raiseEpochs(partitions);
+  const epochs = await takePartitions(db);
   // Not the tables that are empty yet: known to be empty they would be read whole, by plans that are kept.
   await db.$executeRawUnsafe('VACUUM ANALYZE balances, positions, account_entries, partition_leases');
   await db.$executeRawUnsafe('CHECKPOINT'); // What the accounts have left to be written is none of the measurement.
   return { db, customers: ids, epochs, close: () => db.$disconnect() };
+}
+
+/** Leads all partitions from here on. @returns their epochs */
+export function takePartitions(db: Database): Promise<bigint[]> {
+  const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, leader: 'bench' }));
+  return openStatements(db).raiseEpochs(partitions);
 }
 
 /** Places these trades, marks them executed and fills them, in one batch. @throws when one of them is not filled */
