@@ -1,4 +1,4 @@
-import { type Database, openStatements } from '@stockbroker/store';
+import { BY_INDEX, type Database, openStatements } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
 import pg from 'pg';
 
@@ -10,13 +10,13 @@ export interface OverPg {
 }
 
 /**
- * The store's statements over one bare connection, each prepared once: what the database does for them, with the least that a program
+ * The store's statements over one bare connection, each prepared once and planned as the store has them planned: what the database does for them, with the least that a program
  * in Node can add. A call waits for those before it.
  *
  * @param onNotice takes the lines of messages that the server sends beside its answers
  */
 export async function openOverPg(url: string, onNotice: (line: string) => void = () => {}): Promise<OverPg> {
-  const client = new pg.Client({ connectionString: url, types: { getTypeParser } });
+  const client = new pg.Client({ connectionString: url, options: BY_INDEX, types: { getTypeParser } });
   client.on('notice', ({ message }) => message?.split('\n').forEach(onNotice));
   await client.connect();
   const $queryRaw = async (strings: readonly string[], ...values: unknown[]) =>

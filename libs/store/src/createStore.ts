@@ -26,7 +26,7 @@ export interface StoreOptions extends DatabaseOptions, BatchLimits {}
  * Every statement of a store finds its rows by index, a few in tables of any size. Left to its statistics, the planner reads whole
  * tables while they are small, or were when a statement was prepared, and plans each batch anew.
  */
-const BY_INDEX = { enable_seqscan: 'off', plan_cache_mode: 'force_generic_plan', jit: 'off' };
+export const BY_INDEX = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off';
 
 /** A page may have 500 trades: this bounds the answer to one statement. */
 const PAGES_IN_A_BATCH = 32;

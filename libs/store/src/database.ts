@@ -11,8 +11,8 @@ export interface DatabaseOptions {
   poolSize: number;
   /** A statement that takes longer is cancelled by the server, and given up by the client a second later. */
   statementTimeoutMs: number;
-  /** Of PostgreSQL, for these connections; by default the server's own. */
-  settings?: Record<string, string>;
+  /** Settings of the server for these connections, as "-c name=value"; by default its own. */
+  settings?: string;
   /** Told of connections that broke while idle; they are replaced. */
   onConnectionError: (error: Error) => void;
 }
@@ -38,9 +38,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     statement_timeout: options.statementTimeoutMs,
     query_timeout: options.statementTimeoutMs + 1_000,
     keepAlive: true,
-    options: Object.entries(options.settings ?? {})
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
+    ...(options.settings === undefined ? {} : { options: options.settings }),
   };
   const adapter = new PrismaPg(pool, {
     statementNameGenerator,
