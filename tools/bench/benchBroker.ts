@@ -30,6 +30,8 @@ const ACCOUNTS_AT_ONCE = 5_000;
 /** More than anybody can spend or sell here: no trade is refused. */
 const CASH = parseUsd('100000000.00');
 const SHARES = 1_000_000;
+const WARM_UP_OPEN = 256;
+const WARM_UP_LOOK_MS = 250;
 
 export interface BenchBrokerOptions extends Pick<Plan, 'customers' | 'workers' | 'profiles'> {
   postgres: PostgresServer;
@@ -88,6 +90,16 @@ export class BenchBroker {
       await broker.close();
       throw error;
     }
+  }
+
+  /** Trades until each customer has: the processes are new, and each token is verified when it is first seen. */
+  async warmUp(isStopped: () => boolean): Promise<void> {
+    await this.#load.begin({ concurrency: WARM_UP_OPEN });
+    do {
+      await delay(WARM_UP_LOOK_MS);
+      await this.#load.openWindow(); // Tells how far it is.
+    } while (this.#load.acknowledged < this.#openings.length && !isStopped());
+    await this.#load.end();
   }
 
   /** Puts a load on it; what happens after `warmUpSeconds` and for `seconds` counts. Returns when every trade has ended. */

@@ -2,7 +2,7 @@ import type { PostgresServer } from '@stockbroker/testkit';
 import type { BenchBroker } from './benchBroker.ts';
 import { PARTS } from './goals.ts';
 import type { Load } from './load/main.ts';
-import { afterCheckpoint, onBenchBroker, type Proven, type Sweep, WARM_UP } from './onBroker.ts';
+import { afterCheckpoint, onBenchBroker, type Proven, type Sweep } from './onBroker.ts';
 import type { Session } from './plan.ts';
 import { type Outcomes, type Part, runRounds } from './runs.ts';
 
@@ -16,20 +16,16 @@ export async function measureGrowth(session: Session, postgres: PostgresServer, 
   const { onEvent, isStopped } = session;
   onEvent('as work grows');
   const proven = [
-    await onBenchBroker(session, { postgres, name: 'growth' }, async (bench) => {
-      await bench.run(WARM_UP, { warmUpSeconds: 0, seconds: session.seconds });
-      return runRounds(growthParts(session, bench, best), session);
-    }),
+    await onBenchBroker(session, { postgres, name: 'growth' }, (bench) => runRounds(growthParts(session, bench, best), session)),
   ];
   for (const workers of WORKERS) {
     if (isStopped()) break;
     const name = `end to end, ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
     const run = (bench: BenchBroker): Part => part(session, bench, name, { concurrency: best.concurrency });
     proven.push(
-      await onBenchBroker({ ...session, workers }, { postgres, name: `workers-${workers}` }, async (bench) => {
-        await bench.run(WARM_UP, { warmUpSeconds: 0, seconds: session.seconds });
-        return runRounds([run(bench)], session);
-      }),
+      await onBenchBroker({ ...session, workers }, { postgres, name: `workers-${workers}` }, (bench) =>
+        runRounds([run(bench)], session),
+      ),
     );
   }
   return proven;

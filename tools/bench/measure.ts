@@ -5,7 +5,7 @@ import { baselineParts } from './baselineParts.ts';
 import type { BenchBroker } from './benchBroker.ts';
 import { type Goal, judge, PARTS } from './goals.ts';
 import { measureGrowth } from './growth.ts';
-import { afterCheckpoint, onBenchBroker, type Sweep, WARM_UP } from './onBroker.ts';
+import { afterCheckpoint, onBenchBroker, type Sweep } from './onBroker.ts';
 import { type Plan, QUIET_RATE, type Session } from './plan.ts';
 import { inWords, type Outcomes, type Part, runRounds } from './runs.ts';
 
@@ -50,7 +50,6 @@ export async function measure(session: Session): Promise<Result> {
 
 /** The broker at several concurrencies, then the best of them and its latencies beside the baselines. */
 async function asItIs(session: Session, postgres: PostgresServer, bench: BenchBroker): Promise<Measurements> {
-  await bench.run(WARM_UP, { warmUpSeconds: 0, seconds: session.seconds });
   const sweep = await tryConcurrencies(session, bench);
   const parts = [
     ...endToEndParts(session, bench, fastest(sweep)),

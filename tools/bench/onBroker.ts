@@ -15,10 +15,7 @@ export interface Proven<T> {
   books: BooksReport | undefined;
 }
 
-/** Not counted: the processes are new, and each token is verified when it is first seen. */
-export const WARM_UP = { concurrency: 256 };
-
-/** Measures on a broker of its own, then proves its books. */
+/** Measures on a broker of its own that has warmed up, then proves its books. */
 export async function onBenchBroker<T>(
   session: Session,
   { postgres, name }: { postgres: PostgresServer; name: string },
@@ -27,6 +24,7 @@ export async function onBenchBroker<T>(
   const bench = await BenchBroker.start({ ...session, postgres, name });
   try {
     session.onEvent(`${session.customers} customers, ${session.workers} workers`);
+    await bench.warmUp(session.isStopped);
     const measured = await use(bench);
     if (session.isStopped()) return { measured, books: undefined };
     session.onEvent('checking the books');

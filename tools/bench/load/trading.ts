@@ -125,14 +125,23 @@ export class Trading {
     const now = performance.now();
     let asked = 0;
     for (const [orderId, { customer, placedMs }] of this.#open) {
-      if (now - placedMs < UNTOLD_MS || asked === ASK_AT_ONCE) break; // The map is in the order placed.
+      if (now - placedMs < UNTOLD_MS || asked === ASK_AT_ONCE) break; // The map is in the order placed, or last asked for.
       asked += 1;
+      this.#askLater(orderId);
       const call = this.#clients[0]?.getTrade({ orderId }, { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS });
       const trade = await call?.catch(() => undefined);
       if (trade === undefined || trade.status < TradeStatus.TRADE_STATUS_FILLED || !this.#open.has(orderId)) continue;
       this.#window.untold += 1;
       this.#settled(orderId, performance.now());
     }
+  }
+
+  /** Else those that wait the longest would be asked for again and again, and the others never. */
+  #askLater(orderId: string): void {
+    const open = this.#open.get(orderId);
+    if (open === undefined) return;
+    this.#open.delete(orderId);
+    this.#open.set(orderId, { ...open, placedMs: performance.now() });
   }
 
   /** For calls in the customer's name. */
