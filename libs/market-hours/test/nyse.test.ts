@@ -14,7 +14,10 @@ const middays = (year: number) => {
 const dateOf = (ms: number) => new Date(ms).toISOString().slice(5, 10);
 const isWeekend = (ms: number) => [0, 6].includes(new Date(ms).getUTCDay());
 
-/** As the exchange has announced them: weekdays without a session, and those that end at 1:00 p.m. */
+/**
+ * As the exchange has announced them: weekdays without a session, and those that end at 1:00 p.m. Two days of mourning, 2018-12-05 and
+ * 2025-01-09, were announced days before and are no part of a calendar: MARKET_CLOSINGS is for those.
+ */
 const YEARS: [number, string, string][] = [
   [2018, '01-01 01-15 02-19 03-30 05-28 07-04 09-03 11-22 12-25', '07-03 11-23 12-24'],
   [2019, '01-01 01-21 02-18 04-19 05-27 07-04 09-02 11-28 12-25', '07-03 11-29 12-24'],
