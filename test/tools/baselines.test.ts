@@ -11,6 +11,7 @@ import type { BaselineRun } from '../../tools/bench/baselines/on.ts';
 import { pgbenchTpcB } from '../../tools/bench/baselines/pgbenchTpcB.ts';
 import { publishFloor } from '../../tools/bench/baselines/publishFloor.ts';
 import { straightforwardBroker } from '../../tools/bench/baselines/straightforwardBroker.ts';
+import { webThroughput } from '../../tools/bench/baselines/webThroughput.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stockbroker-baselines-'));
 chmodSync(folder, 0o755); // PostgreSQL may run under another account than root.
@@ -52,6 +53,11 @@ test('pgbench: its script runs with eight clients', async () => {
   const { perSecond, clients, scale } = await pgbenchTpcB(on, { scale: 1 });
   expect(perSecond).toBeGreaterThan(0);
   expect({ clients, scale }).toEqual({ clients: 8, scale: 1 });
+});
+
+test('web throughput: the three servers answer with the same account', async () => {
+  const some = { perSecond: expect.toSatisfy(isPositive), serverCpuMs: expect.toSatisfy(isPositive) };
+  expect(await webThroughput(on)).toEqual({ gatewayWeb: some, gatewayGrpc: some, connectWeb: some });
 });
 
 test('the straightforward broker fills trades one at a time, and the books are exact', async () => {
