@@ -14,7 +14,9 @@ const HELP = `npm run bench: how fast the broker is and what a trade costs it, o
     --rounds N       how often each is measured; default 3
     --workers N      default 2
     --customers N    default 10000
-    --only LIST      of what is measured beside the broker as it is: baselines, growth, or none; default baselines,growth
+    --only LIST      of what is measured beside the broker as it is: baselines, growth, large, bell, or none; default all of them
+    --old-customers N  of the large database, each with two old trades; default 5000000, which needs 15 GB for a while
+    --bell-trades N  that wait for the open; default 200000
     --json FILE      everything that was measured, as JSON
     --profiles DIR   each process of the broker leaves a profile of its processor there, for Chromium's developer tools
     --quick          everything once, in half a minute: shows that it works, its figures say nothing
@@ -33,7 +35,9 @@ await runTool(async () => {
     workers: { type: 'string', default: '2' },
     customers: { type: 'string', default: '10000' },
     json: { type: 'string' },
-    only: { type: 'string', default: 'baselines,growth' },
+    only: { type: 'string', default: 'baselines,growth,large,bell' },
+    'old-customers': { type: 'string', default: '5000000' },
+    'bell-trades': { type: 'string', default: '200000' },
     profiles: { type: 'string' },
     quick: { type: 'boolean', default: false },
   });
@@ -49,6 +53,10 @@ await runTool(async () => {
     growth: only.has('growth'),
     isQuick: false,
     baselines: only.has('baselines'),
+    large: only.has('large')
+      ? { customers: wholeNumber('--old-customers', values['old-customers'], { min: 100, max: 50_000_000 }), tradesOfEach: 2 }
+      : undefined,
+    bellTrades: only.has('bell') ? wholeNumber('--bell-trades', values['bell-trades'], { min: 100, max: 5_000_000 }) : undefined,
     profiles: values.profiles,
   };
   const folder = mkdtempSync(join(tmpdir(), 'stockbroker-bench-'));

@@ -30,9 +30,15 @@ export interface BaselineServers {
 }
 
 export function baselineParts(session: Session, { postgres, natsUrl }: BaselineServers): Part[] {
-  const { seconds, isStopped, onEvent } = session;
+  const on = baselineRun(session, { postgres, natsUrl });
+  return Object.entries(BASELINES).map(([name, baseline]) => ({ name, run: () => baseline(on, session) }));
+}
+
+export function baselineRun(
+  { seconds, isStopped, onEvent, ...session }: Session,
+  { postgres, natsUrl }: BaselineServers,
+): BaselineRun {
   const folder = join(session.folder, 'baselines');
   mkdirSync(folder, { recursive: true });
-  const on = { databaseUrl: postgres.url, natsUrl, folder, seconds, isStopped, onEvent };
-  return Object.entries(BASELINES).map(([name, baseline]) => ({ name, run: () => baseline(on, session) }));
+  return { databaseUrl: postgres.url, natsUrl, folder, seconds, isStopped, onEvent };
 }

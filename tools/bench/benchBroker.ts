@@ -16,13 +16,16 @@ import { parseUsd } from '@stockbroker/trading';
 import { appSettings } from '../brokerProcesses.ts';
 import { bundleApps } from '../bundleApps.ts';
 import { TICKERS } from '../demoPlan.ts';
+import { booksOfAll } from './large/booksOfAll.ts';
+import { fillLarge } from './large/fillLarge.ts';
+import { type OldCustomer, oldCustomers } from './large/oldCustomers.ts';
 import type { Load } from './load/main.ts';
 import type { Queued } from './load/queue.ts';
 import type { Seen } from './load/seen.ts';
 import type { BenchCustomer } from './load/trading.ts';
 import { LoadProcess } from './loadProcess.ts';
 import { type Memory, Meter, type MeteredPids, type Spent, spentBetween } from './meter.ts';
-import type { Plan } from './plan.ts';
+import type { OldTrades, Plan } from './plan.ts';
 
 const PARTITIONS = 100;
 const DAY_S = 86_400;
@@ -39,6 +42,9 @@ export interface BenchBrokerOptions extends Pick<Plan, 'customers' | 'workers' |
   folder: string;
   /** Unique on this server: its database's, and its folder's. */
   name: string;
+  /** Customers with old trades that are there already: those who trade are drawn from them. Undefined: all are new. */
+  old?: OldTrades | undefined;
+  onEvent: (line: string) => void;
 }
 
 /** What a load did in a window of time, and what it cost. */
@@ -52,7 +58,9 @@ interface BenchParts {
   load: LoadProcess;
   startLoad: () => Promise<LoadProcess>;
   postgres: PostgresServer;
-  openings: OpeningAccount[];
+  customers: number;
+  /** Proves everything that this many acknowledged trades have done. */
+  books: (acknowledged: number) => Promise<BooksReport>;
 }
 
 /** A broker of production's bundles and defaults, its customers, and the process that trades for them. */
@@ -62,30 +70,31 @@ export class BenchBroker {
   readonly #startLoad: () => Promise<LoadProcess>;
   readonly #pids: MeteredPids;
   readonly #meter: Meter;
-  readonly #openings: OpeningAccount[];
+  readonly #customers: number;
+  readonly #books: BenchParts['books'];
 
-  private constructor({ broker, load, startLoad, postgres, openings }: BenchParts) {
+  private constructor({ broker, load, startLoad, postgres, customers, books }: BenchParts) {
     this.broker = broker;
     this.#load = load;
     this.#startLoad = startLoad;
     this.#pids = { postgres: postgres.pid, load: load.pid };
     this.#meter = new Meter(broker, this.#pids);
-    this.#openings = openings;
+    this.#customers = customers;
+    this.#books = books;
   }
 
-  static async start({ postgres, folder, name, customers, workers, profiles }: BenchBrokerOptions): Promise<BenchBroker> {
+  static async start(options: BenchBrokerOptions): Promise<BenchBroker> {
+    const { postgres, folder, name, customers, workers, profiles, old, onEvent } = options;
     const databaseUrl = await createDatabase(postgres.url, name);
-    await migrate(databaseUrl, PARTITIONS);
+    if (old === undefined) await migrate(databaseUrl, PARTITIONS);
+    else await fillLarge({ ...old, databaseUrl, onEvent });
     const broker = await startBroker({ databaseUrl, bundles: await bundleApps(), workers, env: environment(profiles) });
     try {
       await broker.exchange.behaves({ manual: false });
-      const openings = Array.from({ length: customers }, (_, i) => openingOf(i));
-      for (let i = 0; i < customers; i += ACCOUNTS_AT_ONCE)
-        await openAccounts(broker.db, openings.slice(i, i + ACCOUNTS_AT_ONCE));
-      await broker.db.$executeRawUnsafe('VACUUM ANALYZE');
-      const file = await writeCustomers(broker, openings, join(folder, name));
+      const traders = old === undefined ? await newCustomers(broker, customers) : await someOf(broker, customers);
+      const file = await writeCustomers(broker, traders.customers, join(folder, name));
       const startLoad = () => LoadProcess.start(broker.system.gatewayAddress, broker.nats.url, file);
-      return new BenchBroker({ broker, load: await startLoad(), startLoad, postgres, openings });
+      return new BenchBroker({ broker, load: await startLoad(), startLoad, postgres, customers, books: traders.books });
     } catch (error) {
       await broker.close();
       throw error;
@@ -98,7 +107,7 @@ export class BenchBroker {
     do {
       await delay(WARM_UP_LOOK_MS);
       await this.#load.openWindow(); // Tells how far it is.
-    } while (this.#load.acknowledged < this.#openings.length && !isStopped());
+    } while (this.#load.acknowledged < this.#customers && !isStopped());
     await this.#load.end();
   }
 
@@ -139,13 +148,7 @@ export class BenchBroker {
 
   /** Of everything that was traded so far. */
   books(): Promise<BooksReport> {
-    const { exchangeAddress: address, exchangeApiKey: apiKey } = this.broker.system;
-    return checkBooks({
-      databaseUrl: this.broker.databaseUrl,
-      exchange: { address, apiKey },
-      openings: this.#openings,
-      expectedTrades: this.#load.acknowledged,
-    });
+    return this.#books(this.#load.acknowledged);
   }
 
   async close(): Promise<void> {
@@ -162,16 +165,42 @@ function environment(profiles: string | undefined) {
   return { gateway: common, worker: common, callback: common, exchange: { EXCHANGE_MANUAL: 'off', ...profile } };
 }
 
+/** Who trades, and how its books are proven. */
+interface Traders {
+  customers: Pick<OldCustomer, 'customerId' | 'stockTicker'>[];
+  books: BenchParts['books'];
+}
+
+async function newCustomers(broker: Broker, count: number): Promise<Traders> {
+  const openings = Array.from({ length: count }, (_, i) => openingOf(i));
+  for (let i = 0; i < count; i += ACCOUNTS_AT_ONCE) await openAccounts(broker.db, openings.slice(i, i + ACCOUNTS_AT_ONCE));
+  await broker.db.$executeRawUnsafe('VACUUM ANALYZE');
+  const { databaseUrl, system } = broker;
+  const exchange = { address: system.exchangeAddress, apiKey: system.exchangeApiKey };
+  return {
+    customers: openings.map(({ customerId, shares }) => ({ customerId, stockTicker: Object.keys(shares)[0] as string })),
+    books: (expectedTrades) => checkBooks({ databaseUrl, exchange, openings, expectedTrades }),
+  };
+}
+
+async function someOf(broker: Broker, count: number): Promise<Traders> {
+  const sinceMs = Date.now();
+  return {
+    customers: await oldCustomers(broker.databaseUrl, count),
+    books: (acknowledged) => booksOfAll(broker.databaseUrl, sinceMs, acknowledged),
+  };
+}
+
 function openingOf(i: number): OpeningAccount {
   return { customerId: randomUUID(), cash: CASH, shares: { [TICKERS[i % TICKERS.length] as string]: SHARES } };
 }
 
 /** Tokens are made before anything is measured. */
-async function writeCustomers(broker: Broker, openings: OpeningAccount[], folder: string): Promise<string> {
+async function writeCustomers(broker: Broker, traders: Traders['customers'], folder: string): Promise<string> {
   const customers = await Promise.all(
-    openings.map(async ({ customerId, shares }): Promise<BenchCustomer> => {
+    traders.map(async ({ customerId, stockTicker }): Promise<BenchCustomer> => {
       const token = await broker.system.issuer.tokenFor(customerId, { lifetimeSeconds: DAY_S });
-      return { id: customerId, token, stockTicker: Object.keys(shares)[0] as string };
+      return { id: customerId, token, stockTicker };
     }),
   );
   mkdirSync(folder, { recursive: true });

@@ -1,5 +1,6 @@
 import type { Percentiles } from '../percentiles.ts';
 import { type Figure, figureOf } from './figures.ts';
+import type { OpeningBell } from './openingBell/openingBell.ts';
 import type { Outcome, Outcomes } from './runs.ts';
 
 /** One of the goals, and what became of it. */
@@ -37,6 +38,7 @@ export const PARTS = {
   othersBesideQueue: 'others, one customer queueing 5,000',
 } as const;
 
+const UNFAIR = 2;
 const MAX_MB = 250;
 /** Of the highest that a process had in the first round. */
 const FLAT = 1.1;
@@ -70,6 +72,13 @@ function judgeRule({ what, atLeast, atMost, of }: Rule, outcomes: Outcomes): Goa
   const figure = figureOf(Array.from({ length: rounds }, (_, round) => of((name) => outcomes[name]?.[round])));
   const met = figure && figure.median >= (atLeast ?? -Infinity) && figure.median <= (atMost ?? Infinity);
   return { what, goal: atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`, figure, met };
+}
+
+/** When many trades wait for the open. */
+export function judgeBell(bell: OpeningBell | undefined): Goal[] {
+  const figure = figureOf([bell?.waits.unfairness]);
+  const met = figure && figure.median <= UNFAIR;
+  return [{ what: 'longest wait of a customer at the opening bell ÷ median', goal: `≤ ${UNFAIR}`, figure, met }];
 }
 
 /** Of the process that needs the most, and of the one that grows the most. */

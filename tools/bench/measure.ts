@@ -1,11 +1,14 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { BooksReport, PostgresServer } from '@stockbroker/testkit';
 import { onThrowAwayPostgres } from '../throwAwayPostgres.ts';
-import { baselineParts } from './baselineParts.ts';
+import { baselineParts, baselineRun } from './baselineParts.ts';
+import { type WebThroughput, webThroughput } from './baselines/webThroughput.ts';
 import type { BenchBroker } from './benchBroker.ts';
-import { type Goal, judge, PARTS } from './goals.ts';
+import { type Goal, judge, judgeBell, PARTS } from './goals.ts';
 import { measureGrowth } from './growth.ts';
+import { type Large, measureLarge } from './largeRuns.ts';
 import { afterCheckpoint, onBenchBroker, type Sweep } from './onBroker.ts';
+import { type OpeningBell, openingBell } from './openingBell/openingBell.ts';
 import { type Plan, QUIET_RATE, type Session } from './plan.ts';
 import { inWords, type Outcomes, type Part, runRounds } from './runs.ts';
 
@@ -17,6 +20,10 @@ export interface Result {
   /** What all processes of the broker use of all processors while nobody trades, from 0 to 1: the baselines run beside it. */
   idleBusy: number;
   outcomes: Outcomes;
+  /** Of gateways' web port beside others; undefined without baselines. */
+  web: WebThroughput | undefined;
+  large: Large | undefined;
+  bell: OpeningBell | undefined;
   goals: Goal[];
   /** Of each broker that was started. */
   books: BooksReport[];
@@ -26,6 +33,7 @@ interface Measurements {
   sweep: Sweep[];
   idleBusy: number;
   outcomes: Outcomes;
+  web: WebThroughput | undefined;
 }
 
 /** Measures everything on a PostgreSQL of its own, with the durability that it has by default. */
@@ -35,15 +43,24 @@ export async function measure(session: Session): Promise<Result> {
     const main = await onBenchBroker(session, { postgres, name: 'bench' }, (bench) => asItIs(session, postgres, bench));
     const best = fastest(main.measured.sweep);
     const growth = plan.growth && best !== undefined && !isStopped() ? await measureGrowth(session, postgres, best) : [];
-    const outcomes: Outcomes = Object.assign({}, main.measured.outcomes, ...growth.map(({ measured }) => measured));
+    const size =
+      plan.large !== undefined && best !== undefined && !isStopped()
+        ? await measureLarge(session, postgres, { old: plan.large, best })
+        : undefined;
+    const proven = [...growth, ...(size?.proven ?? [])];
+    const bell = plan.bellTrades !== undefined && !isStopped() ? await ringBell(session, postgres, plan.bellTrades) : undefined;
+    const outcomes: Outcomes = Object.assign({}, main.measured.outcomes, ...proven.map(({ measured }) => measured));
     return {
       machine: { processors: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version },
       plan,
       sweep: main.measured.sweep,
       idleBusy: main.measured.idleBusy,
       outcomes,
-      goals: judge(outcomes),
-      books: [main, ...growth].flatMap(({ books }) => books ?? []),
+      web: main.measured.web,
+      large: size?.large,
+      bell,
+      goals: [...judge(outcomes), ...judgeBell(bell)],
+      books: [main, ...proven].flatMap(({ books }) => books ?? []),
     };
   });
 }
@@ -56,11 +73,14 @@ async function asItIs(session: Session, postgres: PostgresServer, bench: BenchBr
     ...(session.baselines ? baselineParts(session, { postgres, natsUrl: bench.broker.nats.url }) : []),
   ];
   const idleBusy = await bench.idleBusy(session.seconds);
+  const web = session.baselines
+    ? await webThroughput(baselineRun(session, { postgres, natsUrl: bench.broker.nats.url }))
+    : undefined;
   const outcomes = await runRounds(
     parts.map((part) => afterCheckpoint(part, bench)),
     session,
   );
-  return { sweep, idleBusy, outcomes };
+  return { sweep, idleBusy, outcomes, web };
 }
 
 async function tryConcurrencies({ concurrencies, seconds, warmUpSeconds, onEvent, isStopped }: Session, bench: BenchBroker) {
@@ -83,6 +103,13 @@ function endToEndParts({ seconds, warmUpSeconds }: Session, bench: BenchBroker, 
     { name: PARTS.quiet, run: () => bench.run({ perSecond: QUIET_RATE }, times) },
     { name: PARTS.half, run: () => bench.run({ perSecond: half }, times) },
   ];
+}
+
+async function ringBell(session: Session, postgres: PostgresServer, trades: number): Promise<OpeningBell> {
+  session.onEvent('the opening bell');
+  const tradesOfEach = 2;
+  const options = { customers: Math.ceil(trades / tradesOfEach), tradesOfEach, workers: session.workers };
+  return openingBell(baselineRun(session, { postgres, natsUrl: '' }), options);
 }
 
 function fastest(sweep: readonly Sweep[]): Sweep | undefined {

@@ -1,6 +1,6 @@
 import type { BooksReport, PostgresServer } from '@stockbroker/testkit';
 import { BenchBroker, type Measured } from './benchBroker.ts';
-import type { Session } from './plan.ts';
+import type { OldTrades, Session } from './plan.ts';
 import type { Part } from './runs.ts';
 
 /** How fast the broker was with so many trades open at once. */
@@ -18,10 +18,10 @@ export interface Proven<T> {
 /** Measures on a broker of its own that has warmed up, then proves its books. */
 export async function onBenchBroker<T>(
   session: Session,
-  { postgres, name }: { postgres: PostgresServer; name: string },
+  { postgres, name, old }: { postgres: PostgresServer; name: string; old?: OldTrades },
   use: (bench: BenchBroker) => Promise<T>,
 ): Promise<Proven<T>> {
-  const bench = await BenchBroker.start({ ...session, postgres, name });
+  const bench = await BenchBroker.start({ ...session, postgres, name, old });
   try {
     session.onEvent(`${session.customers} customers, ${session.workers} workers`);
     await bench.warmUp(session.isStopped);

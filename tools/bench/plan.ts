@@ -1,3 +1,9 @@
+/** What a database has before anybody trades. */
+export interface OldTrades {
+  customers: number;
+  tradesOfEach: number;
+}
+
 /** How much is measured. */
 export interface Plan {
   /** Of each measurement. */
@@ -12,6 +18,10 @@ export interface Plan {
   /** What is measured beside the broker as it is. */
   baselines: boolean;
   growth: boolean;
+  /** The size that the broker is measured at, beside a small one; undefined: not at all. */
+  large: OldTrades | undefined;
+  /** Trades that wait for the open; undefined: no opening bell. */
+  bellTrades: number | undefined;
   /** Also the baselines are small, and try nothing out. */
   isQuick: boolean;
   /** Where processes leave profiles of their processor when they end. */
@@ -39,6 +49,8 @@ export const QUICK: Plan = {
   rounds: 1,
   baselines: true,
   growth: false,
+  large: undefined,
+  bellTrades: undefined,
   isQuick: true,
   profiles: undefined,
 };

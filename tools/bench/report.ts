@@ -3,6 +3,7 @@ import type { Percentiles } from '../percentiles.ts';
 import { digits, type Figure, figureOf, spread } from './figures.ts';
 import { type Goal, PARTS } from './goals.ts';
 import type { Result } from './measure.ts';
+import { reportMore } from './reportMore.ts';
 import type { Outcome } from './runs.ts';
 
 /** The result for people: medians of the rounds, in parentheses the lowest and the highest. */
@@ -16,6 +17,7 @@ export function report(result: Result): string {
     section('What a trade costs, end to end', costs(result.outcomes[PARTS.endToEnd] ?? [])),
     ...queues(result),
     section(`Beside it, the idle broker using ${percent(idleBusy)} of the processors`, others(result)),
+    ...reportMore(result).map(([title, rows]) => section(title, rows)),
     section('Goals', goals(result.goals)),
     ...books.map(({ trades: count, violations }) =>
       violations.length === 0 ? `The books of ${grouped(count)} trades are exact.` : violations.join('\n'),

@@ -33,11 +33,16 @@ export function batchedStatements(
     const database = await openTradeDatabase(url, customers);
     try {
       let filled = 0;
-      const { perSecond, setting, tried } = await best(on, 'batches', batches, async (each, seconds) => {
-        const trades = await tradeAll(database, url, each, { ...on, seconds });
-        filled += trades.count;
-        return trades.count / trades.seconds;
-      });
+      const { perSecond, setting, tried } = await best(
+        on,
+        'batches',
+        batches.filter(({ rows, atOnce }) => rows * atOnce <= customers),
+        async (each, seconds) => {
+          const trades = await tradeAll(database, url, each, { ...on, seconds });
+          filled += trades.count;
+          return trades.count / trades.seconds;
+        },
+      );
       await proveBooks(database.db, filled);
       return { perSecond, batches: setting, tried };
     } finally {
