@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectNats } from '@stockbroker/bus';
 import { RpcChannel } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
@@ -39,6 +40,8 @@ export interface Answer {
 /** The load generator, as a process of its own so that what it costs can be told apart. */
 const [gateway = '', natsUrl = '', file = ''] = process.argv.slice(2);
 const CHANNELS = 4;
+const LOOK_MS = 20;
+const PATIENCE_MS = 60_000;
 
 const [queueing, ...customers] = JSON.parse(readFileSync(file, 'utf8')) as BenchCustomer[];
 const next = { 'in turns': inTurns(customers), zipf: zipf(customers) };
@@ -61,7 +64,7 @@ process.send?.({ id: 0, acknowledged: 0 } satisfies Answer);
 async function answer(asked: Ask): Promise<Partial<Answer>> {
   if (asked.ask === 'begin') await begin(asked.load);
   else if (asked.ask === 'open') open();
-  else if (asked.ask === 'close') close();
+  else if (asked.ask === 'close') await close();
   else if (asked.ask === 'watch') await watch(asked.streams);
   else return end();
   return {};
@@ -89,8 +92,12 @@ function open(): void {
     queue = queueUp(trading, queueing, load.queue);
 }
 
-/** What begins from now on does not count. */
-function close(): void {
+/** What begins from now on does not count. A window in which nothing has ended yet stays open: nothing can be divided by none. */
+async function close(): Promise<void> {
+  for (let waitedMs = 0; window?.hasEnds === false; waitedMs += LOOK_MS) {
+    if (waitedMs >= PATIENCE_MS) throw new Error(`no trade has ended for ${PATIENCE_MS} ms`);
+    await delay(LOOK_MS);
+  }
   window?.close();
   trading?.openWindow();
 }

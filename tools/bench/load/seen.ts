@@ -33,6 +33,11 @@ export class Window {
     this.#closedMs ??= performance.now();
   }
 
+  /** True once a trade has ended in it. */
+  get hasEnds(): boolean {
+    return this.#ended > 0;
+  }
+
   placed(tookMs: number): void {
     this.#placeMs.push(tookMs);
   }
