@@ -49,6 +49,7 @@ export function openingBell(on: BaselineRun, options: OpeningBellOptions = {}): 
     await queueTrades(databaseUrl, customers, tradesOfEach);
     on.onEvent(`${trades} trades of ${customers} customers wait for the open`);
     const broker = await startBroker({ databaseUrl, bundles: await bundleApps(), workers: 0, env: environment() });
+    on.onEvent(`logs of the broker, while it runs: ${broker.folder}`);
     try {
       await broker.exchange.behaves({ manual: false });
       const opensAtMs = await beginSession(broker, workers, openInMs);
