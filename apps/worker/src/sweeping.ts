@@ -9,11 +9,15 @@ export function startSweeping(
 ): { stop(): Promise<void> } {
   const stopped = new AbortController();
   const run = async () => {
+    let wasOpen = hours.at(clock.now()).isOpen;
     while (!stopped.signal.aborted) {
       const nowMs = clock.now();
       const market = hours.at(nowMs);
       const untilOpenMs = market.isOpen ? everyMs : Math.max(1, market.untilMs - nowMs);
-      await clock.sleep(Math.min(everyMs, untilOpenMs), stopped.signal);
+      // It may have opened during a sweep, which then has passed over those that waited.
+      const hasOpened = market.isOpen && !wasOpen;
+      await clock.sleep(hasOpened ? 0 : Math.min(everyMs, untilOpenMs), stopped.signal);
+      wasOpen = hours.at(clock.now()).isOpen;
       await led.sweep().catch(onError);
     }
   };

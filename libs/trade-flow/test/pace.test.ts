@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import type { LanePorts } from '../src/lane.ts';
 import { PartitionLeader, readOpenCustomers } from '../src/leader.ts';
 import { Pace } from '../src/pace.ts';
-import type { Mark, MarketState } from '../src/ports.ts';
+import { ExchangeInDoubtError, type Mark, type MarketState } from '../src/ports.ts';
 
 const OPENS_MS = 1_000_000;
+const never = new Promise<never>(() => {});
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Something with so many lanes to start, which begin when they are told to. */
@@ -137,4 +138,83 @@ test('one whose first step takes long keeps nobody else from starting', async ()
   stuck?.();
   await turn();
   expect(marked).toHaveLength(40);
+});
+
+/** Two partitions with a customer each and one place: the second may start when the first has begun. */
+function placeOf(more: { [port in 'store' | 'exchange' | 'clock']?: object }, leadership: { isTrusted?: () => boolean } = {}) {
+  const asked: string[] = [];
+  const order = { clientOrderId: 'o', stockTicker: 'AAPL', type: 'buy', quantity: 1, queueForOpen: true } as const;
+  const ports = {
+    store: {
+      readOldestOpenTrade: async ({ customerId, partition }: { customerId: string; partition: number }) => {
+        asked.push(customerId);
+        const trade: NewTrade = { ...order, id: `trade of ${customerId}`, customerId, partition };
+        return placedTrade(trade, { seq: 1n, createdAt: new Date(0), placedRevision: 1 });
+      },
+      markExecuted: async ({ trade }: Mark) => ({ kind: 'marked', trade: { ...trade, status: 'executed' } }),
+      ...more.store,
+    },
+    exchange: {
+      isReachable: () => true,
+      freshQuote: async () => ({ kind: 'quote', quote: { stockTicker: 'AAPL', bid: 1n, ask: 1n, halted: false } }),
+      submitOrder: async () => ({ kind: 'accepted' }),
+      ...more.exchange,
+    },
+    clock: { now: () => OPENS_MS, sleep: () => never, ...more.clock },
+    hours: { at: (): MarketState => ({ isOpen: true, sinceMs: OPENS_MS, untilMs: Infinity }) },
+    random: { number: () => 0 },
+    wakeups: { tradeMarked: () => {} },
+    observe: () => {},
+  } as unknown as LanePorts;
+  const options = { maxLanes: 10, maxStarting: 1, maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+  const pace = new Pace(1);
+  const leaders = [0, 1].map((partition) => {
+    const whole = { partition, epoch: 1n, isTrusted: () => true, fenced: () => {}, ...leadership };
+    const leader = new PartitionLeader(ports, options, whole, pace);
+    leader.begin([`customer ${partition}`]);
+    return leader;
+  });
+  return { asked, leaders };
+}
+
+const failing = async () => {
+  throw new ExchangeInDoubtError(new Error('away'));
+};
+
+test.each<[string, ...Parameters<typeof placeOf>]>([
+  ['whose order is at the exchange', {}],
+  ['that waits for the exchange', { exchange: { isReachable: () => false } }],
+  ['whose submission is in doubt', { exchange: { submitOrder: failing } }],
+  ['that the database fails', { store: { markExecuted: failing } }],
+  ['of a lease that may be over', {}, { isTrusted: () => false }],
+  ['of a partition that another leads', { store: { markExecuted: async () => ({ kind: 'fenced' }) } }],
+  ['whose trade is another by now', { store: { markExecuted: async () => ({ kind: 'stale' }) } }],
+])('a lane %s holds no place', async (_what, ports, leadership) => {
+  const { asked } = placeOf(ports, leadership);
+  await turn();
+  expect(asked).toEqual(['customer 0', 'customer 1']);
+});
+
+test('a partition that is given up holds no place and starts no lane', async () => {
+  const answers: (() => void)[] = [];
+  const asked: string[] = [];
+  const readOldestOpenTrade = async ({ customerId }: { customerId: string }) => {
+    asked.push(customerId);
+    await new Promise<void>((resolve) => answers.push(resolve));
+    return null;
+  };
+  const { leaders } = placeOf({ store: { readOldestOpenTrade } });
+  leaders[0]?.begin(['customer 0', 'customer 2']);
+  const stopped = leaders[0]?.stop();
+  answers.shift()?.();
+  await stopped;
+  await turn();
+  expect(asked).toEqual(['customer 0', 'customer 1']);
+});
+
+test('a customer who is woken starts at once, also while every place is taken', async () => {
+  const { asked, leaders } = placeOf({ store: { markExecuted: () => never } });
+  leaders[1]?.wake('customer 7');
+  await turn();
+  expect(asked).toEqual(['customer 0', 'customer 7']);
 });
