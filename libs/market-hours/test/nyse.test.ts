@@ -15,8 +15,10 @@ const dateOf = (ms: number) => new Date(ms).toISOString().slice(5, 10);
 const isWeekend = (ms: number) => [0, 6].includes(new Date(ms).getUTCDay());
 
 /**
- * As the exchange has announced them: weekdays without a session, and those that end at 1:00 p.m. Two days of mourning, 2018-12-05 and
- * 2025-01-09, were announced days before and are no part of a calendar: MARKET_CLOSINGS is for those.
+ * Weekdays without a session, and those that end at 1:00 p.m., as the exchange has announced them: for 2018 and 2019 on its page of hours
+ * and calendars, and from 2020 on in "NYSE Group Announces … Holiday and Early Closings Calendar" of each December (of 27 December 2021
+ * for 2022 to 2024, which has Juneteenth; of November 2024 for 2025 to 2027). Two days of mourning, 2018-12-05 and 2025-01-09, were
+ * announced days before and are no part of a calendar: MARKET_CLOSINGS is for those.
  */
 const YEARS: [number, string, string][] = [
   [2018, '01-01 01-15 02-19 03-30 05-28 07-04 09-03 11-22 12-25', '07-03 11-23 12-24'],
