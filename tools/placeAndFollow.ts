@@ -42,8 +42,11 @@ export async function placeAndFollow(
     watch.close();
   }
   if (isFinal(trade)) return trade;
+  const mayWait = trade.status === TradeStatus.TRADE_STATUS_PLACED && order.queueForOpen === true;
+  const state = mayWait ? 'placed, and waits for the open if the market is closed' : statusName(trade.status);
+  const cancel = mayWait ? `\nand cancel it until it is sent with:\n  npm run trade -- cancel ${orderId}` : '';
   throw new UserError(
-    `The trade is still ${statusName(trade.status)}, and nothing is lost. See what becomes of it with:\n  npm run trade -- show ${orderId}`,
+    `The trade is still ${state}; nothing is lost. See what becomes of it with:\n  npm run trade -- show ${orderId}${cancel}`,
   );
 }
 
