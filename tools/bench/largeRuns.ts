@@ -12,7 +12,7 @@ export interface Large {
   explained: Explained[];
 }
 
-/** The broker with few customers and old trades, and with many, in turns. */
+/** The broker with its customers and empty tables, and with many customers and old trades, in turns. */
 export async function measureLarge(
   session: Session,
   postgres: PostgresServer,
@@ -23,8 +23,7 @@ export async function measureLarge(
   let largeUrl = '';
   const both = await onBenchBroker(session, { postgres, name: 'large', old }, (large) => {
     largeUrl = large.broker.databaseUrl;
-    const few = { customers: session.customers, tradesOfEach: old.tradesOfEach };
-    return onBenchBroker(session, { postgres, name: 'small', old: few }, (small) => {
+    return onBenchBroker(session, { postgres, name: 'small' }, (small) => {
       const part = (name: string, bench: typeof large) =>
         afterCheckpoint({ name, run: () => bench.run({ concurrency: best.concurrency }, { warmUpSeconds, seconds }) }, bench);
       return runRounds([part(PARTS.small, small), part(PARTS.large, large)], session);

@@ -108,7 +108,8 @@ function endToEndParts({ seconds, warmUpSeconds }: Session, bench: BenchBroker, 
 async function ringBell(session: Session, postgres: PostgresServer, trades: number): Promise<OpeningBell> {
   session.onEvent('the opening bell');
   const tradesOfEach = 2;
-  const options = { customers: Math.ceil(trades / tradesOfEach), tradesOfEach, workers: session.workers };
+  const openInMs = session.isQuick ? 5_000 : 30_000;
+  const options = { customers: Math.ceil(trades / tradesOfEach), tradesOfEach, workers: session.workers, openInMs };
   return openingBell(baselineRun(session, { postgres, natsUrl: '' }), options);
 }
 

@@ -50,7 +50,7 @@ export const QUICK: Plan = {
   baselines: true,
   growth: false,
   large: undefined,
-  bellTrades: undefined,
+  bellTrades: 120,
   isQuick: true,
   profiles: undefined,
 };
