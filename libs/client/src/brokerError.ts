@@ -22,6 +22,8 @@ export type Code = Exclude<(typeof CODES)[number], 'OK'>;
 
 /** Why a call failed, for programs: all that the broker gives, and NOT_STORED when this client's own journal does not work. */
 export const REASONS = [
+  'ALREADY_ENDED',
+  'ALREADY_EXECUTED',
   'CLIENT_ORDER_ID_USED',
   'DATABASE_UNAVAILABLE',
   'EXCHANGE_UNAVAILABLE',
