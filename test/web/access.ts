@@ -54,7 +54,7 @@ export function accessTests(desks: () => Desks): void {
     for (const tab of ['Trade', 'Portfolio', 'Orders']) {
       await page.getByRole('button', { name: tab, exact: true }).click();
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-      const small = `[...document.querySelectorAll('.primary, .quiet, .tabs button, .segments label')]
+      const small = `[...document.querySelectorAll('.primary, .quiet, .tabs button, .segments label, .choice')]
       .map((each) => each.getBoundingClientRect()).filter(({ height }) => height > 0 && height < 24).length`;
       expect(await page.evaluate(small)).toBe(0);
     }

@@ -1,6 +1,7 @@
+import { RejectCode } from '@stockbroker/rpc/stockbroker';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
-import { type Desks, order, reads } from './desk.ts';
+import { type Desks, order, reads, violations } from './desk.ts';
 
 /** What one trades with. */
 export function tradingTests(desks: () => Desks): void {
@@ -112,6 +113,44 @@ export function tradingTests(desks: () => Desks): void {
     await reads(page, '#quantity-help', 'Enter how many shares.');
     await field.fill('1.5');
     await reads(page, '#quantity-help', 'Enter a whole number of shares.');
+  });
+
+  test('outside the session an order is queued for the open, waits, and is canceled or sent', async () => {
+    const { broker } = desks();
+    const alice = await broker.customer({ cash: usd('10000.00') });
+    const page = await desks().open(alice);
+    const closed = await broker.system.addWorker({ MARKET_HOURS: 'closed' });
+    await broker.worker(0).stop();
+    await order(page, 'Buy', 1);
+    const early = await alice.placedElsewhere();
+    await reads(page, '.life .bad', /Rejected.*The market is closed\. An order can be queued for the open\./s);
+    await page.locator('.outcome').getByRole('button', { name: 'Queue for the open' }).click();
+    await reads(page, '.review', /If the market is closed\s+Waits for the open.*Until then you can cancel/s);
+    await page.getByRole('button', { name: 'Place buy order' }).click();
+    const first = await alice.placedElsewhere(early);
+    await reads(page, '.life .current', /It goes to the exchange when the market opens/);
+    await page.getByRole('button', { name: 'New order' }).click();
+    await page.getByRole('checkbox', { name: 'Queue for the open' }).check();
+    await order(page, 'Buy', 2, { place: false });
+    await page.getByRole('button', { name: 'Cancel Buy 1 AAPL' }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Place buy order' }).click();
+    const second = await alice.placedElsewhere(first);
+    await reads(page, '.orders', /Buy 2 AAPL\s+Waiting for the open.*Buy 1 AAPL\s+Waiting for the open/s);
+    // With the keyboard: what was canceled has the focus, and is told aloud.
+    await page.getByRole('button', { name: 'Cancel Buy 1 AAPL' }).focus();
+    await page.keyboard.press('Enter');
+    await reads(page, '.orders', /Buy 1 AAPL\s+Canceled.*You canceled it before it was sent/s);
+    await reads(page, '[aria-label="News of your orders"]', 'Buy 1 AAPL: canceled.');
+    await expect
+      .poll(() => page.evaluate('document.activeElement.textContent'), { timeout: 30_000 })
+      .toMatch(/^Buy 1 AAPLCanceled/);
+    await broker.system.addWorker();
+    await closed.stop();
+    await broker.exchange.fills(second, { price: usd('100.00') });
+    await reads(page, '.orders', /Buy 2 AAPL\s+Filled/);
+    expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0);
+    expect(await alice.trade(first)).toMatchObject({ rejectCode: RejectCode.REJECT_CODE_CANCELED });
   });
 
   test('a halted stock and an empty account say so', async () => {

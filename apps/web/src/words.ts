@@ -1,4 +1,4 @@
-import { BrokerError, RejectCode, type Trade, TradeStatus, TradeType } from '@stockbroker/client';
+import { BrokerError, RejectCode, SessionPolicy, type Trade, TradeStatus, TradeType } from '@stockbroker/client';
 import { count, dollars, usdOf } from './money.ts';
 
 export const isBuy = ({ type }: { type: TradeType }): boolean => type === TradeType.TRADE_TYPE_BUY;
@@ -23,12 +23,25 @@ export function statusOf({ status }: Trade): Status {
   }
 }
 
-export const STATUS_WORDS: Record<Status, string> = {
+const STATUS_WORDS: Record<Status, string> = {
   placed: 'Placed',
   executed: 'At the exchange',
   filled: 'Filled',
   rejected: 'Rejected',
 };
+
+export function statusWords(trade: Trade): string {
+  if (isWaiting(trade)) return 'Waiting for the open';
+  return isCanceled(trade) ? 'Canceled' : STATUS_WORDS[statusOf(trade)];
+}
+
+/** Not sent yet, at the latest when the market opens: until then it can be canceled. */
+export const isWaiting = (trade: Trade): boolean =>
+  statusOf(trade) === 'placed' && trade.sessionPolicy === SessionPolicy.SESSION_POLICY_QUEUE_FOR_OPEN;
+
+export const isCanceled = ({ rejectCode }: Trade): boolean => rejectCode === RejectCode.REJECT_CODE_CANCELED;
+
+export const isTooEarly = ({ rejectCode }: Trade): boolean => rejectCode === RejectCode.REJECT_CODE_MARKET_CLOSED;
 
 export const isOpen = (trade: Trade): boolean => ['placed', 'executed'].includes(statusOf(trade));
 
@@ -53,7 +66,7 @@ export function rejectionWords(trade: Trade): string {
     case RejectCode.REJECT_CODE_NO_QUOTE:
       return `The exchange gave no fresh price for ${stockTicker}, so the order was not sent.`;
     case RejectCode.REJECT_CODE_MARKET_CLOSED:
-      return 'The market is closed. Orders are taken while it is open.';
+      return `${reason === '' ? 'The market is closed' : reason}. An order can be queued for the open.`;
     case RejectCode.REJECT_CODE_HALTED:
       return `Trading in ${stockTicker} is halted.`;
     case RejectCode.REJECT_CODE_EXCHANGE_UNAVAILABLE:
@@ -79,6 +92,8 @@ export function newsWords(trade: Trade): string {
   const status = statusOf(trade);
   const order = orderWords(trade);
   if (status === 'filled') return `${order}: filled at ${dollars(usdOf(trade.price) ?? 0n)} a share.`;
+  if (isWaiting(trade)) return `${order}: placed, and waiting for the open.`;
+  if (isCanceled(trade)) return `${order}: canceled.`;
   if (status === 'rejected') return `${order}: rejected. ${rejectionWords(trade)}`;
   return status === 'executed' ? `${order}: sent to the exchange.` : `${order}: placed.`;
 }
@@ -94,6 +109,16 @@ export function errorWords(error: unknown): string {
   if (error.reason === 'NO_ACCOUNT') return 'There is no account for this customer.';
   if (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED') return 'The broker does not answer at the moment.';
   return `The broker answered: ${error.message}.`;
+}
+
+/** Why an order could not be canceled. */
+export function cancelErrorWords(error: unknown): string {
+  const reason = error instanceof BrokerError ? error.reason : undefined;
+  if (reason === 'ALREADY_EXECUTED') return 'Too late to cancel: it has been sent to the exchange.';
+  if (reason === 'ALREADY_ENDED') return 'Too late to cancel: it has ended.';
+  const isSilent = error instanceof BrokerError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED');
+  if (isSilent) return 'The broker does not answer at the moment. Whether it is canceled is not known; try again.';
+  return `It is not known to be canceled. ${errorWords(error)}`;
 }
 
 const TIME = new Intl.DateTimeFormat('en-US', { hour: 'numeric', minute: '2-digit', second: '2-digit' });

@@ -1,10 +1,10 @@
-import { BrokerError, RejectCode, Trade, TradeStatus, TradeType } from '@stockbroker/client';
+import { BrokerError, RejectCode, SessionPolicy, Trade, TradeStatus, TradeType } from '@stockbroker/client';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { estimate, mostOf, readQuantity } from '../src/estimate.ts';
 import { count, dollars, percent, signedDollars, usdOf } from '../src/money.ts';
 import { onePerSecond } from '../src/state/priceSeries.ts';
-import { errorWords, newsWords, rejectionWords } from '../src/words.ts';
+import { cancelErrorWords, errorWords, newsWords, rejectionWords, statusWords } from '../src/words.ts';
 
 test.each([
   ['1994.1600', '$1,994.16'],
@@ -101,4 +101,28 @@ test('errors in words for a customer', () => {
   );
   expect(errorWords(new BrokerError('UNAVAILABLE', 'x'))).toBe('The broker does not answer at the moment.');
   expect(errorWords(new TypeError('x'))).toBe('Something unexpected went wrong on this page.');
+});
+
+test('an order that waits for the open, and one that was canceled, say so', () => {
+  const { SESSION_POLICY_QUEUE_FOR_OPEN: sessionPolicy } = SessionPolicy;
+  const order = { stockTicker: 'AAPL', quantity: 10, type: TradeType.TRADE_TYPE_BUY, sessionPolicy };
+  const waiting = Trade.create({ ...order, status: TradeStatus.TRADE_STATUS_PLACED });
+  expect([statusWords(waiting), newsWords(waiting)]).toEqual([
+    'Waiting for the open',
+    'Buy 10 AAPL: placed, and waiting for the open.',
+  ]);
+  expect(statusWords({ ...waiting, status: TradeStatus.TRADE_STATUS_EXECUTED })).toBe('At the exchange');
+  const canceled = rejected(RejectCode.REJECT_CODE_CANCELED);
+  expect([statusWords(canceled), newsWords(canceled)]).toEqual(['Canceled', 'Buy 10 AAPL: canceled.']);
+  const reason = 'The market is closed; it opens on Monday, November 30 at 9:30 AM EST';
+  const closed = rejected(RejectCode.REJECT_CODE_MARKET_CLOSED, { reason });
+  expect(rejectionWords(closed)).toBe(`${reason}. An order can be queued for the open.`);
+});
+
+test('what Cancel answers, in words', () => {
+  const error = (code: 'FAILED_PRECONDITION' | 'UNAVAILABLE', reason?: 'ALREADY_EXECUTED' | 'ALREADY_ENDED') =>
+    new BrokerError(code, 'x', { reason });
+  expect(cancelErrorWords(error('FAILED_PRECONDITION', 'ALREADY_EXECUTED'))).toMatch(/^Too late to cancel: it has been sent/);
+  expect(cancelErrorWords(error('FAILED_PRECONDITION', 'ALREADY_ENDED'))).toMatch(/^Too late to cancel: it has ended/);
+  expect(cancelErrorWords(error('UNAVAILABLE'))).toMatch(/not known; try again/);
 });

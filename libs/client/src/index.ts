@@ -21,5 +21,5 @@ export type { Network } from './network.ts';
 export { BrokerError, type Code, CODES, type FieldViolation, type Reason, REASONS } from './brokerError.ts';
 export { type Backoff, type RetryOptions, retrying } from './backoff.ts';
 // What the broker tells, as in the proto.
-export { RejectCode, Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+export { RejectCode, SessionPolicy, Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 export type { Account, Instrument, Position, Price, Quote } from '@stockbroker/rpc/stockbroker';

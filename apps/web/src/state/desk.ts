@@ -11,6 +11,7 @@ import {
 } from '@stockbroker/client';
 import { customerIdOf, type Session, type SignIn } from '../signIn.ts';
 import { newsWords } from '../words.ts';
+import { Cancellations } from './cancellations.ts';
 import { PastTrades } from './pastTrades.ts';
 import { QuotesFeed } from './quotesFeed.ts';
 import { MAX_RESEND_AGE_MS, type SentOrder, SentOrders } from './sentOrders.ts';
@@ -28,6 +29,7 @@ export class Desk {
   readonly feed: TradesFeed;
   readonly quotesFeed: QuotesFeed;
   readonly sent: SentOrders;
+  readonly cancellations: Cancellations;
   readonly past: PastTrades;
   readonly instruments = signal<Instrument[] | undefined>(undefined);
   readonly ticker = signal(localStorage.getItem(SELECTED) ?? 'AAPL');
@@ -52,6 +54,7 @@ export class Desk {
     this.feed = new TradesFeed(this.client, tell, () => void this.past.readFills());
     this.quotesFeed = new QuotesFeed(this.client, this.#wanted);
     this.sent = new SentOrders(this.client);
+    this.cancellations = new Cancellations(this.client);
     this.past = new PastTrades(this.client);
   }
 

@@ -1,10 +1,22 @@
 import { useComputed, useSignal } from '@preact/signals';
 import type { Trade } from '@stockbroker/client';
+import { useRef } from 'preact/hooks';
 import { dollars, usdOf } from '../money.ts';
 import type { SentOrder } from '../state/sentOrders.ts';
-import { isBuy, isOpen, orderWords, rejectionWords, STATUS_WORDS, statusOf, timeWords, tradeValue } from '../words.ts';
+import {
+  isBuy,
+  isCanceled,
+  isOpen,
+  isWaiting,
+  orderWords,
+  rejectionWords,
+  statusOf,
+  statusWords,
+  timeWords,
+  tradeValue,
+} from '../words.ts';
 import { useDesk } from './context.ts';
-import { Empty, Skeleton } from './parts.tsx';
+import { Empty, Hidden, Skeleton } from './parts.tsx';
 
 const FILTERS = ['all', 'open', 'filled', 'rejected'] as const;
 type Filter = (typeof FILTERS)[number];
@@ -21,7 +33,9 @@ export function Orders() {
   return (
     <section class="orders card" aria-labelledby="orders-title">
       <div class="orders-head">
-        <h2 id="orders-title">Orders</h2>
+        <h2 id="orders-title" tabIndex={-1}>
+          Orders
+        </h2>
         <fieldset class="segments">
           <legend class="hidden">Show orders</legend>
           {FILTERS.map((each) => (
@@ -94,6 +108,8 @@ function SentRow({ sent: { order, state, words }, onDismiss }: { sent: SentOrder
 }
 
 function Row({ trade }: { trade: Trade }) {
+  const desk = useDesk();
+  const summary = useRef<HTMLElement>(null);
   const status = statusOf(trade);
   const value = tradeValue(trade);
   const now = new Date();
@@ -105,12 +121,17 @@ function Row({ trade }: { trade: Trade }) {
     ['Cash held for it', isBuy(trade) ? money(trade.hold) : ''],
     ['Order id', trade.orderId],
   ];
+  const asked = desk.cancellations.words.value.get(trade.orderId);
+  const cancel = async () => {
+    // The button is about to go, and has the focus; where only open orders are shown the order goes as well.
+    if (await desk.cancellations.cancel(trade.orderId)) (summary.current ?? document.getElementById('orders-title'))?.focus();
+  };
   return (
     <li class="order">
       <details>
-        <summary>
+        <summary ref={summary}>
           <span class="order-what">{orderWords(trade)}</span>
-          <span class={`status ${status}`}>{STATUS_WORDS[status]}</span>
+          <span class={`status ${status}`}>{statusWords(trade)}</span>
           <span class="order-when">{timeWords(trade.createdAt, now)}</span>
           <span class="order-value">{value === undefined ? '' : `${dollars(value)} at ${money(trade.price)}`}</span>
           {status === 'rejected' && <span class="order-why">{rejectionWords(trade)}</span>}
@@ -126,6 +147,16 @@ function Row({ trade }: { trade: Trade }) {
             ))}
         </dl>
       </details>
+      {asked !== undefined && !isCanceled(trade) && (
+        <p class="order-why" role="status">
+          {asked}
+        </p>
+      )}
+      {isWaiting(trade) && (
+        <button type="button" class="quiet" onClick={() => void cancel()}>
+          Cancel<Hidden> {orderWords(trade)}</Hidden>
+        </button>
+      )}
     </li>
   );
 }

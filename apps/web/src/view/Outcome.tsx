@@ -1,12 +1,30 @@
 import type { Order, Trade } from '@stockbroker/client';
 import { useEffect, useRef } from 'preact/hooks';
 import { dollars, usdOf } from '../money.ts';
-import { isBuy, isOpen, orderWords, rejectionWords, statusOf, timeWords, tradeValue } from '../words.ts';
+import {
+  isBuy,
+  isCanceled,
+  isOpen,
+  isTooEarly,
+  isWaiting,
+  orderWords,
+  rejectionWords,
+  statusOf,
+  timeWords,
+  tradeValue,
+} from '../words.ts';
 import { useDesk } from './context.ts';
 import { Hidden } from './parts.tsx';
 
+interface Props {
+  order: Required<Order>;
+  onAgain: () => void;
+  /** The same order is to be placed so that it waits for the open. */
+  onQueue: (order: Required<Order>) => void;
+}
+
 /** The life of the order that was just placed, as the broker tells it. */
-export function Outcome({ order, onAgain }: { order: Required<Order>; onAgain: () => void }) {
+export function Outcome({ order, onAgain, onQueue }: Props) {
   const desk = useDesk();
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => title.current?.focus(), []);
@@ -24,6 +42,11 @@ export function Outcome({ order, onAgain }: { order: Required<Order>; onAgain: (
         </p>
       ) : (
         <Life trade={trade} />
+      )}
+      {trade !== undefined && isTooEarly(trade) && (
+        <button type="button" class="primary wide" onClick={() => onQueue(order)}>
+          Queue for the open
+        </button>
       )}
       <button type="button" class="quiet wide" onClick={onAgain}>
         {isOver ? 'New order' : 'New order, while this one goes on'}
@@ -56,13 +79,20 @@ function stepsOf(trade: Trade): Step[] {
   const status = statusOf(trade);
   const wasSent = trade.submittedAt !== undefined;
   const placed: Step = { name: 'Placed', at: trade.createdAt, state: status === 'placed' ? 'current' : 'done' };
+  if (isWaiting(trade))
+    placed.words = 'It goes to the exchange when the market opens. Until then you can cancel it, among your orders.';
   const executed: Step = {
     name: 'Sent to the exchange',
     at: trade.submittedAt,
     state: status === 'executed' ? 'current' : wasSent ? 'done' : 'todo',
   };
   if (status === 'rejected') {
-    const rejected: Step = { name: 'Rejected', at: trade.executedAt, state: 'bad', words: rejectionWords(trade) };
+    const rejected: Step = {
+      name: isCanceled(trade) ? 'Canceled' : 'Rejected',
+      at: trade.executedAt,
+      state: 'bad',
+      words: rejectionWords(trade),
+    };
     return wasSent ? [placed, executed, rejected] : [placed, rejected];
   }
   const filled: Step = { name: 'Filled', at: trade.executedAt, state: status === 'filled' ? 'done' : 'todo' };

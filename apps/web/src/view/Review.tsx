@@ -34,6 +34,7 @@ export function Review({
       side === 'buy' ? 'At most, at this price' : 'At least, at this price',
       estimated === undefined ? '–' : dollars(estimated.worst),
     ],
+    ['If the market is closed', order.queueForOpen ? 'Waits for the open' : 'Is rejected'],
     ['Spendable cash now', dollars(usdOf(desk.account.value?.spendable) ?? 0n)],
   ];
   return (
@@ -51,6 +52,12 @@ export function Review({
       </dl>
       {prices !== undefined && <OldPrice />}
       <p class="explained">The limit is made when the order goes to the exchange, from the price of that moment.</p>
+      {order.queueForOpen && (
+        <p class="explained">
+          If the market is closed, this order waits until it opens next, and goes to the exchange then. Until then you can cancel
+          it, and nothing is held for it: prices and your cash may be others at the open.
+        </p>
+      )}
       <button type="button" class={`primary ${side}`} onClick={() => onPlace(order)}>
         Place {side} order
       </button>

@@ -27,6 +27,7 @@ export function Ticket() {
     void desk.sent.place(order);
   };
   const text = useSignal('');
+  const queueForOpen = useSignal(false);
   /** The button that led back here is gone, and had the focus. */
   const isBack = useRef(false);
   const back = () => {
@@ -36,7 +37,13 @@ export function Ticket() {
   };
   const again = () => {
     text.value = '';
+    queueForOpen.value = false;
     back();
+  };
+  /** What was rejected because it came too early may wait. */
+  const queue = (order: Required<Order>) => {
+    placed.value = undefined;
+    reviewed.value = { ...order, queueForOpen: true, clientOrderId: crypto.randomUUID() };
   };
   // Another stock, another quantity.
   useEffect(() => {
@@ -45,13 +52,14 @@ export function Ticket() {
   return (
     <section class={`ticket card ${side.value}`} aria-labelledby="ticket-title">
       {placed.value !== undefined ? (
-        <Outcome order={placed.value} onAgain={again} />
+        <Outcome order={placed.value} onAgain={again} onQueue={queue} />
       ) : reviewed.value !== undefined ? (
         <Review order={reviewed.value} onPlace={place} onBack={back} />
       ) : (
         <Entry
           side={side}
           text={text}
+          queueForOpen={queueForOpen}
           isBack={isBack.current}
           onReview={(quantity) => {
             const type = side.value === 'buy' ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
@@ -60,7 +68,7 @@ export function Ticket() {
               stockTicker: desk.ticker.value,
               type,
               quantity,
-              queueForOpen: false,
+              queueForOpen: queueForOpen.value,
               clientOrderId: crypto.randomUUID(),
             };
           }}
@@ -74,11 +82,12 @@ interface EntryProps {
   side: Signal<Side>;
   /** The quantity, as it was typed. */
   text: Signal<string>;
+  queueForOpen: Signal<boolean>;
   isBack: boolean;
   onReview: (quantity: number) => void;
 }
 
-function Entry({ side, text, isBack, onReview }: EntryProps) {
+function Entry({ side, text, queueForOpen, isBack, onReview }: EntryProps) {
   const desk = useDesk();
   const field = useRef<HTMLInputElement>(null);
   const isJudged = useSignal(false);
@@ -153,6 +162,22 @@ function Entry({ side, text, isBack, onReview }: EntryProps) {
               Max {count(most)}
             </button>
           )}
+        </p>
+      </div>
+      <div class="queue">
+        <label class="choice">
+          <input
+            type="checkbox"
+            checked={queueForOpen.value}
+            aria-describedby="queue-help"
+            onChange={(event) => {
+              queueForOpen.value = event.currentTarget.checked;
+            }}
+          />
+          Queue for the open
+        </label>
+        <p id="queue-help" class="help">
+          If the market is closed, the order waits until it opens, instead of being rejected.
         </p>
       </div>
       <Estimated side={side.value} quantity={quantity} ticker={ticker} />
