@@ -22,7 +22,7 @@ test('bench: one command measures everything, proves the books and leaves nothin
     { deadlineMs: DEADLINE_MS },
   );
   expect(code, stderr).toBe(0);
-  const { sweep, outcomes, web, bell, goals, books } = JSON.parse(readFileSync(json, 'utf8'));
+  const { sweep, outcomes, web, goals, books } = JSON.parse(readFileSync(json, 'utf8'));
   const runs = [...sweep.map(({ run }: { run: object }) => run), ...outcomes[PARTS.endToEnd]];
   for (const run of runs) {
     expect(run.perSecond).toBeGreaterThan(0);
@@ -39,9 +39,6 @@ test('bench: one command measures everything, proves the books and leaves nothin
   const { tpcB, straightforward, batched, commit, echo, publish } = PARTS;
   expect(Object.keys(outcomes)).toEqual(expect.arrayContaining([tpcB, straightforward, batched, commit, echo, publish]));
   for (const server of ['gatewayGrpc', 'gatewayWeb', 'connectWeb']) expect(web[server].perSecond, server).toBeGreaterThan(0);
-  // The clock of these workers is set: had it not held the trades back, they would have ended before its open.
-  expect(bell).toMatchObject({ trades: 120, untold: 0, waits: { first: { count: 60 }, last: { count: 60 } } });
-  expect(bell.waits.first.p50).toBeGreaterThan(0);
   expect(goals.filter(({ figure }: { figure?: object }) => figure !== undefined).length).toBeGreaterThan(8);
   // Every trade that was acknowledged is there, and was filled.
   for (const { trades, byStatus, violations } of books) {

@@ -54,7 +54,11 @@ const RULES: Rule[] = [
     atMost: 20,
     of: (part) => over(part(PARTS.half)?.ms?.p99, p50(part(PARTS.quiet))),
   },
-  { what: 'trades a second with many customers and old trades ÷ with few and none', atLeast: 0.9, of: rates(PARTS.large, PARTS.small) },
+  {
+    what: 'trades a second with many customers and old trades ÷ with few and none',
+    atLeast: 0.9,
+    of: rates(PARTS.large, PARTS.small),
+  },
   {
     what: 'others’ p99 with one customer queueing 5,000 ÷ without',
     atMost: 1.5,

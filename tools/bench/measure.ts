@@ -108,8 +108,7 @@ function endToEndParts({ seconds, warmUpSeconds }: Session, bench: BenchBroker, 
 async function ringBell(session: Session, postgres: PostgresServer, trades: number): Promise<OpeningBell> {
   session.onEvent('the opening bell');
   const tradesOfEach = 2;
-  const openInMs = session.isQuick ? 5_000 : 30_000;
-  const options = { customers: Math.ceil(trades / tradesOfEach), tradesOfEach, workers: session.workers, openInMs };
+  const options = { customers: Math.ceil(trades / tradesOfEach), tradesOfEach, workers: session.workers };
   return openingBell(baselineRun(session, { postgres, natsUrl: '' }), options);
 }
 

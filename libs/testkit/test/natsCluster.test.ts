@@ -18,7 +18,13 @@ test('nats cluster: streams outlive one server killed, paused or emptied, and ar
   const client = await connect({ servers: cluster.urls.split(','), ...impatient });
   onTestFinished(() => client.close());
   const manager = await jetstreamManager(client);
-  await manager.streams.add({ name: 'KEPT', subjects: ['kept.*'], num_replicas: 3 });
+  // Just after a start the leader may not have heard of every server yet, and says so.
+  const made = () =>
+    manager.streams.add({ name: 'KEPT', subjects: ['kept.*'], num_replicas: 3 }).then(
+      () => 'made',
+      (error: Error) => error.message,
+    );
+  await eventually(made, (answer) => answer === 'made');
   let published = 0;
   const publish = async () => {
     const attempt = () => jetstream(client).publish('kept.x', '', { timeout: 1_000 });
