@@ -6,32 +6,44 @@ import type { Database } from './database.ts';
 /**
  * For each customer the account as it stands, and the trades that have changed since a revision, in the order placed.
  *
- * A customer's trades become final in the order placed, one after the other: whatever has changed since a revision was placed after
- * the newest trade that was final by then. So no index on revisions is needed: the trades are read backwards to that one, along the
- * index on (customer_id, seq). For a revision that is too old none are read: it would be a customer's whole history.
+ * No index on revisions is needed. A trade that was sent, or was refused in its turn, had no older open trade before it when that happened:
+ * where it was final by that revision, all older ones were too. So the trades are read backwards along the index on (customer_id, seq) to the
+ * newest such one. Those that end out of turn say nothing of the older ones: a trade that is canceled, or too late for the session
+ * while others wait for the open. Where there were too many revisions since such a trade, or since the one asked for, no trades are told:
+ * it could be a customer's whole history.
  */
 export async function readChanges(
   db: Database,
   asked: { customerId: string; revision: number }[],
 ): Promise<(CustomerState | 'too many' | null)[]> {
-  const rows = await db.$queryRaw<(StateRow & Trade)[]>`/* readChanges */
-    SELECT ${STATE_COLUMNS}
+  const rows = await db.$queryRaw<(StateRow & Trade & { isTooMuch: boolean })[]>`/* readChanges */
+    SELECT ${STATE_COLUMNS}, m.is_too_much OR coalesce(NOT s.ends_older, false) AS "isTooMuch"
     FROM unnest(${asked.map((a) => a.customerId)}::uuid[], ${asked.map((a) => a.revision)}::int[])
       WITH ORDINALITY AS a(customer_id, revision, rank)
     ${JOIN_ACCOUNT}
+    CROSS JOIN LATERAL (SELECT b.revision - a.revision > ${MAX_CHANGED_REVISIONS} AS is_too_much) AS m
+    LEFT JOIN LATERAL (
+      SELECT o.seq, e.ends_older FROM trades o
+      CROSS JOIN LATERAL (SELECT o.status IN ('filled', 'rejected') AND coalesce(o.final_revision, 0) <= a.revision
+        AND coalesce(o.reject_code NOT IN ('CANCELED', 'MARKET_CLOSED'), true) AS ends_older) AS e
+      WHERE o.customer_id = a.customer_id AND NOT m.is_too_much
+        AND (e.ends_older OR o.placed_revision <= a.revision - ${MAX_CHANGED_REVISIONS})
+      ORDER BY o.seq DESC LIMIT 1
+    ) AS s ON true
     LEFT JOIN LATERAL (
       SELECT * FROM trades t
-      WHERE t.customer_id = a.customer_id AND b.revision - a.revision <= ${MAX_CHANGED_REVISIONS} AND coalesce(t.final_revision, t.executed_revision, t.placed_revision) > a.revision
-        AND t.seq > coalesce((
-          SELECT o.seq FROM trades o
-          WHERE o.customer_id = a.customer_id AND o.status IN ('filled', 'rejected') AND coalesce(o.final_revision, 0) <= a.revision
-          ORDER BY o.seq DESC LIMIT 1), 0)
+      WHERE t.customer_id = a.customer_id AND NOT m.is_too_much
+        AND coalesce(t.final_revision, t.executed_revision, t.placed_revision) > a.revision AND t.seq > coalesce(s.seq, 0)
       ORDER BY t.seq LIMIT ${MAX_CHANGED_TRADES + 1}
     ) AS t ON true
     ORDER BY a.rank, t.seq`;
-  return toStates(asked.length, rows).map((state, i) => {
+  const tooMuch = new Set(rows.filter(({ isTooMuch }) => isTooMuch).map(({ rank }) => Number(rank) - 1));
+  const states = toStates(
+    asked.length,
+    rows.map(({ isTooMuch: _, ...row }) => row),
+  );
+  return states.map((state, i) => {
     if (state === null) return null;
-    const revisions = state.revision - (asked[i]?.revision ?? 0);
-    return revisions > MAX_CHANGED_REVISIONS || state.trades.length > MAX_CHANGED_TRADES ? 'too many' : state;
+    return tooMuch.has(i) || state.trades.length > MAX_CHANGED_TRADES ? 'too many' : state;
   });
 }

@@ -1,7 +1,9 @@
 import { eventually } from '@stockbroker/testkit';
 import type { Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
+import { cancelTrades } from '../src/cancelTrades.ts';
 import { listTrades, type TradePage } from '../src/listTrades.ts';
+import { markTradesExecuted } from '../src/markTradesExecuted.ts';
 import { openAccounts } from '../src/openAccounts.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
 import { readAccounts } from '../src/readAccounts.ts';
@@ -10,7 +12,7 @@ import { readOldestOpenTrades } from '../src/readOldestOpenTrades.ts';
 import { readOpenCustomers } from '../src/readOpenCustomers.ts';
 import { readTrades } from '../src/readTrades.ts';
 import { settleTrades } from '../src/settleTrades.ts';
-import { fill, openBank, order, rejection } from './bank.ts';
+import { fill, mark, openBank, order, rejection } from './bank.ts';
 
 const bank = await openBank();
 const { db } = bank;
@@ -34,6 +36,9 @@ test('readOldestOpenTrades: the oldest that is placed or executed, for each cust
 });
 
 test('readOpenCustomers: of each partition those with the oldest open trades first, at most the limit', async () => {
+  // A database of its own: any partition may have the other tests' open trades.
+  const bank = await openBank();
+  const { db } = bank;
   const customers = await Promise.all(Array.from({ length: 5 }, () => bank.account({ amount: 10_000_000n })));
   const [a = '', b = '', c = '', d = '', e = ''] = customers;
   const inPartition = (customerId: string, partition: number) => order(customerId, { partition });
@@ -72,6 +77,53 @@ test('readChanges: past 3,000 revisions there are too many changes to tell, what
   expect(answers).toMatchObject(['too many', 'too many', { revision: 0, trades: [] }, { revision: 5_000, trades: [] }]);
   await db.$executeRaw`UPDATE balances SET revision = 3000 WHERE customer_id = ${old}::uuid`;
   expect(await readChanges(db, [since(0)])).toMatchObject([{ revision: 3_000, trades: [{ id: trade?.id }] }]);
+});
+
+test('readChanges: a trade that ends after a younger one which was canceled, or was too late for the session, is told', async () => {
+  const customerId = await bank.account({ amount: 10_000_000n });
+  const [waits, one, canceled, late] = await bank.places(
+    order(customerId, { queueForOpen: true }),
+    order(customerId),
+    order(customerId),
+    order(customerId),
+  );
+  if (!waits || !one || !canceled || !late) throw new Error('not placed');
+  const since = async (revision: number) => {
+    const [state] = await readChanges(db, [{ customerId, revision }]);
+    return state === null || state === undefined || state === 'too many' ? state : [state.revision, ...idsOf(state.trades)];
+  };
+  const tooLate = async (trade: Trade) => {
+    const epoch = (await bank.leads(trade.partition)).get(trade.partition) ?? 0n;
+    const [result] = await markTradesExecuted(db, [mark(trade, epoch, { refusal: { code: 'MARKET_CLOSED' } })]);
+    expect(result).toMatchObject({ kind: 'marked', trade: { status: 'rejected' } });
+  };
+  await cancelTrades(db, [{ customerId, tradeId: canceled.id }]);
+  await tooLate(one);
+  await tooLate(late);
+  expect(await since(4)).toEqual([7, one.id, canceled.id, late.id]);
+  expect(await since(5)).toEqual([7, one.id, late.id]);
+  await bank.executes(1n, waits);
+  expect(await since(7)).toEqual([8, waits.id]);
+  await settleTrades(db, [fill(waits, 1n)]);
+  expect(await since(7)).toEqual([9, waits.id]);
+  const [next] = await bank.places(order(customerId));
+  expect(await since(9)).toEqual([10, next?.id]);
+});
+
+test('readChanges: where more than 3,000 revisions would have to be looked through, it is too much', async () => {
+  const customerId = await bank.account({ amount: 10_000_000n });
+  const since = (revision: number) => readChanges(db, [{ customerId, revision }]);
+  const [waits] = await bank.places(order(customerId, { queueForOpen: true }));
+  const cancels = (from: number, to: number) => db.$executeRaw`
+    INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, status, reject_code, reason, placed_revision, final_revision)
+    SELECT gen_random_uuid(), customer_id, partition, i, stock_ticker, type, quantity, 'rejected', 'CANCELED', 'x', i, i
+    FROM trades CROSS JOIN generate_series(${from}::int, ${to}::int) AS i WHERE id = ${waits?.id}::uuid`;
+  await cancels(2, 3_500);
+  await db.$executeRaw`UPDATE balances SET revision = 3500 WHERE customer_id = ${customerId}::uuid`;
+  expect(await since(501)).toEqual(['too many']); // Of the trades.
+  const [state] = await since(3_000);
+  expect(state).toMatchObject({ revision: 3_500, trades: { length: 500 } });
+  expect(await since(3_001)).toEqual(['too many']); // The first trade is still open, and 3,000 revisions away.
 });
 
 test('listTrades: newest first, before a seq, in some statuses', async () => {

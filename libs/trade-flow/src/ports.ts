@@ -168,7 +168,10 @@ export interface CustomerState {
 export interface WatchingStore {
   /** All open trades, up to a bound, and the newest of all, newest first. Null: there is no such customer. */
   readSnapshot(customer: { customerId: string; partition: number }): Promise<CustomerState | null>;
-  /** The trades that have changed since a revision, in the order placed. 'too many': more than MAX_CHANGED_TRADES, or _REVISIONS. */
+  /**
+   * The trades that have changed since a revision, in the order placed. 'too many': more than MAX_CHANGED_TRADES, or _REVISIONS, or
+   * too many to look through for those.
+   */
   readChanges(since: { customerId: string; revision: number }): Promise<CustomerState | 'too many' | null>;
   /** Of these customers those that have a higher revision by now, with that revision. */
   readNewRevisions(known: KnownRevision[]): Promise<KnownRevision[]>;
