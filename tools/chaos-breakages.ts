@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { findNatsServer } from '@stockbroker/testkit/processes';
 import { type Tried, tryBreakages } from './breakages/tryBreakages.ts';
-import { BREAKAGES, type ChaosBreakage } from './chaos/breakages.ts';
+import type { ChaosBreakage } from './chaos/breakage.ts';
+import { BREAKAGES } from './chaos/breakages.ts';
 import type { ChaosResult } from './chaos/result.ts';
 import { readArguments, runTool, type StopSignal, table } from './cli.ts';
 

@@ -14,6 +14,7 @@ test.each([
   'negative',
   'answers',
   'account reads',
+  'canceled',
   'quarantine',
   'revisions',
   'errors',

@@ -1,4 +1,4 @@
-import { checkEvidence, type Evidence, historyOf } from '@stockbroker/testkit';
+import { checkEvidence, type Evidence, historyOf, type SeenTrade } from '@stockbroker/testkit';
 import { describe, expect, test } from 'vitest';
 import { ALICE, consistentHistory } from './history.ts';
 
@@ -18,6 +18,23 @@ function at<T>(items: T[], i: number): T {
 function shown({ answer }: Evidence['clientLog'][number]) {
   if (answer.kind !== 'trade') throw new Error('the call was not answered with a trade');
   return answer.trade;
+}
+
+const CANCELED = { status: 'rejected', rejectCode: 'CANCELED' } as const;
+
+/** Alice cancels the trade of a number; it is answered so, or that it is too late. */
+function cancels(e: Evidence, i: number, answer: Partial<SeenTrade> | null): void {
+  const trade = { ...shown(call(e, 3 * i + 2)), ...answer };
+  const late = { kind: 'error', code: 'FAILED_PRECONDITION', reason: '', message: 'too late', isDefinite: true } as const;
+  e.clientLog.push({
+    customerId: ALICE,
+    method: 'CancelTrade',
+    orderId: row(e, i).id,
+    gateway: 'gateway-1',
+    startedMs: 1_000,
+    endedMs: 1_005,
+    answer: answer === null ? late : { kind: 'trade', trade },
+  });
 }
 
 test('a history in which everything is as it should be has no violation', () => {
@@ -172,6 +189,24 @@ const MUTATIONS: [string, string, RegExp, (evidence: Evidence) => void][] = [
         Object.assign(answer.account, { cash: 10_000_000n, positions: [{ stockTicker: 'AAPL', quantity: 5n, held: 0n }] });
     },
   ],
+  [
+    'a cancellation was answered, but the trade is another',
+    'canceled',
+    /answer was .* filled/,
+    (e) => cancels(e, 0, shown(call(e, 2))),
+  ],
+  ['a canceled trade is at the exchange', 'canceled', /the exchange has the order/, (e) => cancels(e, 0, CANCELED)],
+  ['a canceled trade is filled', 'canceled', /is not/, (e) => cancels(e, 0, CANCELED)],
+  [
+    'it was too late to cancel a trade that is canceled',
+    'canceled',
+    /was too late/,
+    (e) => {
+      Object.assign(row(e, 1), CANCELED);
+      cancels(e, 1, null);
+    },
+  ],
+  ['a trade is canceled that nobody canceled', 'canceled', /nobody wanted/, (e) => Object.assign(row(e, 1), CANCELED)],
   ['a contradiction that was taken is not kept', 'quarantine', /is not in the quarantine/, (e) => e.tables.quarantine.pop()],
   [
     'a true report is in the quarantine',
@@ -207,6 +242,28 @@ describe('each check sees what it is there for', () => {
 });
 
 describe('what is not known is not taken for wrong', () => {
+  test.each(['MARKET_CLOSED', 'CANCELED'] as const)(
+    'a trade that ends as %s may pass by one that waits for the open',
+    (rejectCode) => {
+      const evidence = consistentHistory();
+      Object.assign(row(evidence, 0), { executedRevision: 6, finalRevision: 7 });
+      Object.assign(row(evidence, 1), { rejectCode, placedRevision: 4, finalRevision: 5 });
+      Object.assign(shown(call(evidence, 5)), { rejectCode });
+      if (rejectCode === 'CANCELED') cancels(evidence, 1, CANCELED);
+      // Its end was seen, and after that the account as it was before the one that waits.
+      evidence.clientLog.splice(2, 1);
+      const account = {
+        cash: 10_000_000n,
+        held: 0n,
+        buysBlocked: false,
+        positions: [{ stockTicker: 'AAPL', quantity: 5n, held: 0n }],
+      };
+      const read = { ...call(evidence, -1), method: 'GetAccount' as const, startedMs: 190, endedMs: 195 };
+      evidence.clientLog.push({ ...read, answer: { kind: 'account', account } });
+      expect(checkEvidence(evidence)).toEqual([]);
+    },
+  );
+
   test('a trade whose placement was never answered may be stored', () => {
     const evidence = consistentHistory();
     evidence.clientLog.splice(4, 2);

@@ -1,7 +1,7 @@
 import type { Make, Scene } from './action.ts';
 import { behave, forge, jump, overfill, requote } from './exchangeFaults.ts';
 import type { KindName } from './kinds.ts';
-import { balancer, joinAndLeave, kill, partition, pause, restart } from './processFaults.ts';
+import { balancer, closeMarket, joinAndLeave, kill, partition, pause, restart } from './processFaults.ts';
 import {
   failOver,
   killNatsNode,
@@ -56,6 +56,7 @@ export const ACTIONS: Record<KindName, Make> = {
   'exchange.halt': requote((quote) => ({ ...quote, halted: true })),
   'exchange.no-quote': requote((quote) => ({ ...quote, bid: '', ask: '' })),
   'exchange.jump': requote(jump),
+  'market.close': closeMarket,
   'nats.kill': killNatsNode,
   'nats.pause': pauseNatsNode,
   'nats.wipe': wipeNatsNode,

@@ -1,21 +1,11 @@
-import type { Patch } from '../breakages/sourceCopy.ts';
-import type { Breakage } from '../breakages/tryBreakages.ts';
-
-/** A broken rule, and the check that must see it under the faults named. */
-export interface ChaosBreakage extends Breakage {
-  /** For --only. */
-  faults: string;
-  /** Which check must see it; null: none can, because another guard keeps the promise. */
-  seenBy: string | null;
-}
+import { type ChaosBreakage, patch } from './breakage.ts';
+import { MARKET_BREAKAGES } from './marketBreakages.ts';
 
 const SETTLE = 'libs/store/src/settleTrades.ts';
 const MARK = 'libs/store/src/markTradesExecuted.ts';
 const LANE = 'libs/trade-flow/src/lane.ts';
 const OLDEST = 'libs/store/src/readOldestOpenTrades.ts';
 const MIGRATION = 'prisma/migrations/20261122000000_trading_core/migration.sql';
-
-const patch = (file: string, find: string, replace: string): Patch => ({ file, find, replace });
 
 /** The database refuses what the statement would do wrong; to see what the checks see, it must be broken as well. */
 const withoutGuards = [
@@ -280,6 +270,7 @@ export const BREAKAGES: ChaosBreakage[] = [
     faults: 'exchange.slow',
     seenBy: 'account reads',
   },
+  ...MARKET_BREAKAGES,
   {
     name: 'unexpected-error',
     what: 'a gateway does not know what to answer while the database is away',

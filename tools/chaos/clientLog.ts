@@ -9,6 +9,7 @@ const DEFINITE: readonly Status[] = [
   Status.INVALID_ARGUMENT,
   Status.NOT_FOUND,
   Status.ALREADY_EXISTS,
+  Status.FAILED_PRECONDITION,
   Status.PERMISSION_DENIED,
   Status.UNAUTHENTICATED,
 ];
@@ -23,7 +24,7 @@ export class ClientLog {
 
   /** Makes a call and notes what came of it. @returns the answer; an error is an answer too */
   async note<T>(
-    about: Pick<ClientCall, 'customerId' | 'method' | 'gateway' | 'request'>,
+    about: Pick<ClientCall, 'customerId' | 'method' | 'gateway' | 'request' | 'orderId'>,
     call: () => Promise<T>,
     toAnswer: (response: T) => ClientAnswer,
   ): Promise<ClientAnswer> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { TradeType } from '@stockbroker/rpc/stockbroker';
+import { SessionPolicy, TradeType } from '@stockbroker/rpc/stockbroker';
 import type { SeededRandom } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
 import type { ClientAnswer, ClientRequest, SeenTrade } from '@stockbroker/testkit';
@@ -14,7 +14,9 @@ const RETRY_BASE_MS = 50;
 const RETRY_MAX_MS = 1_500;
 const POLL_MS = 600;
 /** Shares of the requests that are not plain ones. */
-const SHARE = { malformed: 0.01, hedged: 0.02, repeated: 0.03, changed: 0.01, abandoned: 0.02 };
+const SHARE = { malformed: 0.01, hedged: 0.02, repeated: 0.03, changed: 0.01, abandoned: 0.02, queued: 0.3, canceled: 0.2 };
+/** Most are canceled while they are under way; what waits for the open also later. */
+const CANCEL_AFTER_MS = 1_500;
 /** Shares of the looks that are not at the oldest open trade. */
 const LOOKS = { list: 0.08, account: 0.2 };
 
@@ -74,10 +76,11 @@ export class ChaosCustomer {
     this.#pending += 1;
     try {
       const hedge = random.chance(SHARE.hedged) ? this.#attempt(request, this.#gateway + 1) : undefined;
-      const answer = await this.#insist(request, random.chance(SHARE.abandoned));
+      const answer = await this.#insist(() => this.#attempt(request, this.#gateway), random.chance(SHARE.abandoned));
       const other = await hedge;
       for (const each of [answer, other]) if (each?.kind === 'trade') this.#see(each.trade, placedAtMs);
       if (answer.kind !== 'trade') return;
+      if (random.chance(SHARE.canceled)) await this.#cancel(answer.trade.orderId);
       if (random.chance(SHARE.repeated)) await this.#attempt(request, this.#gateway + 1);
       if (random.chance(SHARE.changed)) await this.#attempt({ ...request, quantity: request.quantity + 1 }, this.#gateway);
     } finally {
@@ -93,8 +96,12 @@ export class ChaosCustomer {
       if (over.aborted) return;
       if (random.chance(LOOKS.account)) await this.readAccount();
       if (random.chance(LOOKS.list)) await this.listTrades();
-      // Trades end in the order placed: while the oldest one is open, so are all.
-      for (const orderId of [...this.open.keys()]) if (!(await this.#hasEnded(orderId))) break;
+      // Trades end in the order placed: while the oldest one is open, so are all but those that pass by one that waits for the open.
+      for (const orderId of [...this.open.keys()]) {
+        if (await this.#hasEnded(orderId)) continue;
+        if (this.open.size > 1) await this.listTrades();
+        break;
+      }
     }
   }
 
@@ -126,16 +133,32 @@ export class ChaosCustomer {
     const { account, random } = this.#options;
     this.#requests += 1;
     const { clientOrderId, stockTicker, isBuy, quantity } = makeOrder(account, `chaos-${this.#requests}`, random);
-    const request = { clientOrderId, stockTicker, type: isBuy ? ('buy' as const) : ('sell' as const), quantity };
+    const queueForOpen = random.chance(SHARE.queued);
+    const request = { clientOrderId, stockTicker, type: isBuy ? ('buy' as const) : ('sell' as const), quantity, queueForOpen };
     if (!random.chance(SHARE.malformed)) return request;
     return random.chance(0.5) ? { ...request, quantity: 2_000_000 } : { ...request, stockTicker: 'NONE' };
   }
 
+  /** Whatever it is by then: most often it is too late. */
+  async #cancel(orderId: string): Promise<void> {
+    const { random, over, log } = this.#options;
+    await delay(CANCEL_AFTER_MS * random.number() ** 3, undefined, { signal: over }).catch(() => {}); // Over: it is canceled now.
+    const answer = await this.#insist(() => {
+      const call = this.#callOf('CancelTrade');
+      return log.note(
+        { ...call.about, orderId },
+        () => call.client.cancelTrade({ orderId }, call.options),
+        (trade) => ({ kind: 'trade', trade: seenTrade(trade) }),
+      );
+    }, false);
+    if (answer.kind === 'trade') this.#see(answer.trade);
+  }
+
   /** Repeats what is in doubt until it is not, with growing pauses, each time at another gateway. */
-  async #insist(request: ClientRequest, abandon: boolean): Promise<ClientAnswer> {
+  async #insist(call: () => Promise<ClientAnswer>, abandon: boolean): Promise<ClientAnswer> {
     const { random, over, log } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
-      const answer = await this.#attempt(request, this.#gateway);
+      const answer = await call();
       if (answer.kind !== 'error' || answer.isDefinite || over.aborted || abandon) return answer;
       this.#gateway += 1;
       log.repeated += 1;
@@ -145,12 +168,14 @@ export class ChaosCustomer {
   }
 
   #attempt(request: ClientRequest, gateway: number): Promise<ClientAnswer> {
-    const { clientOrderId, stockTicker, quantity } = request;
+    const { clientOrderId, stockTicker, quantity, queueForOpen = false } = request;
     const type = request.type === 'buy' ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
+    const { SESSION_POLICY_QUEUE_FOR_OPEN: QUEUE, SESSION_POLICY_REJECT_WHEN_CLOSED: REJECT } = SessionPolicy;
+    const sessionPolicy = queueForOpen ? QUEUE : REJECT;
     const call = this.#callOf('PlaceTrade', gateway);
     return this.#options.log.note(
       { ...call.about, request },
-      () => call.client.placeTrade({ clientOrderId, stockTicker, type, quantity }, call.options),
+      () => call.client.placeTrade({ clientOrderId, stockTicker, type, quantity, sessionPolicy }, call.options),
       (trade) => ({ kind: 'trade', trade: seenTrade(trade) }),
     );
   }
@@ -178,7 +203,7 @@ export class ChaosCustomer {
     }
   }
 
-  #callOf<M extends 'PlaceTrade' | 'GetTrade' | 'ListTrades' | 'GetAccount'>(method: M, gateway = this.#gateway) {
+  #callOf<M extends 'PlaceTrade' | 'CancelTrade' | 'GetTrade' | 'ListTrades' | 'GetAccount'>(method: M, gateway = this.#gateway) {
     const { gateways } = this.#options;
     const chosen = gateways[gateway % gateways.length];
     if (chosen === undefined) throw new RangeError('there are no gateways');

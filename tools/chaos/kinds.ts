@@ -53,6 +53,7 @@ export const KINDS = {
   'exchange.halt': kind(1, WHILE, 'it halts a third of the stocks'),
   'exchange.no-quote': kind(1, WHILE, 'it has no quotes of a third of the stocks'),
   'exchange.jump': kind(1, SHORT, 'prices jump by 20 %'),
+  'market.close': kind(2, WHILE, 'its hours end: workers with others replace all that run, and again at the open'),
   'nats.kill': kind(2, SHORT, 'kill -9 of one server'),
   'nats.pause': kind(2, LONG, 'SIGSTOP of one server'),
   'nats.wipe': kind(1, MOMENT, 'one server loses its store'),

@@ -1,6 +1,6 @@
 import { eventually } from '@stockbroker/testkit';
 import type { AppProcess } from '@stockbroker/testkit/processes';
-import { type Make, nothing, pickFree, type Scene } from './action.ts';
+import { ifFree, type Make, nothing, pickFree, type Scene } from './action.ts';
 
 /** Whoever strikes the same process next finds it well, unless something else keeps it down for longer. */
 const WELL_MS = 20_000;
@@ -66,6 +66,18 @@ export const joinAndLeave: Make = ({ world, isFree }) => {
       if (joined !== undefined) await world.removeWorker(joined);
     },
   };
+};
+
+/** Outside the hours of the workers that run, trades are rejected, or wait for the open. */
+export const closeMarket: Make = (scene) => {
+  const { world } = scene;
+  const locks = ['a joining worker'];
+  return ifFree(scene, {
+    target: 'all workers',
+    locks,
+    begin: () => world.changeHours('closed'),
+    end: () => world.changeHours('always'),
+  });
 };
 
 type Link = 'nats' | 'postgres' | 'exchange';

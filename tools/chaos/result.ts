@@ -61,6 +61,12 @@ export function resultOf(facts: RunFacts): ChaosResult {
   const { seed, minutes, made, evidence, takeovers, healMs, drainMs } = facts;
   const { trades, quarantine } = evidence.tables;
   const unwell = facts.trouble.map((message) => ({ check: 'healed', message }));
+  const isInSession = (fromMs: number, toMs: number) =>
+    !made.some(({ kind, beganMs, endedMs }) => kind === 'market.close' && beganMs < toMs && endedMs > fromMs);
+  const inSession = takeovers.filter(({ killedAtMs, tookMs }) => {
+    const fromMs = killedAtMs - performance.timeOrigin;
+    return isInSession(fromMs, fromMs + tookMs);
+  });
   const violations = [...harnessTrouble(made), ...unwell, ...checkEvidence(evidence)];
   return {
     seed,
@@ -80,14 +86,14 @@ export function resultOf(facts: RunFacts): ChaosResult {
     },
     lies: { forged: evidence.lies.filter(({ delivered }) => delivered).length, quarantined: quarantine.length },
     takeovers: {
-      all: percentiles(takeovers.map(({ tookMs }) => tookMs)),
-      undisturbed: percentiles(takeovers.filter((takeover) => isUndisturbed(takeover, made)).map(({ tookMs }) => tookMs)),
+      all: percentiles(inSession.map(({ tookMs }) => tookMs)),
+      undisturbed: percentiles(inSession.filter((takeover) => isUndisturbed(takeover, made)).map(({ tookMs }) => tookMs)),
     },
     outages: {
       postgres: percentiles(gaps(made, 'postgres.', evidence.clientLog.flatMap(acknowledgedMs))),
       nats: percentiles(
         gaps(
-          made,
+          made.filter(({ beganMs, endedMs }) => isInSession(beganMs, endedMs + AFTERMATH_MS)),
           'nats.',
           trades.flatMap(({ submittedAt }) => submittedMs(submittedAt)),
         ),

@@ -50,6 +50,7 @@ export class World {
   readonly simulator: Simulator;
   readonly #links = new Map<string, Links>();
   readonly #gone = new Set<AppProcess>();
+  #hours: 'always' | 'closed' = 'always';
 
   private constructor(system: System, servers: Servers) {
     this.system = system;
@@ -122,10 +123,19 @@ export class World {
       NATS_URL: `nats://${links.nats.address}`,
       DATABASE_URL: databaseUrl.href,
       EXCHANGE_ADDRESS: links.exchange.address,
+      MARKET_HOURS: this.#hours,
     });
     const worker = this.system.workers.at(-1);
     if (worker !== undefined) this.#links.set(worker.name, links);
     return starting.catch((error) => startAgain(worker, error));
+  }
+
+  /** As a deployment does: others take the place of all workers, and partitions are handed over. */
+  async changeHours(hours: 'always' | 'closed'): Promise<void> {
+    this.#hours = hours;
+    const { workers } = this;
+    await Promise.all(workers.map(() => this.addWorker()));
+    await Promise.all(workers.map((worker) => this.removeWorker(worker)));
   }
 
   /** Stops a worker in order, and for good. */

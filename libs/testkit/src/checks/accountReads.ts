@@ -1,6 +1,14 @@
 import type { OpeningAccount } from '@stockbroker/store';
 import { formatUsd, type Trade, type TradeStatus } from '@stockbroker/trading';
-import { type ClientCall, type Evidence, groupBy, type SeenAccount, tradesIn, type Violation } from './evidence.ts';
+import {
+  type ClientCall,
+  type Evidence,
+  endsOutOfTurn,
+  groupBy,
+  type SeenAccount,
+  tradesIn,
+  type Violation,
+} from './evidence.ts';
 import { cashMoved, sharesMoved } from './moneyAndShares.ts';
 import { inOrderPlaced } from './placementOrder.ts';
 
@@ -60,7 +68,8 @@ function statesOf({ cash, shares }: OpeningAccount, trades: Trade[]): States {
   const begins: States['begins'] = new Map();
   const note = () => accounts.push(describe({ ...account, positions: toList(positions) })) - 1;
   note();
-  for (const trade of trades) {
+  // Those that change nothing and end whenever they want have no place in the series.
+  for (const trade of trades.filter((each) => !endsOutOfTurn(each))) {
     const states: Partial<Record<TradeStatus, number>> = {};
     begins.set(trade.id, states);
     const position = positions.get(trade.stockTicker) ?? { quantity: 0n, held: 0n };

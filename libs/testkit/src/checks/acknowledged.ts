@@ -20,10 +20,10 @@ export function checkAcknowledged({ clientLog, tables }: Evidence): Violation[] 
       violations.push({ ...about, message: `trade ${orderId} is stored otherwise than it was ordered` });
   }
   const asked = groupBy(placements, keyOf);
-  for (const { id, customerId, clientOrderId, stockTicker, type, quantity } of tables.trades) {
+  for (const { id, customerId, clientOrderId, stockTicker, type, quantity, queueForOpen } of tables.trades) {
     const about = { check: CHECK, customerId, tradeId: id };
     const calls = (asked.get(`${customerId} ${clientOrderId}`) ?? []).filter(
-      ({ request }) => request !== undefined && isSame(request, { stockTicker, type, quantity }),
+      ({ request }) => request !== undefined && isSame(request, { stockTicker, type, quantity, queueForOpen }),
     );
     if (calls.length === 0) violations.push({ ...about, message: `trade ${id} is stored, but nobody ordered it` });
     else if (calls.every(({ answer }) => answer.kind === 'error' && answer.isDefinite))
@@ -32,10 +32,12 @@ export function checkAcknowledged({ clientLog, tables }: Evidence): Violation[] 
   return unique(violations);
 }
 
-type Content = { stockTicker: string; type: string; quantity: number };
+type Content = { stockTicker: string; type: string; quantity: number; queueForOpen?: boolean };
 
 function isSame(a: Content, b: Content): boolean {
-  return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity;
+  const { queueForOpen = false } = a;
+  const isSamePolicy = queueForOpen === (b.queueForOpen ?? false);
+  return a.stockTicker === b.stockTicker && a.type === b.type && a.quantity === b.quantity && isSamePolicy;
 }
 
 function keyOf({ customerId, request }: ClientCall): string {

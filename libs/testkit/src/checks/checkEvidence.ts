@@ -1,6 +1,7 @@
 import { checkAccountReads } from './accountReads.ts';
 import { checkAcknowledged } from './acknowledged.ts';
 import { checkAnswers } from './answers.ts';
+import { checkCanceled } from './canceled.ts';
 import { checkEnded } from './ended.ts';
 import { checkErrors } from './errors.ts';
 import type { Check, Evidence, Violation } from './evidence.ts';
@@ -29,6 +30,7 @@ const CHECKS: Check[] = [
   checkNegative,
   checkAnswers,
   checkAccountReads,
+  checkCanceled,
   checkQuarantine,
   checkRevisions,
   checkErrors,

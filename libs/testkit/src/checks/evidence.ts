@@ -1,5 +1,5 @@
 import type { OpeningAccount, Tables } from '@stockbroker/store';
-import type { RejectCode, TradeStatus, TradeType, UsdE4 } from '@stockbroker/trading';
+import type { RejectCode, Trade, TradeStatus, TradeType, UsdE4 } from '@stockbroker/trading';
 
 /** Everything that a proof may know: what clients were told, the exchange's own journal, and the tables at the end. */
 export interface Evidence {
@@ -17,13 +17,15 @@ export interface Evidence {
 /** One attempt of one call, as the client saw it. Times are of one monotonic clock, in milliseconds. */
 export interface ClientCall {
   customerId: string;
-  method: 'PlaceTrade' | 'GetTrade' | 'ListTrades' | 'GetAccount';
+  method: 'PlaceTrade' | 'CancelTrade' | 'GetTrade' | 'ListTrades' | 'GetAccount';
   /** Which gateway was called. */
   gateway: string;
   startedMs: number;
   endedMs: number;
   /** Of a PlaceTrade. */
   request?: ClientRequest;
+  /** Of a CancelTrade. */
+  orderId?: string;
   answer: ClientAnswer;
 }
 
@@ -32,6 +34,8 @@ export interface ClientRequest {
   stockTicker: string;
   type: TradeType;
   quantity: number;
+  /** By default not. */
+  queueForOpen?: boolean;
 }
 
 export type ClientAnswer =
@@ -118,6 +122,11 @@ export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<
     else group.push(item);
   }
   return groups;
+}
+
+/** Canceled, or too late for today while others wait for the open: neither waits for the customer's earlier trades. */
+export function endsOutOfTurn({ rejectCode, submittedAt }: Pick<Trade, 'rejectCode' | 'submittedAt'>): boolean {
+  return submittedAt === null && (rejectCode === 'CANCELED' || rejectCode === 'MARKET_CLOSED');
 }
 
 /** Every trade that an answer shows. */

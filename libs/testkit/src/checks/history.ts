@@ -16,6 +16,7 @@ function tradeHistory({ clientLog, journal, tables, lies }: Evidence, tradeId: s
   const row = tables.trades.find(({ id }) => id === tradeId);
   const isAbout = (call: ClientCall) =>
     (row !== undefined && call.customerId === row.customerId && call.request?.clientOrderId === row.clientOrderId) ||
+    call.orderId === tradeId ||
     tradesIn(call).some(({ orderId }) => orderId === tradeId);
   return [
     ...clientLog.filter(isAbout).map((call) => `client: ${describeCall(call, tradeId)}`),

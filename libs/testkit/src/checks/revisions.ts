@@ -1,5 +1,5 @@
 import { type Trade, versionsOf } from '@stockbroker/trading';
-import { type Evidence, groupBy, type Violation } from './evidence.ts';
+import { type Evidence, endsOutOfTurn, groupBy, type Violation } from './evidence.ts';
 
 const CHECK = 'revisions';
 
@@ -39,11 +39,6 @@ function problemOf(trades: Trade[], count: number): string | undefined {
     .map((revisions) => revisions.filter((revision) => revision !== null))
     .find((revisions) => !rises(revisions));
   return wrong === undefined ? undefined : `${wrong.join(', ')} should rise`;
-}
-
-/** Canceled, or too late for today while others wait for the open: neither waits for the customer's earlier trades. */
-function endsOutOfTurn({ rejectCode, submittedAt }: Trade): boolean {
-  return submittedAt === null && (rejectCode === 'CANCELED' || rejectCode === 'MARKET_CLOSED');
 }
 
 function rises(revisions: number[]): boolean {

@@ -1,0 +1,25 @@
+import { type ChaosBreakage, patch } from './breakage.ts';
+
+/** Of trades that wait for the open, and of those that are canceled. */
+export const MARKET_BREAKAGES: ChaosBreakage[] = [
+  {
+    name: 'canceled-too-late',
+    what: 'a trade that was sent is answered as canceled',
+    patches: [
+      patch(
+        'libs/trade-flow/src/cancelTrade.ts',
+        "if (trade.rejectCode !== 'CANCELED') throw new NotCancelableError(trade);",
+        "if (trade.rejectCode === 'HALTED') throw new NotCancelableError(trade);",
+      ),
+    ],
+    faults: 'market.close,exchange.slow',
+    seenBy: 'canceled',
+  },
+  {
+    name: 'forgotten-at-the-open',
+    what: 'what waits for the open is passed over also when the market is open',
+    patches: [patch('libs/trade-flow/src/decide.ts', "isOpen ? 'counted' : 'passed'", "isOpen ? 'passed' : 'passed'")],
+    faults: 'market.close',
+    seenBy: 'ended',
+  },
+];
