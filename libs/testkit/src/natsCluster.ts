@@ -125,8 +125,8 @@ class Node implements NatsNode {
   }
 
   /** The ports must be the ones that the others know: when one is taken for a moment, it is waited for. */
-  async start(): Promise<void> {
-    const giveUpAt = Date.now() + START_DEADLINE_MS;
+  async start(deadlineMs = START_DEADLINE_MS): Promise<void> {
+    const giveUpAt = Date.now() + deadlineMs;
     while (this.#server === undefined) {
       try {
         const server = await startNats(this.#options);

@@ -72,5 +72,5 @@ test('nats cluster: a server whose port is taken says so in the end', async () =
   if (node === undefined) throw new Error('the cluster is empty');
   await node.kill();
   await occupy(node.port);
-  await expect(node.start()).rejects.toThrow(`port ${node.port} is taken`);
+  await expect(node.start(1_000)).rejects.toThrow(`port ${node.port} is taken`);
 });
