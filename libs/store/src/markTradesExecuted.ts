@@ -17,7 +17,8 @@ type Row = { askedId: string; led: boolean } & Trade;
  * - A row that waited for a lock is read again as it is then; the guards on status are checked on that version.
  * - No CTE is joined with another by customer: the planner knows nothing of their sizes, takes a nested loop, and a batch of 256
  *   would compare 65,536 pairs. Therefore the locked balances and positions carry the columns that follow, and UNION ALL stands
- *   where a LEFT JOIN would be shorter.
+ *   where a LEFT JOIN would be shorter. For the same reason the older open trade is a value, not NOT EXISTS: that is planned as a join,
+ *   and one planned while open_trades is empty reads all of it for each trade.
  */
 export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<MarkResult[]> {
   const refusals = marks.map(({ decision }) => ('refusal' in decision ? decision.refusal : null));
@@ -43,10 +44,10 @@ export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<M
       SELECT t.id, t.customer_id, t.stock_ticker, t.type, t.quantity, a.limit_price, a.reject_code, a.reason, a.spendable,
         a.buys_blocked, a.revision, CASE t.type WHEN 'buy' THEN t.quantity * a.limit_price ELSE 0 END AS hold
       FROM account a JOIN trades t ON t.id = a.trade_id
-      WHERE t.status = 'placed' AND NOT EXISTS (
-        SELECT FROM open_trades older
+      WHERE t.status = 'placed' AND (
+        SELECT older.seq FROM open_trades older
         WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq
-          AND NOT (older.waits_for_open AND a.reject_code IS NOT DISTINCT FROM 'MARKET_CLOSED'))
+          AND NOT (older.waits_for_open AND a.reject_code IS NOT DISTINCT FROM 'MARKET_CLOSED') LIMIT 1) IS NULL
     ), holding AS MATERIALIZED (
       SELECT c.*, p.quantity - p.held AS shares FROM candidate c
       JOIN positions p ON p.customer_id = c.customer_id AND p.stock_ticker = c.stock_ticker

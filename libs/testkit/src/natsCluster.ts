@@ -28,7 +28,7 @@ export interface NatsNode {
   kill(): Promise<void>;
   stop(): Promise<void>;
   /** Resolves when it takes clients; it may still be catching up. One that runs is left alone. */
-  start(): Promise<void>;
+  start(deadlineMs?: number): Promise<void>;
   /** Connections stay open but silent, until `resume`. */
   pause(): void;
   resume(): void;
