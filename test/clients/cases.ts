@@ -1,6 +1,6 @@
 import { Status } from '@stockbroker/rpc';
 import { RejectReason } from '@stockbroker/rpc/exchange';
-import { type Trade, TradeType } from '@stockbroker/rpc/stockbroker';
+import { RejectCode, type Trade, TradeType, TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { expect, onTestFinished } from 'vitest';
@@ -38,6 +38,11 @@ export async function expectSameAnswers({ broker, page, alice }: Given, client: 
   }
   const placed = await alice.places({ ...BUY, clientOrderId: `${client.replace(/\W/g, '')}-1` });
   const { orderId, clientOrderId } = placed;
+  // It waits for the one before.
+  const { orderId: canceled } = await alice.buys(1, 'AAPL');
+  const cancellation = await answer<Trade>('cancelTrade', { orderId: canceled });
+  expect(cancellation).toMatchObject({ orderId: canceled, rejectCode: RejectCode.REJECT_CODE_CANCELED });
+  expect(await alice.calls().cancelTrade({ orderId: canceled })).toEqual(cancellation);
   expect(await answer<Trade>('placeTrade', { ...BUY, clientOrderId })).toMatchObject({ orderId, createdAt: placed.createdAt });
   await broker.exchange.rejects(placed, RejectReason.REJECT_REASON_OTHER, 'Börse zu – 取引停止 😀 100%');
   const requests = {
@@ -48,6 +53,8 @@ export async function expectSameAnswers({ broker, page, alice }: Given, client: 
     listPrices: { stockTicker: 'AAPL' },
     listInstruments: { pageSize: 3 },
   };
+  const unary = Object.entries(TradingServiceDefinition.methods).flatMap(([name, m]) => (m.responseStream ? [] : [name]));
+  expect(['placeTrade', 'cancelTrade', ...Object.keys(requests)].toSorted()).toEqual(unary.toSorted());
   for (const [method, request] of Object.entries(requests) as [keyof typeof requests, object][]) {
     expect(await answer(method, request), method).toEqual(await alice.calls()[method](request));
   }
@@ -63,6 +70,7 @@ export async function expectErrorDetails({ page, alice }: Omit<Given, 'broker'>,
     violations: [{ field: 'quantity' }, { field: 'client_order_id' }],
   });
   const { orderId, clientOrderId } = await alice.places(BUY);
+  expect(await failure('cancelTrade', { orderId: crypto.randomUUID() })).toMatchObject({ code: Status.NOT_FOUND });
   expect(await failure('placeTrade', { ...BUY, quantity: 2, clientOrderId })).toMatchObject({
     code: Status.ALREADY_EXISTS,
     figures: { order_id: orderId },

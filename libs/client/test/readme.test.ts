@@ -9,6 +9,7 @@ import { firstAsk } from './examples/followQuotes.ts';
 import { followToItsEnd } from './examples/followTrades.ts';
 import { cash } from './examples/nativeGrpc.ts';
 import { buyOnce } from './examples/placeTrade.ts';
+import { queueAndCancel } from './examples/queueAndCancel.ts';
 import { buy, change, openScripted, placed, silence, snapshot } from './scriptedBroker.ts';
 
 test('the README has the examples as they are', () => {
@@ -22,6 +23,7 @@ const quote = { stockTicker: 'AAPL', bid: '9.9000', ask: '10.0000', halted: fals
 
 test('the examples do what they say', async () => {
   const printed: unknown[] = [];
+  let cancellations = 0;
   const tell = (...words: unknown[]) => void printed.push(...words);
   await using broker = await openScripted({
     placeTrade: async (request) => {
@@ -32,6 +34,10 @@ test('the examples do what they say', async () => {
           violations: [{ field: 'quantity', description: 'must be 1 or more' }],
         });
       return placed(request);
+    },
+    cancelTrade: async ({ orderId }) => {
+      if (cancellations++ === 0) return { ...placed({ ...buy, clientOrderId: 'x' }), orderId, reason: 'canceled' };
+      throw new RpcError(Status.FAILED_PRECONDITION, 'sent', { info: { reason: 'ALREADY_EXECUTED', metadata: {} } });
     },
     getAccount: async () => {
       const { event } = snapshot(9n);
@@ -56,6 +62,8 @@ test('the examples do what they say', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stockbroker-journal-'));
   const trade = await buyOnce(broker.url, 'a-token', folder, tell);
   expect(trade).toMatchObject({ orderId: 'order-1', stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 10 });
+  expect(await queueAndCancel(broker.client())).toBe('canceled');
+  expect(await queueAndCancel(broker.client())).toBe('too late: the market is open, and it was sent');
   expect(await followToItsEnd(broker.client(), trade.orderId, tell)).toBe('filled at 9.9900');
   expect(await firstAsk(broker.client(), 'AAPL')).toBe('10.0000');
   expect(await placeOrSay(broker.client(), { ...buy, clientOrderId: 'used' })).toBe('that id is trade order-7');
