@@ -63,8 +63,8 @@ function resultOf({ memory, fillMs, violations, ...rates }: Measured, streams: n
     cpuMsATrade: ratioOf(({ cpuMsATrade }) => cpuMsATrade),
     tradesASecond: ratioOf(({ tradesASecond }) => tradesASecond),
     fillToClientMs: percentiles(fillMs),
-    gatewayMb: { before: Math.round(memory.before / MB), after: Math.round(memory.after / MB) },
-    mbPerThousand: Number((((memory.after - memory.before) / MB / streams) * 1_000).toFixed(1)),
+    gatewayMb: Math.round(memory.all / MB),
+    mbPerThousand: Number((((memory.all - memory.half) / MB / (streams - Math.floor(streams / 2))) * 1_000).toFixed(1)),
     violations,
   };
 }
@@ -82,7 +82,7 @@ function report({ streams, cpuMsATrade, tradesASecond, fillToClientMs, gatewayMb
         `${tradesASecond.without} without, ${tradesASecond.with} with, their clients included: ratio ${tradesASecond.ratio}`,
       ],
       ['fill at the exchange to the client', `p50 ${p50} ms, p99 ${p99} ms, of ${count}`],
-      ['memory of the gateway', `${gatewayMb.before} MB, then ${gatewayMb.after} MB: ${mbPerThousand} MB a thousand streams`],
+      ['memory of the gateway', `${mbPerThousand} MB a thousand streams, ${gatewayMb} MB with all of them and before any trade`],
     ]),
     ...(violations.length === 0 ? ['The books are exact.'] : violations),
   ].join('\n');
