@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -196,13 +197,25 @@ export async function startOnPort<T>(name: string, wanted: number | undefined, s
  * A port of 127.0.0.1 that nobody listens on, below the range from which systems take the local ports of outgoing connections
  * (from 32768 on Linux, 49152 elsewhere). In that range a client that retries while the server is down can take the server's port, or
  * even connect to itself, and the server cannot come back.
+ *
+ * No other call gives the same port, in whatever process, as long as this process lives: a server may be down for a while.
  */
-export async function freePort(): Promise<number> {
+export async function freePort(range = { first: 15_000, count: 17_000 }): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000);
-    if (await isPortFree(port)) return port;
+    const port = range.first + Math.floor(Math.random() * range.count);
+    if ((await claimPort(port)) && (await isPortFree(port))) return port;
   }
-  throw new Error('no free port found between 15000 and 32000 on 127.0.0.1');
+  throw new Error(`no free port found from ${range.first} to ${range.first + range.count - 1} on 127.0.0.1`);
+}
+
+/** By its UDP twin, which nobody else uses: only one process can have it, and loses it when it ends, however it ends. */
+function claimPort(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const claim = createSocket('udp4');
+    claim.unref();
+    claim.once('error', () => claim.close(() => resolve(false)));
+    claim.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
+  });
 }
 
 /** Whether nothing listens on the port of 127.0.0.1 now. */
