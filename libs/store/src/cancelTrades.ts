@@ -1,5 +1,5 @@
 import { describeRefusal, type Trade } from '@stockbroker/trading';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /**
@@ -10,8 +10,8 @@ import { TRADE_COLUMNS } from './tradeColumns.ts';
  * the status on the version of the row that is there then. No fence: whoever leads the partition, nothing was sent yet. A customer
  * comes once at most, so the next revision is that trade's.
  */
-export async function cancelTrades(db: Database, asked: { customerId: string; tradeId: string }[]): Promise<(Trade | null)[]> {
-  const rows = await db.$queryRaw<Trade[]>`/* cancelTrades */
+export async function cancelTrades(db: Queries, asked: { customerId: string; tradeId: string }[]): Promise<(Trade | null)[]> {
+  const rows = await db.query<Trade>`/* cancelTrades */
     WITH asked AS MATERIALIZED (
       SELECT * FROM unnest(${asked.map((a) => a.tradeId)}::uuid[], ${asked.map((a) => a.customerId)}::uuid[]) AS a(trade_id, customer_id)
     ), account AS MATERIALIZED (

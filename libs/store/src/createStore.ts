@@ -84,7 +84,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     }),
     readHealth: () => readHealth(db),
     ping: async () => {
-      await attempt(() => db.$queryRaw`SELECT 1`);
+      await attempt(() => db.query`SELECT 1`);
     },
     warmUp: async () => {
       const { raiseEpochs: raise, readOpenCustomers: sweep, readOldestOpenTrades: read, markTradesExecuted: mark } = statements;

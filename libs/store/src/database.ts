@@ -1,8 +1,10 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import { Prisma, PrismaClient } from './generated/prisma/client.ts';
+import { type Queries, statementsOn } from './statement.ts';
 
 export { Prisma };
-export type Database = PrismaClient;
+export type Database = PrismaClient & Queries;
 
 export interface DatabaseOptions {
   /** postgresql://user:password@host:port/database */
@@ -17,21 +19,12 @@ export interface DatabaseOptions {
   onConnectionError: (error: Error) => void;
 }
 
-/** A hot statement begins with its name in a comment: it is then prepared once per connection, and has its name in the server's statistics. */
-const STATEMENT_NAME = /^\s*\/\* (\w+) \*\//;
-
-/** The generated client over a pool of pg connections. Connects when first used. */
+/**
+ * The generated client and `query`, for statements whose rows go to the flow, over one pool of pg connections. Connects when first used;
+ * `$disconnect` ends the pool.
+ */
 export function openDatabase(options: DatabaseOptions): Database {
-  const names = new Map<string, string>();
-  const statementNameGenerator = ({ sql }: { sql: string }): string => {
-    const known = names.get(sql);
-    if (known !== undefined) return known;
-    const name = STATEMENT_NAME.exec(sql)?.[1];
-    if (name === undefined) return ''; // Prisma's own texts vary without bound: not prepared, not remembered.
-    names.set(sql, name);
-    return name;
-  };
-  const pool = {
+  const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
     connectionTimeoutMillis: options.statementTimeoutMs,
@@ -39,11 +32,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     query_timeout: options.statementTimeoutMs + 1_000,
     keepAlive: true,
     ...(options.settings === undefined ? {} : { options: options.settings }),
-  };
-  const adapter = new PrismaPg(pool, {
-    statementNameGenerator,
-    onPoolError: options.onConnectionError,
-    onConnectionError: options.onConnectionError,
   });
-  return new PrismaClient({ adapter, errorFormat: 'minimal' });
+  pool.on('error', options.onConnectionError);
+  const adapter = new PrismaPg(pool, { onConnectionError: options.onConnectionError });
+  const client = new PrismaClient({ adapter, errorFormat: 'minimal' });
+  const disconnectClient = client.$disconnect.bind(client);
+  const $disconnect = async () => {
+    await disconnectClient();
+    if (!pool.ending) await pool.end();
+  };
+  return Object.assign(client, { query: statementsOn(pool), $disconnect });
 }

@@ -1,4 +1,5 @@
 import { StoreRefusedError, StoreUnavailableError } from '@stockbroker/trade-flow';
+import pg from 'pg';
 
 /** SQLSTATE classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const DATA_EXCEPTION = '22';
@@ -7,8 +8,9 @@ const TRANSACTION_ROLLBACK = '40';
 /** Connection, invalid authorization, resources, operator intervention, lock or object not available, system error, read-only standby. */
 const UNAVAILABLE = ['08', '28', '53', '55', '57', '58', '25'];
 
-/** The SQLSTATE in an error of Prisma's, or undefined when the server never answered. */
+/** The SQLSTATE in an error of pg's or of Prisma's, or undefined when the server never answered. */
 function sqlState(error: unknown): string | undefined {
+  if (error instanceof pg.DatabaseError) return error.code;
   const meta = (error as { meta?: { driverAdapterError?: { cause?: { originalCode?: string } } } }).meta;
   return meta?.driverAdapterError?.cause?.originalCode;
 }
@@ -19,7 +21,7 @@ function wantsRepeat(error: unknown): boolean {
 }
 
 /**
- * Prisma's errors as the ports have them. Data and constraint errors are a row's fault; what the server could not do now is
+ * The drivers' errors as the ports have them. Data and constraint errors are a row's fault; what the server could not do now is
  * StoreUnavailableError; a programming error (TypeError, bad SQL) stays what it is.
  */
 function toStoreError(error: unknown): unknown {

@@ -1,6 +1,6 @@
 import type { InsertResult } from '@stockbroker/trade-flow';
 import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 type Inserted = Pick<Trade, 'id' | 'seq' | 'createdAt' | 'placedRevision'>;
@@ -15,9 +15,9 @@ type Inserted = Pick<Trade, 'id' | 'seq' | 'createdAt' | 'placedRevision'>;
  * Where a trade turns out to be stored already, its revision stays unused. That is no change of anything, and told as one of the
  * account. A trade of a customer without a balance is not stored.
  */
-export async function insertTrades(db: Database, trades: NewTrade[]): Promise<InsertResult[]> {
+export async function insertTrades(db: Queries, trades: NewTrade[]): Promise<InsertResult[]> {
   const column = <K extends keyof NewTrade>(key: K) => trades.map((trade) => trade[key]);
-  const inserted = await db.$queryRaw<Inserted[]>`/* insertTrades */
+  const inserted = await db.query<Inserted>`/* insertTrades */
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(${column('id')}::uuid[], ${column('customerId')}::uuid[], ${column('partition')}::smallint[],
           ${column('clientOrderId')}::text[], ${column('stockTicker')}::text[], ${column('type')}::trade_type[],
@@ -56,9 +56,9 @@ export async function insertTrades(db: Database, trades: NewTrade[]): Promise<In
 }
 
 /** In a statement of its own: the one before cannot see what was committed while it waited for a lock. Rare. */
-async function readExisting(db: Database, trades: NewTrade[]): Promise<Map<string, Trade>> {
+async function readExisting(db: Queries, trades: NewTrade[]): Promise<Map<string, Trade>> {
   if (trades.length === 0) return new Map();
-  const rows = await db.$queryRaw<Trade[]>`/* readExistingTrades */
+  const rows = await db.query<Trade>`/* readExistingTrades */
     SELECT ${TRADE_COLUMNS}
     FROM unnest(${trades.map((trade) => trade.customerId)}::uuid[], ${trades.map((trade) => trade.clientOrderId)}::text[])
       AS i(customer_id, client_order_id)

@@ -1,5 +1,5 @@
 import type { Trade, TradeStatus } from '@stockbroker/trading';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /** Which of a customer's trades to list. */
@@ -18,8 +18,8 @@ const HIGHEST_SEQ = 2n ** 63n - 1n;
  * Pages of customers' trades, each newest first. Clients that wait for their trades ask often: as one statement for many pages
  * this costs a tenth of what a query for each took.
  */
-export async function listTrades(db: Database, pages: TradePage[]): Promise<Trade[][]> {
-  const rows = await db.$queryRaw<({ rank: bigint } & Trade)[]>`/* listTrades */
+export async function listTrades(db: Queries, pages: TradePage[]): Promise<Trade[][]> {
+  const rows = await db.query<{ rank: bigint } & Trade>`/* listTrades */
     SELECT p.rank, ${TRADE_COLUMNS}
     FROM unnest(${pages.map((p) => p.customerId)}::uuid[], ${pages.map((p) => p.before ?? HIGHEST_SEQ)}::bigint[],
         ${pages.map((p) => p.statuses.join())}::text[], ${pages.map((p) => p.limit)}::int[])

@@ -1,6 +1,6 @@
 import type { Mark, MarkResult } from '@stockbroker/trade-flow';
 import { describeRefusal, type Trade } from '@stockbroker/trading';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 type Row = { askedId: string; led: boolean } & Trade;
@@ -20,9 +20,9 @@ type Row = { askedId: string; led: boolean } & Trade;
  *   where a LEFT JOIN would be shorter. For the same reason the older open trade is a value, not NOT EXISTS: that is planned as a join,
  *   and one planned while open_trades is empty reads all of it for each trade.
  */
-export async function markTradesExecuted(db: Database, marks: Mark[]): Promise<MarkResult[]> {
+export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<MarkResult[]> {
   const refusals = marks.map(({ decision }) => ('refusal' in decision ? decision.refusal : null));
-  const rows = await db.$queryRaw<Row[]>`/* markTradesExecuted */
+  const rows = await db.query<Row>`/* markTradesExecuted */
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(
           ${marks.map((m) => m.trade.id)}::uuid[], ${marks.map((m) => m.trade.customerId)}::uuid[],

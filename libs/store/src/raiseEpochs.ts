@@ -1,12 +1,12 @@
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 
 /**
  * Takes over partitions: raises their epochs, so that no earlier leader can mark a trade executed. Waits for marks in flight.
  *
  * @returns the new epoch of each
  */
-export async function raiseEpochs(db: Database, takeovers: { partition: number; leader: string }[]): Promise<bigint[]> {
-  const rows = await db.$queryRaw<{ partition: number; epoch: bigint }[]>`/* raiseEpochs */
+export async function raiseEpochs(db: Queries, takeovers: { partition: number; leader: string }[]): Promise<bigint[]> {
+  const rows = await db.query<{ partition: number; epoch: bigint }>`/* raiseEpochs */
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(${takeovers.map((t) => t.partition)}::smallint[], ${takeovers.map((t) => t.leader)}::text[]) AS i(partition, leader)
     ), locked AS MATERIALIZED (

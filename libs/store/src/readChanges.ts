@@ -1,7 +1,7 @@
 import { type CustomerState, MAX_CHANGED_REVISIONS, MAX_CHANGED_TRADES } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
 import { JOIN_ACCOUNT, STATE_COLUMNS, type StateRow, toStates } from './customerState.ts';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 
 /**
  * For each customer the account as it stands, and the trades that have changed since a revision, in the order placed.
@@ -13,10 +13,10 @@ import type { Database } from './database.ts';
  * it could be a customer's whole history.
  */
 export async function readChanges(
-  db: Database,
+  db: Queries,
   asked: { customerId: string; revision: number }[],
 ): Promise<(CustomerState | 'too many' | null)[]> {
-  const rows = await db.$queryRaw<(StateRow & Trade & { isTooMuch: boolean })[]>`/* readChanges */
+  const rows = await db.query<StateRow & Trade & { isTooMuch: boolean }>`/* readChanges */
     SELECT ${STATE_COLUMNS}, m.is_too_much OR coalesce(NOT s.ends_older, false) AS "isTooMuch"
     FROM unnest(${asked.map((a) => a.customerId)}::uuid[], ${asked.map((a) => a.revision)}::int[])
       WITH ORDINALITY AS a(customer_id, revision, rank)

@@ -1,6 +1,6 @@
 import type { Waiting } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /**
@@ -8,10 +8,10 @@ import { TRADE_COLUMNS } from './tradeColumns.ts';
  * more for each of the customer's trades that wait for the open.
  */
 export async function readOldestOpenTrades(
-  db: Database,
+  db: Queries,
   customers: { customerId: string; partition: number; waiting: Waiting }[],
 ): Promise<(Trade | null)[]> {
-  const rows = await db.$queryRaw<Trade[]>`/* readOldestOpenTrades */
+  const rows = await db.query<Trade>`/* readOldestOpenTrades */
     SELECT ${TRADE_COLUMNS}
     FROM unnest(${customers.map((c) => c.customerId)}::uuid[], ${customers.map((c) => c.partition)}::smallint[],
         ${customers.map((c) => c.waiting === 'counted')}::boolean[]) AS c(customer_id, partition, waiting_too)

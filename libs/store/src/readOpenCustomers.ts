@@ -1,12 +1,12 @@
 import type { Waiting } from '@stockbroker/trade-flow';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 
 /** For each partition its customers with open trades, those with the oldest first, at most `limit` of them. */
 export async function readOpenCustomers(
-  db: Database,
+  db: Queries,
   asked: { partition: number; limit: number; waiting: Waiting }[],
 ): Promise<string[][]> {
-  const rows = await db.$queryRaw<{ partition: number; customerId: string }[]>`/* readOpenCustomers */
+  const rows = await db.query<{ partition: number; customerId: string }>`/* readOpenCustomers */
     SELECT p.partition, o.customer_id AS "customerId"
     FROM unnest(${asked.map((a) => a.partition)}::smallint[], ${asked.map((a) => a.limit)}::int[],
         ${asked.map((a) => a.waiting === 'counted')}::boolean[]) AS p(partition, most, waiting_too)

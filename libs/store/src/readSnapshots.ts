@@ -1,7 +1,7 @@
 import type { CustomerState } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
 import { JOIN_ACCOUNT, STATE_COLUMNS, type StateRow, toStates } from './customerState.ts';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 
 /** Trades in a snapshot, beside those that are open. */
 const NEWEST_TRADES = 50;
@@ -10,10 +10,10 @@ const MOST_TRADES = 1_000;
 
 /** For each customer the account and the trades that are open or among the newest, newest first. */
 export async function readSnapshots(
-  db: Database,
+  db: Queries,
   asked: { customerId: string; partition: number }[],
 ): Promise<(CustomerState | null)[]> {
-  const rows = await db.$queryRaw<(StateRow & Trade)[]>`/* readSnapshots */
+  const rows = await db.query<StateRow & Trade>`/* readSnapshots */
     SELECT ${STATE_COLUMNS}
     FROM unnest(${asked.map((a) => a.customerId)}::uuid[], ${asked.map((a) => a.partition)}::smallint[])
       WITH ORDINALITY AS a(customer_id, partition, rank)

@@ -1,6 +1,6 @@
 import type { Settled } from '@stockbroker/trade-flow';
 import { describeRefusal, type OrderReport, type Trade } from '@stockbroker/trading';
-import type { Database } from './database.ts';
+import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /**
@@ -11,10 +11,10 @@ import { TRADE_COLUMNS } from './tradeColumns.ts';
  * bought. Such an account's buys are blocked. Of a customer's trades one at most is executed, so the next revision is that one's.
  * Locks as in markTradesExecuted: the balances first, by customer_id.
  */
-export async function settleTrades(db: Database, reports: OrderReport[]): Promise<(Settled | null)[]> {
+export async function settleTrades(db: Queries, reports: OrderReport[]): Promise<(Settled | null)[]> {
   const filled = reports.map(({ outcome }) => (outcome.kind === 'filled' ? outcome : null));
   const rejected = reports.map(({ outcome }) => (outcome.kind === 'rejected' ? outcome : null));
-  const rows = await db.$queryRaw<(Trade & { overdrawn: boolean })[]>`/* settleTrades */
+  const rows = await db.query<Trade & { overdrawn: boolean }>`/* settleTrades */
     WITH report AS MATERIALIZED (
       SELECT * FROM unnest(
           ${reports.map((r) => r.tradeId)}::uuid[], ${reports.map((r) => r.stockTicker)}::text[],

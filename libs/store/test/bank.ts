@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { systemRandom } from '@stockbroker/runtime';
 import type { Mark } from '@stockbroker/trade-flow';
 import { type NewTrade, type OrderReport, parseUsd, partitionOf, type Trade, type UsdE4, uuidV7 } from '@stockbroker/trading';
+import pg from 'pg';
 import { afterAll } from 'vitest';
 import { cloneDatabase } from '../../../test/support/database.ts';
 import { type Database, openDatabase } from '../src/database.ts';
@@ -9,6 +10,7 @@ import { insertTrades } from '../src/insertTrades.ts';
 import { markTradesExecuted } from '../src/markTradesExecuted.ts';
 import { openAccounts } from '../src/openAccounts.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
+import { type Queries, statementsOn } from '../src/statement.ts';
 
 const PARTITIONS = 100;
 
@@ -129,22 +131,15 @@ export function mark(trade: Trade, epoch: bigint, decision: Mark['decision'] = {
 }
 
 /** A transaction that stays open until it is told to commit. */
-export async function openTransaction<T>(db: Database, run: (tx: Database) => Promise<T>) {
-  const committing = Promise.withResolvers<void>();
-  const ran = Promise.withResolvers<T>();
-  const finished = db.$transaction(
-    async (tx) => {
-      ran.resolve(await run(tx as unknown as Database));
-      await committing.promise;
-    },
-    { timeout: 60_000 },
-  );
-  finished.catch(ran.reject);
+export async function openTransaction<T>(url: string, run: (tx: Queries) => Promise<T>) {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query('BEGIN');
   return {
-    result: await ran.promise,
+    result: await run({ query: statementsOn(client) }),
     commit: async () => {
-      committing.resolve();
-      await finished;
+      await client.query('COMMIT');
+      await client.end();
     },
   };
 }

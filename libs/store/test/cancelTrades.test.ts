@@ -61,7 +61,7 @@ test('nothing changes for a trade of another customer, one that is not there, or
 
 test('a mark that waits while the trade is being canceled changes nothing', async () => {
   const { first, epoch, customerId } = await placed(true);
-  const canceling = await openTransaction(db, (tx) => cancelTrades(tx, [ref(first)]));
+  const canceling = await openTransaction(bank.url, (tx) => cancelTrades(tx, [ref(first)]));
   const marking = markTradesExecuted(db, [mark(first, epoch)]);
   await eventually(
     () => waitingForLocks(db),
@@ -75,7 +75,7 @@ test('a mark that waits while the trade is being canceled changes nothing', asyn
 
 test('a cancellation that waits while the trade is being marked changes nothing', async () => {
   const { first, epoch } = await placed(true);
-  const marking = await openTransaction(db, (tx) => markTradesExecuted(tx, [mark(first, epoch)]));
+  const marking = await openTransaction(bank.url, (tx) => markTradesExecuted(tx, [mark(first, epoch)]));
   const canceling = cancelTrades(db, [ref(first)]);
   await eventually(
     () => waitingForLocks(db),

@@ -56,7 +56,7 @@ test('a trade of a customer without an account is not stored, its neighbours are
 test('a later trade of a customer waits for an earlier one that is not committed: a lower seq never becomes visible after a higher', async () => {
   const customerId = await bank.account();
   const other = await bank.account();
-  const first = await openTransaction(db, (tx) => insertTrades(tx, [order(customerId)]));
+  const first = await openTransaction(bank.url, (tx) => insertTrades(tx, [order(customerId)]));
   const second = insertTrades(db, [order(customerId)]);
   await eventually(
     () => waitingForLocks(db),

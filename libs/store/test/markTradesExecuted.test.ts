@@ -120,7 +120,7 @@ test('a takeover waits for marks in flight, and what is marked after it under th
   const { trade, epoch } = await placedTrade();
   const [next] = await bank.places(order(trade.customerId));
   if (next === undefined) throw new Error('not placed');
-  const marking = await openTransaction(db, (tx) => markTradesExecuted(tx, [mark(trade, epoch)]));
+  const marking = await openTransaction(bank.url, (tx) => markTradesExecuted(tx, [mark(trade, epoch)]));
   const takeover = raiseEpochs(db, [{ partition: trade.partition, leader: 'other' }]);
   await eventually(
     () => waitingForLocks(db),
@@ -135,7 +135,7 @@ test('a takeover waits for marks in flight, and what is marked after it under th
 
 test('a mark that waited for a takeover is fenced', async () => {
   const { trade, epoch } = await placedTrade();
-  const takeover = await openTransaction(db, (tx) => raiseEpochs(tx, [{ partition: trade.partition, leader: 'other' }]));
+  const takeover = await openTransaction(bank.url, (tx) => raiseEpochs(tx, [{ partition: trade.partition, leader: 'other' }]));
   const marking = markTradesExecuted(db, [mark(trade, epoch)]);
   await eventually(
     () => waitingForLocks(db),
