@@ -14,6 +14,7 @@ const HELP = `npm run bench: how fast the broker is and what a trade costs it, o
     --rounds N       how often each is measured; default 3
     --workers N      default 2
     --customers N    default 10000
+    --open LIST      trades open at once, each tried once, and the fastest measured against the rest; default 16,64,256,1024
     --only LIST      of what is measured beside the broker as it is: baselines, growth, large, bell, or none; default all of them
     --old-customers N  of the large database, each with two old trades; default 5000000, which needs 15 GB for a while
     --bell-trades N  that wait for the open; default 200000
@@ -34,6 +35,7 @@ await runTool(async () => {
     rounds: { type: 'string', default: '3' },
     workers: { type: 'string', default: '2' },
     customers: { type: 'string', default: '10000' },
+    open: { type: 'string', default: '16,64,256,1024' },
     json: { type: 'string' },
     only: { type: 'string', default: 'baselines,growth,large,bell' },
     'old-customers': { type: 'string', default: '5000000' },
@@ -48,7 +50,7 @@ await runTool(async () => {
     warmUpSeconds: Math.ceil(seconds / 4),
     customers: wholeNumber('--customers', values.customers, { min: 100, max: 1_000_000 }),
     workers: wholeNumber('--workers', values.workers, { min: 1, max: 50 }),
-    concurrencies: [16, 64, 256, 1_024],
+    concurrencies: values.open.split(',').map((open) => wholeNumber('--open', open, { min: 1, max: 100_000 })),
     rounds: wholeNumber('--rounds', values.rounds, { min: 1, max: 100 }),
     growth: only.has('growth'),
     isQuick: false,

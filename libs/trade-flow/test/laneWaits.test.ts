@@ -95,6 +95,54 @@ test('a lane that waits for the exchange goes on at once when its trade is cance
   const lane = new Lane(placed.customerId, ports, options, leadership, () => {});
   await sleeps.promise;
   open = null;
-  lane.settled(placed.id);
+  lane.settled(placed.id, 2);
   await lane.finished;
+});
+
+/** A lane whose executed trade is open at the exchange, and settled while the lane waits. @returns how often the lane has read by its end */
+async function readsUntilItsEnd(news: { revision: number; wakeUpBefore?: boolean }): Promise<number> {
+  let open: Trade | null = TRADE;
+  let reads = 0;
+  const sleeps = Promise.withResolvers<void>();
+  const ports = {
+    store: {
+      readOldestOpenTrade: async () => {
+        reads += 1;
+        return open;
+      },
+    },
+    exchange: { findOrder: async () => 'open' },
+    clock: {
+      now: () => 0,
+      sleep: (_ms: number, signal: AbortSignal) =>
+        new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => resolve());
+          sleeps.resolve();
+        }),
+    },
+    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
+    random: { number: () => 0.5 },
+    observe: () => {},
+  } as unknown as LanePorts;
+  const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+  const leadership = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
+  const lane = new Lane(TRADE.customerId, ports, options, leadership, () => {});
+  await sleeps.promise;
+  open = null;
+  if (news.wakeUpBefore === true) lane.wake();
+  lane.settled(TRADE.id, news.revision);
+  await lane.finished;
+  return reads;
+}
+
+test('a lane whose trade was its customer’s only one ends without another look', async () => {
+  expect(await readsUntilItsEnd({ revision: TRADE.placedRevision + 2 })).toBe(1);
+});
+
+test.each([
+  ['more has happened to the customer since the trade was placed', { revision: TRADE.placedRevision + 3 }],
+  ['the news do not tell the revision, as those of an earlier version', { revision: Number(undefined) }],
+  ['a wake-up came meanwhile', { revision: TRADE.placedRevision + 2, wakeUpBefore: true }],
+])('a lane looks again where %s', async (_what, news) => {
+  expect(await readsUntilItsEnd(news)).toBe(2);
 });

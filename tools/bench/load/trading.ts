@@ -56,7 +56,7 @@ export class Trading {
     this.#clients = clients;
     nats.subscribe(settledSubject('*'), {
       callback: (error, message) => {
-        if (error === null) this.#settled(message.string().slice(-ID), performance.now()); // "<customer id> <trade id>"
+        if (error === null) this.#settled(message.string().slice(ID + 1, 2 * ID + 1), performance.now()); // "<customer id> <trade id> <revision>"
       },
     });
     this.#asking = setInterval(() => void this.#askForUntold(), ASK_EVERY_MS);
