@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectNats } from '@stockbroker/bus';
 import { RpcChannel } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { PlainGrpc } from '../plainGrpc.ts';
 import { inTurns, zipf } from './customers.ts';
 import { closedLoop, type Loop, openLoop } from './loops.ts';
 import { type Queued, queueUp } from './queue.ts';
@@ -78,10 +79,10 @@ async function begin(given: Load): Promise<void> {
 }
 
 async function startTrading(): Promise<Trading> {
-  const channels = Array.from({ length: CHANNELS }, () => new RpcChannel(gateway));
-  const clients = channels.map((channel) => channel.client(TradingServiceDefinition));
+  const places = Array.from({ length: CHANNELS }, () => new PlainGrpc(gateway));
+  const client = new RpcChannel(gateway).client(TradingServiceDefinition);
   const nats = await connectNats(natsUrl, 'bench');
-  const started = new Trading(clients, nats);
+  const started = new Trading(places, client, nats);
   await nats.flush(); // The server knows of the subscription before anything ends.
   return started;
 }

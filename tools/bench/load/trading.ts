@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { settledSubject } from '@stockbroker/bus';
 import type { RpcClient } from '@stockbroker/rpc';
-import { TradeStatus, TradeType, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { PlaceTradeRequest, Trade, TradeStatus, TradeType, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import type { PlainGrpc } from '../plainGrpc.ts';
 import { Window } from './seen.ts';
 
 export interface BenchCustomer {
@@ -25,6 +26,7 @@ interface Apart {
   onPlaced(): void;
 }
 
+const PLACE_TRADE = '/stockbroker.v1.TradingService/PlaceTrade';
 const ATTEMPT_MS = 30_000;
 const RETRY_MS = 50;
 /** A trade whose end nobody told of is asked for after this long, a few at a time, so that asking stays cheap. */
@@ -42,7 +44,8 @@ const ID = 36;
  * would cost the gateway and PostgreSQL more than the trade does, and measure that.
  */
 export class Trading {
-  readonly #clients: Client[];
+  readonly #places: PlainGrpc[];
+  readonly #client: Client;
   readonly #open = new Map<string, Open>();
   /** Trades that ended before the call that placed them was answered, and when. */
   readonly #early = new Map<string, number>();
@@ -52,8 +55,10 @@ export class Trading {
   #begun = 0;
   #acknowledged = 0;
 
-  constructor(clients: Client[], nats: NatsConnection) {
-    this.#clients = clients;
+  /** @param places trades are placed over these in turns; `client` makes the few other calls */
+  constructor(places: PlainGrpc[], client: Client, nats: NatsConnection) {
+    this.#places = places;
+    this.#client = client;
     nats.subscribe(settledSubject('*'), {
       callback: (error, message) => {
         if (error === null) this.#settled(message.string().slice(ID + 1, 2 * ID + 1), performance.now()); // "<customer id> <trade id> <revision>"
@@ -96,13 +101,15 @@ export class Trading {
   }
 
   async #place(customer: BenchCustomer, window: Window): Promise<string> {
-    const client = this.#clients[this.#begun % this.#clients.length] as Client;
+    const places = this.#places[this.#begun % this.#places.length] as PlainGrpc;
     this.#begun += 1;
     const type = Math.random() < 0.5 ? TradeType.TRADE_TYPE_BUY : TradeType.TRADE_TYPE_SELL;
-    const request = { clientOrderId: crypto.randomUUID(), stockTicker: customer.stockTicker, type, quantity: 1 };
+    const order = { clientOrderId: crypto.randomUUID(), stockTicker: customer.stockTicker, type, quantity: 1 };
+    const message = PlaceTradeRequest.encode(PlaceTradeRequest.fromPartial(order)).finish();
+    const options = { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS };
     for (;;) {
       try {
-        const { orderId } = await client.placeTrade(request, { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS });
+        const { orderId } = Trade.decode(await places.call(PLACE_TRADE, message, options));
         this.#acknowledged += 1;
         return orderId;
       } catch (error) {
@@ -128,8 +135,8 @@ export class Trading {
       if (now - placedMs < UNTOLD_MS || asked === ASK_AT_ONCE) break; // The map is in the order placed, or last asked for.
       asked += 1;
       this.#askLater(orderId);
-      const call = this.#clients[0]?.getTrade({ orderId }, { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS });
-      const trade = await call?.catch(() => undefined);
+      const call = this.#client.getTrade({ orderId }, { headers: this.headersOf(customer), timeoutMs: ATTEMPT_MS });
+      const trade = await call.catch(() => undefined);
       if (trade === undefined || trade.status < TradeStatus.TRADE_STATUS_FILLED || !this.#open.has(orderId)) continue;
       this.#window.untold += 1;
       this.#settled(orderId, performance.now());
