@@ -28,34 +28,51 @@ const FILL: OrderReport = {
   outcome: { kind: 'filled', price: 90_000n, executionId: 'x-1', executedAt: new Date(1) },
 };
 
-/** An executed trade whose callback never comes. The exchange gives these answers, one after the other. @returns how long was waited */
-async function waitsWith(answers: (OrderReport | 'open' | 'away')[]): Promise<number[]> {
-  const waits: number[] = [];
-  let open: Trade | null = TRADE;
-  const ports = {
-    store: {
-      readOldestOpenTrade: async () => open,
-      settleTrade: async () => {
-        open = null;
-        return { trade: TRADE, overdrawn: false };
-      },
-    },
-    exchange: {
-      findOrder: async () => {
-        const answer = answers.shift();
-        if (answer === undefined || answer === 'away') throw new ExchangeInDoubtError(new Error('away'));
-        return answer;
-      },
-    },
-    clock: { now: () => 0, sleep: async (ms: number) => void waits.push(ms) },
+const OPTIONS = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+const LEADERSHIP = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
+
+type PartOf<Ports> = { [K in keyof Ports]?: unknown };
+
+/** A lane of the customer's over these ports, and over others that do nothing. */
+function openLane(ports: PartOf<LanePorts>): Lane {
+  const others = {
     hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
     random: { number: () => 0.5 },
     wakeups: { tradeMarked: () => {}, tradeSettled: () => {} },
     observe: () => {},
-  } as unknown as LanePorts;
-  const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
-  const leadership = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
-  await new Lane(TRADE.customerId, ports, options, leadership, () => {}).finished;
+  };
+  return new Lane(TRADE.customerId, { ...others, ...ports } as unknown as LanePorts, OPTIONS, LEADERSHIP, () => {});
+}
+
+/** On it one sleeps for ever, unless one is woken. */
+function endlessClock() {
+  const sleeps = Promise.withResolvers<void>();
+  const sleep = (_ms: number, signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve());
+      sleeps.resolve();
+    });
+  return { clock: { now: () => 0, sleep }, someoneSleeps: sleeps.promise };
+}
+
+/** An executed trade whose callback never comes. The exchange gives these answers, one after the other. @returns how long was waited */
+async function waitsWith(answers: (OrderReport | 'open' | 'away')[]): Promise<number[]> {
+  const waits: number[] = [];
+  let open: Trade | null = TRADE;
+  const settleTrade = async () => {
+    open = null;
+    return { trade: TRADE, overdrawn: false };
+  };
+  const findOrder = async () => {
+    const answer = answers.shift();
+    if (answer === undefined || answer === 'away') throw new ExchangeInDoubtError(new Error('away'));
+    return answer;
+  };
+  await openLane({
+    store: { readOldestOpenTrade: async () => open, settleTrade },
+    exchange: { findOrder },
+    clock: { now: () => 0, sleep: async (ms: number) => void waits.push(ms) },
+  }).finished;
   return waits;
 }
 
@@ -71,31 +88,12 @@ test('an order that stays open is asked for ever more rarely, and an outage in b
 });
 
 test('a lane that waits for the exchange goes on at once when its trade is canceled', async () => {
-  const placed = placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0), placedRevision: 1 });
-  let open: Trade | null = placed;
-  const sleeps = Promise.withResolvers<void>();
-  const ports = {
-    store: { readOldestOpenTrade: async () => open },
-    exchange: { isReachable: () => false },
-    clock: {
-      now: () => 0,
-      // For ever, unless it is woken.
-      sleep: (_ms: number, signal: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          signal.addEventListener('abort', () => resolve());
-          sleeps.resolve();
-        }),
-    },
-    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
-    random: { number: () => 0.5 },
-    observe: () => {},
-  } as unknown as LanePorts;
-  const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
-  const leadership = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
-  const lane = new Lane(placed.customerId, ports, options, leadership, () => {});
-  await sleeps.promise;
+  let open: Trade | null = placedTrade(NEW_TRADE, { seq: 1n, createdAt: new Date(0), placedRevision: 1 });
+  const { clock, someoneSleeps } = endlessClock();
+  const lane = openLane({ store: { readOldestOpenTrade: async () => open }, exchange: { isReachable: () => false }, clock });
+  await someoneSleeps;
   open = null;
-  lane.settled(placed.id, 2);
+  lane.settled(TRADE.id, 2);
   await lane.finished;
 });
 
@@ -103,31 +101,13 @@ test('a lane that waits for the exchange goes on at once when its trade is cance
 async function readsUntilItsEnd(news: { revision: number; wakeUpBefore?: boolean }): Promise<number> {
   let open: Trade | null = TRADE;
   let reads = 0;
-  const sleeps = Promise.withResolvers<void>();
-  const ports = {
-    store: {
-      readOldestOpenTrade: async () => {
-        reads += 1;
-        return open;
-      },
-    },
-    exchange: { findOrder: async () => 'open' },
-    clock: {
-      now: () => 0,
-      sleep: (_ms: number, signal: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          signal.addEventListener('abort', () => resolve());
-          sleeps.resolve();
-        }),
-    },
-    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
-    random: { number: () => 0.5 },
-    observe: () => {},
-  } as unknown as LanePorts;
-  const options = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
-  const leadership = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
-  const lane = new Lane(TRADE.customerId, ports, options, leadership, () => {});
-  await sleeps.promise;
+  const readOldestOpenTrade = async () => {
+    reads += 1;
+    return open;
+  };
+  const { clock, someoneSleeps } = endlessClock();
+  const lane = openLane({ store: { readOldestOpenTrade }, exchange: { findOrder: async () => 'open' }, clock });
+  await someoneSleeps;
   open = null;
   if (news.wakeUpBefore === true) lane.wake();
   lane.settled(TRADE.id, news.revision);
