@@ -222,10 +222,27 @@ async function problemOf(nodes: readonly Node[]): Promise<string | undefined> {
   return undefined;
 }
 
+/** What GET /healthz says with details. */
+interface Health {
+  status: string;
+  errors?: { consumer?: string; error: string }[];
+}
+
+/**
+ * Consumers that clients make for their own reading in order, one copy each in memory: the client makes another when it is gone, and the
+ * server that had it may remember it for minutes.
+ */
+const OF_ONE_CLIENT = /^oc_/;
+
+/** The first thing amiss that is the cluster's; undefined when there is none. */
+export function amissIn({ status, errors }: Health): string | undefined {
+  if (errors === undefined) return status === 'ok' ? undefined : status;
+  return errors.find(({ consumer }) => consumer === undefined || !OF_ONE_CLIENT.test(consumer))?.error;
+}
+
 async function statusOf({ name, monitorUrl }: Node): Promise<JetStreamStatus | string> {
   const get = (path: string) => fetch(`${monitorUrl}${path}`, { signal: AbortSignal.timeout(2_000) });
-  const health = await get('/healthz');
-  const said = await health.text();
-  if (!health.ok) return `${name}: ${said}`;
+  const amiss = amissIn((await (await get('/healthz?details=true')).json()) as Health);
+  if (amiss !== undefined) return `${name}: ${amiss}`;
   return (await (await get('/jsz?accounts=true&streams=true')).json()) as JetStreamStatus;
 }

@@ -3,7 +3,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../src/eventually.ts';
-import { startNatsCluster } from '../src/natsCluster.ts';
+import { amissIn, startNatsCluster } from '../src/natsCluster.ts';
 import { processStart } from '../src/processTable.ts';
 import { newFolder, occupy } from './servers.ts';
 
@@ -73,4 +73,14 @@ test('nats cluster: a server whose port is taken says so in the end', async () =
   await node.kill();
   await occupy(node.port);
   await expect(node.start(1_000)).rejects.toThrow(`port ${node.port} is taken`);
+});
+
+test('a consumer that one client had for itself does not make a cluster unhealthy, another one does', () => {
+  const missing = (consumer: string) => ({ consumer, error: `consumer ${consumer} is not current: consumer not found` });
+  const status = 'error';
+  expect(amissIn({ status: 'ok' })).toBeUndefined();
+  expect(amissIn({ status, errors: [missing('oc_T73xRxXH9rXegBjfbEJTnr_1')] })).toBeUndefined();
+  expect(amissIn({ status, errors: [missing('oc_T73xRxXH9rXegBjfbEJTnr_1'), missing('worker-7')] })).toMatch('worker-7');
+  expect(amissIn({ status, errors: [{ error: 'JetStream stream is not current' }] })).toBe('JetStream stream is not current');
+  expect(amissIn({ status: 'unavailable' })).toBe('unavailable');
 });
