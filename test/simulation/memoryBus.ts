@@ -7,7 +7,7 @@ interface Message {
 
 type TakeWakeup = (customerId: string, ack: () => void) => void;
 type TakeChanged = (revision: number) => void;
-export type TakeSettled = (customerId: string, tradeId: string, revision: number) => void;
+type TakeSettled = (customerId: string, tradeId: string) => void;
 
 const ACK_WAIT_MS = 60_000;
 
@@ -30,8 +30,8 @@ export class MemoryBus {
     this.#deliver(partition);
   }
 
-  publishSettled(partition: number, ...settled: Parameters<TakeSettled>): void {
-    for (const listen of this.#listeners.get(partition) ?? []) listen(...settled);
+  publishSettled(partition: number, customerId: string, tradeId: string): void {
+    for (const listen of this.#listeners.get(partition) ?? []) listen(customerId, tradeId);
   }
 
   publishChanged(customerId: string, revision: number): void {

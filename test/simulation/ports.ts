@@ -12,7 +12,7 @@ import {
 import { revisionOf, type Trade } from '@stockbroker/trading';
 import { Breaker } from '../../libs/exchange-client/src/breaker.ts';
 import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
-import type { MemoryBus, TakeSettled } from './memoryBus.ts';
+import type { MemoryBus } from './memoryBus.ts';
 import type { MemoryDatabase } from './memoryDatabase.ts';
 import type { MemoryExchange } from './memoryExchange.ts';
 import { readChanges, readNewRevisions, readSnapshots } from './memoryWatching.ts';
@@ -110,7 +110,7 @@ export function exchangeOf(process: SimulatedProcess, servers: Servers): Exchang
 }
 
 export interface ProcessBus extends Wakeups, CustomerNews {
-  onSettled(partition: number, handle: TakeSettled): { stop(): Promise<void> };
+  onSettled(partition: number, handle: (customerId: string, tradeId: string) => void): { stop(): Promise<void> };
   onWakeup(partition: number, handle: (customerId: string, ack: () => void) => void): { stop(): Promise<void> };
 }
 
@@ -139,13 +139,13 @@ export function busOf(process: SimulatedProcess, { world, random, network, bus, 
     },
     tradeMarked: changed,
     tradeSettled: (trade) => {
-      const revision = revisionOf(trade);
-      send(() => bus.publishSettled(trade.partition, trade.customerId, trade.id, revision));
+      send(() => bus.publishSettled(trade.partition, trade.customerId, trade.id));
       changed(trade);
     },
     onCustomerChanged: (customerId, handle) =>
       subscribed(bus.listenChanged(customerId, (revision) => receive(() => handle(revision)))),
-    onSettled: (partition, handle) => subscribed(bus.listenSettled(partition, (...settled) => receive(() => handle(...settled)))),
+    onSettled: (partition, handle) =>
+      subscribed(bus.listenSettled(partition, (customerId, tradeId) => receive(() => handle(customerId, tradeId)))),
     onWakeup: (partition, handle) =>
       subscribed(bus.takeWakeups(partition, (customerId, ack) => receive(() => handle(customerId, () => send(ack))))),
   };

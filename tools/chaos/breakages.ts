@@ -111,7 +111,7 @@ export const BREAKAGES: ChaosBreakage[] = [
         'SELECT o.trade_id FROM open_trades o\n',
         "SELECT o.trade_id FROM open_trades o JOIN trades x ON x.id = o.trade_id AND x.status = 'placed'\n",
       ),
-      patch(LANE, 'if (this.#settled?.tradeId === trade.id) return;', 'if (this.#settled !== null) return;'),
+      patch(LANE, 'if (this.#settledTradeId === trade.id) return;', 'if (this.#settledTradeId !== null) return;'),
       olderMayBeOpen,
     ],
     faults: 'exchange.slow',

@@ -124,7 +124,7 @@ export class LedPartitions implements ElectorEvents {
         };
         const leader = new PartitionLeader(lanePorts, options, leadership, this.#pace);
         led.leader = leader;
-        led.subscriptions.push(bus.onSettled(partition, (...settled) => leader.settled(...settled)));
+        led.subscriptions.push(bus.onSettled(partition, (customerId, tradeId) => leader.settled(customerId, tradeId)));
         leader.begin(customers);
         led.subscriptions.push(bus.onWakeup(partition, (customerId, ack) => this.#wake(leader, customerId, ack)));
         log.debug({ partition, epoch: String(epoch) }, 'leads');

@@ -115,12 +115,12 @@ export class Bus {
     };
   }
 
-  /** Calls back for each trade of the partition that is settled, by whatever process, with the customer's revision by then. */
-  onSettled(partition: number, handle: (customerId: string, tradeId: string, revision: number) => void): Subscribed {
+  /** Calls back for each trade of the partition that is settled, by whatever process. */
+  onSettled(partition: number, handle: (customerId: string, tradeId: string) => void): Subscribed {
     const subscription: Subscription | undefined = this.#connection?.subscribe(settledSubject(partition), {
       callback: (error, message) => {
-        const [customerId, tradeId, revision] = error === null ? message.string().split(' ') : [];
-        if (customerId !== undefined && tradeId !== undefined) handle(customerId, tradeId, Number(revision));
+        const [customerId, tradeId] = error === null ? message.string().split(' ') : [];
+        if (customerId !== undefined && tradeId !== undefined) handle(customerId, tradeId);
       },
     });
     return { stop: async () => subscription?.unsubscribe() };

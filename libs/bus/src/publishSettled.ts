@@ -6,7 +6,7 @@ import { settledSubject, updatesSubject } from './streams.ts';
 /** Tells a partition's leader and the customer's watchers that a trade has ended. It may be lost. */
 export function publishSettled(connection: NatsConnection, trade: TradeRef): void {
   const { partition, customerId, id } = trade;
-  connection.publish(settledSubject(partition), `${customerId} ${id} ${revisionOf(trade)}`);
+  connection.publish(settledSubject(partition), `${customerId} ${id}`);
   publishChanged(connection, trade);
 }
 

@@ -53,7 +53,7 @@ export class Lane {
   #wakeups = 0;
   #stopping = false;
   /** The last trade heard to be settled, in case the news is faster than the answer to the submission. */
-  #settled: { tradeId: string; revision: number } | undefined;
+  #settledTradeId: string | undefined;
   #sleeping: AbortController | undefined;
   /** The trade that the lane is at, how often in a row it could not go on, and how often it has waited for news in vain. */
   #current: { tradeId: string; attempts: number; waits: number } | undefined;
@@ -77,9 +77,9 @@ export class Lane {
     if (this.#wakeupAcks.length > MAX_HELD_WAKEUPS) this.#wakeupAcks.shift()?.();
   }
 
-  /** A trade of this customer was settled, which made this the customer's revision: no need to wait any longer. */
-  settled(tradeId: string, revision: number): void {
-    this.#settled = { tradeId, revision };
+  /** A trade of this customer was settled: no need to wait any longer. */
+  settled(tradeId: string): void {
+    this.#settledTradeId = tradeId;
     if (this.#current?.tradeId === tradeId) this.#sleeping?.abort(WOKEN);
   }
 
@@ -111,21 +111,13 @@ export class Lane {
         if (this.#stopping) return;
         this.#arriveAt(trade);
         if (trade !== null) await this.#advance(trade);
-        if (wakeupsBefore === this.#wakeups && (trade === null || this.#wasAlone(trade))) return this.#ackAll();
+        else if (wakeupsBefore === this.#wakeups) return this.#ackAll();
         this.#hasBegun.resolve();
       } catch (error) {
         this.#ports.observe({ kind: 'lane-failed', customerId: this.customerId, error });
         await this.#backOff();
       }
     }
-  }
-
-  /**
-   * Whether the trade has ended, and nothing else has happened to its customer since it was placed: the mark and the end are two
-   * revisions. It was the oldest open one, so none is open. What is placed later comes with a wake-up.
-   */
-  #wasAlone(trade: Trade): boolean {
-    return this.#settled?.tradeId === trade.id && this.#settled.revision === trade.placedRevision + 2;
   }
 
   /** Being at another trade than before, or at none, means that the one before is final. */
@@ -231,7 +223,7 @@ export class Lane {
     const current = this.#current;
     const waits = current?.waits ?? 0;
     if (current !== undefined) Object.assign(current, { attempts: 0, waits: waits + 1 });
-    if (this.#settled?.tradeId === trade.id) return;
+    if (this.#settledTradeId === trade.id) return;
     await this.#sleep(this.#options.askAfterMs * 2 ** Math.min(waits, 5));
   }
 

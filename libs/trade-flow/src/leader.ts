@@ -53,9 +53,9 @@ export class PartitionLeader implements Starter {
     }
   }
 
-  /** A trade was settled by a callback; that made this the customer's revision. */
-  settled(customerId: string, tradeId: string, revision: number): void {
-    this.#lanes.get(customerId)?.settled(tradeId, revision);
+  /** A trade was settled by a callback. */
+  settled(customerId: string, tradeId: string): void {
+    this.#lanes.get(customerId)?.settled(tradeId);
   }
 
   /** Opens a lane for each customer with open trades that has none: at the start of a leadership, and regularly after. */

@@ -93,36 +93,6 @@ test('a lane that waits for the exchange goes on at once when its trade is cance
   const lane = openLane({ store: { readOldestOpenTrade: async () => open }, exchange: { isReachable: () => false }, clock });
   await someoneSleeps;
   open = null;
-  lane.settled(TRADE.id, 2);
+  lane.settled(TRADE.id);
   await lane.finished;
-});
-
-/** A lane whose executed trade is open at the exchange, and settled while the lane waits. @returns how often the lane has read by its end */
-async function readsUntilItsEnd(news: { revision: number; wakeUpBefore?: boolean }): Promise<number> {
-  let open: Trade | null = TRADE;
-  let reads = 0;
-  const readOldestOpenTrade = async () => {
-    reads += 1;
-    return open;
-  };
-  const { clock, someoneSleeps } = endlessClock();
-  const lane = openLane({ store: { readOldestOpenTrade }, exchange: { findOrder: async () => 'open' }, clock });
-  await someoneSleeps;
-  open = null;
-  if (news.wakeUpBefore === true) lane.wake();
-  lane.settled(TRADE.id, news.revision);
-  await lane.finished;
-  return reads;
-}
-
-test('a lane whose trade was its customer’s only one ends without another look', async () => {
-  expect(await readsUntilItsEnd({ revision: TRADE.placedRevision + 2 })).toBe(1);
-});
-
-test.each([
-  ['more has happened to the customer since the trade was placed', { revision: TRADE.placedRevision + 3 }],
-  ['the news do not tell the revision, as those of an earlier version', { revision: Number(undefined) }],
-  ['a wake-up came meanwhile', { revision: TRADE.placedRevision + 2, wakeUpBefore: true }],
-])('a lane looks again where %s', async (_what, news) => {
-  expect(await readsUntilItsEnd(news)).toBe(2);
 });

@@ -61,7 +61,7 @@ export class Trading {
     this.#client = client;
     nats.subscribe(settledSubject('*'), {
       callback: (error, message) => {
-        if (error === null) this.#settled(message.string().slice(ID + 1, 2 * ID + 1), performance.now()); // "<customer id> <trade id> <revision>"
+        if (error === null) this.#settled(message.string().slice(ID + 1, 2 * ID + 1), performance.now()); // "<customer id> <trade id>"
       },
     });
     this.#asking = setInterval(() => void this.#askForUntold(), ASK_EVERY_MS);
