@@ -7,7 +7,7 @@ import { measureReadiness } from './readinessMetric.ts';
 
 /**
  * What lives in a process is some 100 MB. V8 alone lets a loaded gateway take four times as much before it collects; with these it takes
- * twice as much, at no cost that was seen (docs/performance.md). Neither is a limit: a burst still gets what it needs.
+ * twice as much, and half as much processor time again at its most (docs/performance.md). Neither is a limit: a burst still gets what it needs.
  */
 const V8_FLAGS = ['--heap-growing-percent=50', '--semi-space-growth-factor=1'];
 
