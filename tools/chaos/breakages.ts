@@ -1,5 +1,6 @@
 import { type ChaosBreakage, patch } from './breakage.ts';
 import { MARKET_BREAKAGES } from './marketBreakages.ts';
+import { WATCHING_BREAKAGES } from './watchingBreakages.ts';
 
 const SETTLE = 'libs/store/src/settleTrades.ts';
 const MARK = 'libs/store/src/markTradesExecuted.ts';
@@ -265,6 +266,7 @@ export const BREAKAGES: ChaosBreakage[] = [
     seenBy: 'account reads',
   },
   ...MARKET_BREAKAGES,
+  ...WATCHING_BREAKAGES,
   {
     name: 'unexpected-error',
     what: 'a gateway does not know what to answer while the database is away',

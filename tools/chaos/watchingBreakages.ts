@@ -1,0 +1,27 @@
+import { type ChaosBreakage, patch } from './breakage.ts';
+
+/** Of what others are told: clients by revisions, operators by readiness. */
+export const WATCHING_BREAKAGES: ChaosBreakage[] = [
+  {
+    name: 'revision-repeated',
+    what: 'a mark takes the revision of the change before',
+    patches: [
+      patch('libs/store/src/markTradesExecuted.ts', 'b.revision + 1 AS revision FROM led l', 'b.revision AS revision FROM led l'),
+    ],
+    faults: 'exchange.slow',
+    seenBy: 'revisions',
+  },
+  {
+    name: 'deaf-after-reconnect',
+    what: 'a process does not notice that it has NATS again',
+    patches: [
+      patch(
+        'libs/bus/src/bus.ts',
+        "this.#connected = true;\n        this.#options.log.info('NATS reconnected');",
+        "this.#options.log.info('NATS reconnected');",
+      ),
+    ],
+    faults: 'worker.cut-nats',
+    seenBy: 'healed',
+  },
+];
