@@ -26,12 +26,7 @@ const TIMEOUT_MS = 5_000;
 export function openLeaseBucket(connection: NatsConnection, bucket: string): LeaseBucket {
   const open = () => new Kvm(connection).open(bucket, { timeout: TIMEOUT_MS });
   return {
-    read: async () => {
-      const snapshot: LeaseSnapshot = { workers: [], leases: new Map() };
-      for (const entry of await readEntries(open)) note(snapshot, entry);
-      snapshot.workers.sort((a, b) => (a.id < b.id ? -1 : 1));
-      return snapshot;
-    },
+    read: async () => snapshotOf(await readEntries(open)),
     askToDrain: async (workerId) => {
       await (await open()).put(drainKey(workerId), 'asked');
     },
@@ -53,7 +48,17 @@ async function readEntries(open: () => ReturnType<Kvm['open']>): Promise<KvWatch
   }
 }
 
-function note(snapshot: LeaseSnapshot, entry: KvWatchEntry): void {
+export type LeaseEntry = Pick<KvWatchEntry, 'key' | 'operation' | 'created' | 'string'>;
+
+/** @param entries oldest first; a key that was renewed or given up while they were read is there twice, and its last one counts */
+export function snapshotOf(entries: LeaseEntry[]): LeaseSnapshot {
+  const snapshot: LeaseSnapshot = { workers: [], leases: new Map() };
+  for (const entry of new Map(entries.map((each) => [each.key, each])).values()) note(snapshot, entry);
+  snapshot.workers.sort((a, b) => (a.id < b.id ? -1 : 1));
+  return snapshot;
+}
+
+function note(snapshot: LeaseSnapshot, entry: LeaseEntry): void {
   if (entry.operation !== 'PUT') return;
   const [kind, name = ''] = entry.key.split('.');
   if (kind === 'worker') snapshot.workers.push({ id: name, draining: entry.string() === DRAINING });
