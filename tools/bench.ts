@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { measure } from './bench/measure.ts';
 import { type Plan, QUICK } from './bench/plan.ts';
 import { report } from './bench/report.ts';
@@ -19,7 +19,8 @@ const HELP = `npm run bench: how fast the broker is and what a trade costs it, o
     --old-customers N  of the large database, each with two old trades; default 5000000, which needs 15 GB for a while
     --bell-trades N  that wait for the open; default 200000
     --json FILE      everything that was measured, as JSON
-    --profiles DIR   each process of the broker leaves a profile of its processor there, for Chromium's developer tools
+    --profiles DIR   also tells what processors, memory and the database did at the best concurrency, in a run of its own; each process of
+                     the broker leaves its profiles there, for Chromium's developer tools
     --quick          everything once, in half a minute: shows that it works, its figures say nothing
     --help           this text
 
@@ -44,6 +45,7 @@ await runTool(async () => {
     quick: { type: 'boolean', default: false },
   });
   const only = new Set(values.only.split(','));
+  const profiles = values.profiles === undefined ? undefined : resolve(values.profiles);
   const seconds = wholeNumber('--seconds', values.seconds, { min: 1, max: 3_600 });
   const given: Plan = {
     seconds,
@@ -59,7 +61,7 @@ await runTool(async () => {
       ? { customers: wholeNumber('--old-customers', values['old-customers'], { min: 100, max: 50_000_000 }), tradesOfEach: 2 }
       : undefined,
     bellTrades: only.has('bell') ? wholeNumber('--bell-trades', values['bell-trades'], { min: 100, max: 5_000_000 }) : undefined,
-    profiles: values.profiles,
+    profiles,
   };
   const folder = mkdtempSync(join(tmpdir(), 'stockbroker-bench-'));
   chmodSync(folder, 0o755); // PostgreSQL may run under another account.
@@ -67,7 +69,12 @@ await runTool(async () => {
   const stopping = stopSignal(() => process.exit(130));
   try {
     const onEvent = (line: string) => progress.line(`${progress.elapsed().padStart(9)}  ${line}`);
-    const result = await measure({ ...(values.quick ? QUICK : given), folder, onEvent, isStopped: stopping.isRequested });
+    const result = await measure({
+      ...(values.quick ? { ...QUICK, profiles } : given),
+      folder,
+      onEvent,
+      isStopped: stopping.isRequested,
+    });
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
     process.stdout.write(`${report(result)}\n`);
     if (stopping.isRequested()) return 130;

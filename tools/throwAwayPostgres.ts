@@ -6,12 +6,16 @@ import { type PostgresServer, startPostgres } from '@stockbroker/testkit';
 const BROKE = /was terminated by|exited with exit code|PANIC/;
 
 /** Runs this on a PostgreSQL of its own in that folder, which is gone afterwards. @throws also what broke the server, in its words */
-export async function onThrowAwayPostgres<T>(folder: string, run: (postgres: PostgresServer) => Promise<T>): Promise<T> {
+export async function onThrowAwayPostgres<T>(
+  folder: string,
+  run: (postgres: PostgresServer) => Promise<T>,
+  settings: Record<string, string> = {},
+): Promise<T> {
   const broke: string[] = [];
   const log = (line: string) => {
     if (BROKE.test(line) && broke.length < 10) broke.push(line);
   };
-  const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), log });
+  const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), settings, log });
   try {
     return await run(postgres);
   } catch (error) {

@@ -17,12 +17,12 @@ test('bench: one command measures everything, proves the books and leaves nothin
   const json = join(tmp, 'result.json');
   const { code, stdout, stderr } = await runTool(
     'bench',
-    ['--quick', '--json', json],
+    ['--quick', '--json', json, '--profiles', join(tmp, 'profiles')],
     { TMPDIR: tmp },
     { deadlineMs: DEADLINE_MS },
   );
   expect(code, stderr).toBe(0);
-  const { sweep, outcomes, web, goals, books } = JSON.parse(readFileSync(json, 'utf8'));
+  const { sweep, outcomes, web, work, goals, books } = JSON.parse(readFileSync(json, 'utf8'));
   const runs = [...sweep.map(({ run }: { run: object }) => run), ...outcomes[PARTS.endToEnd]];
   for (const run of runs) {
     expect(run.perSecond).toBeGreaterThan(0);
@@ -39,6 +39,14 @@ test('bench: one command measures everything, proves the books and leaves nothin
   const { tpcB, straightforward, batched, commit, echo, publish } = PARTS;
   expect(Object.keys(outcomes)).toEqual(expect.arrayContaining([tpcB, straightforward, batched, commit, echo, publish]));
   for (const server of ['gatewayGrpc', 'gatewayWeb', 'connectWeb']) expect(web[server].perSecond, server).toBeGreaterThan(0);
+  for (const { app, processor, allocated } of work.apps) {
+    expect(Object.keys(processor).length, app).toBeGreaterThan(2);
+    expect(Object.keys(allocated).length, app).toBeGreaterThan(2);
+  }
+  expect(work.database.statements.map(({ name }: { name: string }) => name)).toEqual(
+    expect.arrayContaining(['insertTrades', 'readOldestOpenTrades', 'markTradesExecuted', 'settleTrades']),
+  );
+  expect(work.trades).toBeGreaterThan(0);
   expect(goals.filter(({ figure }: { figure?: object }) => figure !== undefined).length).toBeGreaterThan(8);
   // Every trade that was acknowledged is there, and was filled.
   for (const { trades, byStatus, violations } of books) {
@@ -46,7 +54,7 @@ test('bench: one command measures everything, proves the books and leaves nothin
     expect(byStatus).toEqual({ filled: trades });
   }
   for (const { what } of goals) expect(stdout).toContain(what);
-  expect(readdirSync(tmp)).toEqual(['result.json']);
+  expect(readdirSync(tmp)).toEqual(['profiles', 'result.json']);
 }, 200_000);
 
 test('bench: each round begins with another part', async () => {

@@ -26,6 +26,7 @@ import type { BenchCustomer } from './load/trading.ts';
 import { LoadProcess } from './loadProcess.ts';
 import { type Memory, Meter, type MeteredPids, type Spent, spentBetween } from './meter.ts';
 import type { OldTrades, Plan } from './plan.ts';
+import { profiledEnvironment, type Work, watchWork } from './profile/profile.ts';
 
 const PARTITIONS = 100;
 const DAY_S = 86_400;
@@ -46,6 +47,8 @@ export interface BenchBrokerOptions extends Pick<Plan, 'customers' | 'workers' |
   old?: OldTrades | undefined;
   onEvent: (line: string) => void;
 }
+
+type Times = Pick<Plan, 'warmUpSeconds' | 'seconds'>;
 
 /** What a load did in a window of time, and what it cost. */
 export interface Measured extends Seen, Spent {
@@ -112,7 +115,7 @@ export class BenchBroker {
   }
 
   /** Puts a load on it; what happens after `warmUpSeconds` and for `seconds` counts. Returns when every trade has ended. */
-  async run(load: Load, { warmUpSeconds, seconds }: { warmUpSeconds: number; seconds: number }): Promise<Measured> {
+  async run(load: Load, { warmUpSeconds, seconds }: Times): Promise<Measured> {
     await this.#load.begin(load);
     await delay(warmUpSeconds * 1_000);
     const before = await this.#meter.read();
@@ -123,6 +126,17 @@ export class BenchBroker {
     const memory = this.#meter.memory();
     const seen = await this.#load.end();
     return { ...seen, ...spentBetween(before, after, seen.ended), memory };
+  }
+
+  /** What all processes do under a load, while it counts; they must have been started to be profiled, into that folder. */
+  async profile(load: Load, { warmUpSeconds, seconds }: Times, folder: string): Promise<Work & { trades: number }> {
+    await this.#load.begin(load);
+    await delay(warmUpSeconds * 1_000);
+    await this.#load.openWindow();
+    const work = await watchWork(this.broker, seconds, folder);
+    await this.#load.closeWindow();
+    const { ended } = await this.#load.end();
+    return { ...work, trades: ended };
   }
 
   /** Does this while so many customers, each in turn, have a WatchTrades stream open, in a process that is told apart too. */
@@ -160,7 +174,7 @@ export class BenchBroker {
 /** What production has by default, not the small pools of tests; settings of the user's environment are handed on. */
 function environment(profiles: string | undefined) {
   const pool = { DATABASE_POOL: String(storeVariables.DATABASE_POOL.default) };
-  const profile = profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` };
+  const profile = profiles === undefined ? {} : profiledEnvironment(profiles);
   const common = { ...pool, ...profile, ...appSettings(process.env) };
   return { gateway: common, worker: common, callback: common, exchange: { EXCHANGE_MANUAL: 'off', ...profile } };
 }

@@ -10,6 +10,8 @@ import { type Large, measureLarge } from './largeRuns.ts';
 import { afterCheckpoint, onBenchBroker, type Sweep } from './onBroker.ts';
 import { type OpeningBell, openingBell } from './openingBell/openingBell.ts';
 import { type Plan, QUIET_RATE, type Session } from './plan.ts';
+import { PROFILED_POSTGRES } from './profile/databaseWork.ts';
+import type { Work } from './profile/profile.ts';
 import { inWords, type Outcomes, type Part, runRounds } from './runs.ts';
 
 export interface Result {
@@ -22,6 +24,8 @@ export interface Result {
   outcomes: Outcomes;
   /** Of gateways' web port beside others; undefined without baselines. */
   web: WebThroughput | undefined;
+  /** What all processes did at the best concurrency, in a window that counts for nothing else; undefined without profiles. */
+  work: ProfiledWork | undefined;
   large: Large | undefined;
   bell: OpeningBell | undefined;
   goals: Goal[];
@@ -29,17 +33,20 @@ export interface Result {
   books: BooksReport[];
 }
 
+export type ProfiledWork = Work & { concurrency: number; trades: number };
+
 interface Measurements {
   sweep: Sweep[];
   idleBusy: number;
   outcomes: Outcomes;
   web: WebThroughput | undefined;
+  work: ProfiledWork | undefined;
 }
 
 /** Measures everything on a PostgreSQL of its own, with the durability that it has by default. */
 export async function measure(session: Session): Promise<Result> {
   const { folder: _folder, onEvent: _onEvent, isStopped, ...plan } = session;
-  return onThrowAwayPostgres(session.folder, async (postgres) => {
+  const all = async (postgres: PostgresServer): Promise<Result> => {
     const main = await onBenchBroker(session, { postgres, name: 'bench' }, (bench) => asItIs(session, postgres, bench));
     const best = fastest(main.measured.sweep);
     const growth = plan.growth && best !== undefined && !isStopped() ? await measureGrowth(session, postgres, best) : [];
@@ -57,12 +64,14 @@ export async function measure(session: Session): Promise<Result> {
       idleBusy: main.measured.idleBusy,
       outcomes,
       web: main.measured.web,
+      work: main.measured.work,
       large: size?.large,
       bell,
       goals: [...judge(outcomes), ...judgeBell(bell)],
       books: [main, ...proven].flatMap(({ books }) => books ?? []),
     };
-  });
+  };
+  return onThrowAwayPostgres(session.folder, all, session.profiles === undefined ? {} : PROFILED_POSTGRES);
 }
 
 /** The broker at several concurrencies, then the best of them and its latencies beside the baselines. */
@@ -72,6 +81,7 @@ async function asItIs(session: Session, postgres: PostgresServer, bench: BenchBr
     ...endToEndParts(session, bench, fastest(sweep)),
     ...(session.baselines ? baselineParts(session, { postgres, natsUrl: bench.broker.nats.url }) : []),
   ];
+  const work = await profiled(session, bench, fastest(sweep));
   const idleBusy = await bench.idleBusy(session.seconds);
   const web = session.baselines
     ? await webThroughput(baselineRun(session, { postgres, natsUrl: bench.broker.nats.url }))
@@ -80,7 +90,7 @@ async function asItIs(session: Session, postgres: PostgresServer, bench: BenchBr
     parts.map((part) => afterCheckpoint(part, bench)),
     session,
   );
-  return { sweep, idleBusy, outcomes, web };
+  return { sweep, idleBusy, outcomes, web, work };
 }
 
 async function tryConcurrencies({ concurrencies, seconds, warmUpSeconds, onEvent, isStopped }: Session, bench: BenchBroker) {
@@ -103,6 +113,13 @@ function endToEndParts({ seconds, warmUpSeconds }: Session, bench: BenchBroker, 
     { name: PARTS.quiet, run: () => bench.run({ perSecond: QUIET_RATE }, times) },
     { name: PARTS.half, run: () => bench.run({ perSecond: half }, times) },
   ];
+}
+
+async function profiled(session: Session, bench: BenchBroker, best: Sweep | undefined): Promise<ProfiledWork | undefined> {
+  if (session.profiles === undefined || best === undefined || session.isStopped()) return undefined;
+  session.onEvent(`profiles, ${best.concurrency} open`);
+  const { concurrency } = best;
+  return { concurrency, ...(await bench.profile({ concurrency }, session, session.profiles)) };
 }
 
 async function ringBell(session: Session, postgres: PostgresServer, trades: number): Promise<OpeningBell> {

@@ -24,7 +24,7 @@ export interface Plan {
   bellTrades: number | undefined;
   /** Also the baselines are small, and try nothing out. */
   isQuick: boolean;
-  /** Where processes leave profiles of their processor when they end. */
+  /** Where processes leave profiles of what they did in a window of their own; undefined: none are made. */
   profiles: string | undefined;
 }
 

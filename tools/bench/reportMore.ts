@@ -1,11 +1,13 @@
 import { grouped, table } from '../cli.ts';
 import { digits } from './figures.ts';
 import type { Result } from './measure.ts';
+import { reportWork } from './profile/reportWork.ts';
 
 /** What is measured once: titles, and tables of each. */
-export function reportMore({ web, large, bell }: Result): [string, string][] {
+export function reportMore({ web, work, large, bell }: Result): [string, string][] {
   return [
     ...(web === undefined ? [] : [webRows(web)]),
+    ...(work === undefined ? [] : reportWork(work)),
     ...(large === undefined ? [] : [sizeRows(large), pageRows(large)]),
     ...(bell === undefined ? [] : [bellRows(bell)]),
   ];

@@ -17,7 +17,7 @@ interface Prepared {
   parameters: number[];
 }
 
-/** A hot statement begins with its name in a comment: it is then prepared once per connection, and has its name in the server's statistics. */
+/** A hot statement begins with its name in a comment: it is then prepared once per connection, and is told apart in pg_stat_activity. */
 const STATEMENT_NAME = /^\s*\/\* (\w+) \*\//;
 
 const { builtins } = pg.types;
