@@ -45,7 +45,8 @@ const EXCHANGE_TIMEOUT_MS = 1_000;
 const LEASE_TIMEOUT_MS = 2_000;
 /** Of silence, until the exchange's quotes count as lost. */
 const SILENCE_MS = 3_000;
-const LIMITS = { maxBatch: 256, maxQueue: 10_000 };
+/** The world waits for promises, not for turns of the event loop. */
+const LIMITS = { maxBatch: 256, maxQueue: 10_000, soon: queueMicrotask };
 
 /** The database as one process has it: the same batching as in production. */
 export function storeOf(

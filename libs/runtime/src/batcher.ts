@@ -26,6 +26,8 @@ export interface BatcherOptions<Item, Result> {
   key?: (item: Item) => string;
   /** True when one item is to blame for a failed batch: the batch is then run again in halves, until only that item fails. */
   isItemError?: (error: unknown) => boolean;
+  /** Puts off the start of a batch, by default to the end of the event loop's turn. */
+  soon?: (start: () => void) => void;
   /** Called after each batch, for metrics. */
   onBatch?: (size: number) => void;
 }
@@ -41,8 +43,8 @@ interface Entry<Item, Result> {
 }
 
 /**
- * Natural batching: while one batch is in flight, the next one fills. There are no timers, so an idle system answers at
- * once and a busy one fills its batches.
+ * Natural batching: while one batch is in flight, the next one fills. It starts when the event loop has looked at every socket, so what
+ * came by all of them shares it. There are no timers, so an idle system answers at once and a busy one fills its batches.
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
@@ -108,11 +110,11 @@ export class Batcher<Item, Result> {
     }
   }
 
-  /** Starting in a microtask lets everything submitted in the same turn share the first batch. */
   #schedulePump(): void {
     if (this.#pumpScheduled || this.#running >= this.#options.concurrency) return;
     this.#pumpScheduled = true;
-    queueMicrotask(() => {
+    const { soon = setImmediate } = this.#options;
+    soon(() => {
       this.#pumpScheduled = false;
       this.#pump();
     });
@@ -148,7 +150,7 @@ export class Batcher<Item, Result> {
     await this.#settleBatch(batch);
     this.#running -= 1;
     for (const entry of batch) this.#releaseKey(entry);
-    this.#pump();
+    this.#schedulePump();
   }
 
   /** Never rejects: each entry of the batch is resolved or rejected. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Batcher, OverloadedError } from '../src/index.ts';
@@ -14,7 +15,11 @@ function controlled() {
 }
 
 const limits = { name: 'test', maxBatch: 3, concurrency: 1, maxQueue: 5 };
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** A batch that ended in one turn of the event loop lets the next one start at the end of the turn after it. */
+const turn = async () => {
+  await nextTurn();
+  await nextTurn();
+};
 
 test('batcher: an idle one starts at once, and what comes meanwhile fills the next batch', async () => {
   const { batches, run } = controlled();
@@ -35,6 +40,22 @@ test('batcher: an idle one starts at once, and what comes meanwhile fills the ne
   await turn();
   batches[2]?.done.resolve([60]);
   expect(await Promise.all(results)).toEqual([10, 20, 30, 40, 50, 60]);
+});
+
+test('batcher: all that comes in one turn of the event loop shares a batch, also what comes just after another one has ended', async () => {
+  const { batches, run } = controlled();
+  const batcher = new Batcher<number, number>({ ...limits, run });
+  const later = (item: number) => new Promise((resolve) => process.nextTick(() => resolve(batcher.submit(item))));
+  const results = [batcher.submit(1), later(2)];
+  await turn();
+  expect(batches.map((batch) => batch.items)).toEqual([[1, 2]]);
+  results.push(batcher.submit(3));
+  batches[0]?.done.resolve([1, 2]);
+  results.push(later(4));
+  await turn();
+  expect(batches[1]?.items).toEqual([3, 4]);
+  batches[1]?.done.resolve([3, 4]);
+  expect(await Promise.all(results)).toEqual([1, 2, 3, 4]);
 });
 
 test('batcher: a full queue refuses, and says when to come again', async () => {

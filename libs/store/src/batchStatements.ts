@@ -45,15 +45,17 @@ export interface BatchLimits {
   maxQueue: number;
 }
 
+type Start = Pick<BatcherOptions<unknown, unknown>, 'soon'>;
+
 /** Makes batchers that all have the same limits, and that can be waited for. */
 export class Batchers {
-  readonly #limits: BatchLimits;
+  readonly #limits: BatchLimits & Start;
   readonly #metrics: Metrics;
   readonly #sizes;
   readonly #seconds;
   readonly #all: { idle(): Promise<void> }[] = [];
 
-  constructor(limits: BatchLimits, metrics: Metrics) {
+  constructor(limits: BatchLimits & Start, metrics: Metrics) {
     this.#limits = limits;
     this.#metrics = metrics;
     this.#sizes = metrics.histogram('store_batch_rows', 'Rows in one statement', ['statement'], SIZE_BUCKETS);
