@@ -18,6 +18,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+async function managerOf() {
+  const connection = await connectNats(nats.url, 'manager');
+  onTestFinished(() => connection.close());
+  return jetstreamManager(connection);
+}
+
 /** As two processes have it. */
 type Open = () => Promise<{ mine: ProcessBus; theirs: ProcessBus }>;
 
@@ -119,6 +125,67 @@ describe.each([
     expect(heard.length).toBe(before);
     await alsoListening.stop();
   });
+});
+
+test('wake-ups of one turn reach a partition as one message, which is acknowledged when each of them is', async () => {
+  const { mine, theirs } = await real();
+  const manager = await managerOf();
+  const [{ partition }, other] = [newTrade(), newTrade()];
+  const taken: string[] = [];
+  const acks: (() => void)[] = [];
+  const subscribed = theirs.onWakeup(partition, (customerId, ack) => {
+    taken.push(customerId);
+    acks.push(ack);
+  });
+  const othersAcks: (() => void)[] = [];
+  const alsoSubscribed = theirs.onWakeup(other.partition, (_customerId, ack) => othersAcks.push(ack));
+  for (const customerId of ['one', 'two', 'one']) mine.tradePlaced(newTrade({ partition, customerId }));
+  mine.tradePlaced(other);
+  await eventually(() => taken.length === 3 && othersAcks.length === 1, Boolean);
+  expect(taken).toEqual(['one', 'two', 'one']);
+  const unfinished = async (of: number) => (await manager.consumers.info('TRADES', `partition-${of}`)).num_ack_pending;
+  expect(await unfinished(partition)).toBe(1);
+  acks[0]?.();
+  acks[1]?.();
+  // On the same connection: when this one is known, so is what came before.
+  othersAcks[0]?.();
+  await eventually(
+    () => unfinished(other.partition),
+    (count) => count === 0,
+  );
+  expect(await unfinished(partition)).toBe(1);
+  acks[2]?.();
+  await eventually(
+    () => unfinished(partition),
+    (count) => count === 0,
+  );
+  await subscribed.stop();
+  await alsoSubscribed.stop();
+});
+
+test('wake-ups that no stream takes are counted, each', async () => {
+  const metrics = createMetrics('test');
+  const connection = connectNats(nats.url, 'counted');
+  const bus = new Bus({ connection, replicas: 1, log: createLog('test', 'silent'), metrics });
+  onTestFinished(() => bus.close());
+  const manager = await managerOf();
+  await eventually(
+    async () => bus.isConnected && (await manager.streams.info('TRADES').catch(() => undefined)) !== undefined,
+    Boolean,
+  );
+  const counted = async () =>
+    (await metrics.registry.metrics()).split('\n').filter((line) => /^bus_wakeups_\w+(?:{.*})? [1-9]/.test(line));
+  const place = () => {
+    for (const partition of [1, 1, 2]) bus.tradePlaced(newTrade({ partition }));
+  };
+  place();
+  expect(await eventually(counted, (lines) => lines.length === 1)).toEqual([
+    expect.stringMatching(/^bus_wakeups_published_total.* 3$/),
+  ]);
+  await manager.streams.delete('TRADES');
+  place();
+  const lines = await eventually(counted, ({ length }) => length === 2);
+  expect(lines).toContainEqual(expect.stringMatching(/^bus_wakeups_dropped_total.*cause="failed".* 3$/));
 });
 
 test('a stream of an earlier version, kept in files, gives way to one in memory', async () => {

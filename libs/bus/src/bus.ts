@@ -21,8 +21,8 @@ export interface Subscribed {
   stop(): Promise<void>;
 }
 
-/** Publishes not answered yet; one more is dropped, which a sweep makes good. */
-const MAX_PUBLISHES_IN_FLIGHT = 5_000;
+/** Wake-ups not answered yet; one more is dropped, which a sweep makes good. */
+const MAX_WAKEUPS_IN_FLIGHT = 5_000;
 const PUBLISH_TIMEOUT_MS = 5_000;
 const PREFETCH = 256;
 const FLUSH_TIMEOUT_MS = 500;
@@ -36,6 +36,9 @@ export class Bus {
   #connection: NatsConnection | undefined;
   #client: JetStreamClient | undefined;
   #connected = false;
+  /** Customers to be woken at the end of this turn of the event loop, by partition. */
+  readonly #gathered = new Map<number, string[]>();
+  /** With those gathered. */
   #inFlight = 0;
   readonly #published;
   readonly #dropped;
@@ -55,12 +58,11 @@ export class Bus {
     return this.#connected;
   }
 
-  /** Wakes the trade's partition. Returns at once; a wake-up that fails is only counted. */
+  /** Wakes the trade's partition at the end of the event loop's turn. Returns at once; a wake-up that fails is only counted. */
   tradePlaced(trade: TradeRef): void {
-    const { partition, customerId } = trade;
-    if (this.#client === undefined || !this.#connected) this.#drop('disconnected');
-    else if (this.#inFlight >= MAX_PUBLISHES_IN_FLIGHT) this.#drop('overload');
-    else this.#publishWakeup(this.#client, partition, customerId);
+    if (!this.#connected) this.#drop('disconnected');
+    else if (this.#inFlight >= MAX_WAKEUPS_IN_FLIGHT) this.#drop('overload');
+    else this.#gather(trade);
     this.#customerChanged(trade);
   }
 
@@ -69,19 +71,34 @@ export class Bus {
     this.#customerChanged(trade);
   }
 
-  #publishWakeup(client: JetStreamClient, partition: number, customerId: string): void {
+  #gather({ partition, customerId }: TradeRef): void {
     this.#inFlight += 1;
-    client.publish(wakeupSubject(partition), customerId, { timeout: PUBLISH_TIMEOUT_MS }).then(
-      () => {
-        this.#inFlight -= 1;
-        this.#published.inc();
-      },
-      (error: unknown) => {
-        this.#inFlight -= 1;
-        this.#drop('failed');
-        this.#options.log.debug({ err: error, partition }, 'wake-up not published');
-      },
-    );
+    if (this.#gathered.size === 0) setImmediate(() => void this.#publishGathered());
+    const customers = this.#gathered.get(partition);
+    if (customers === undefined) this.#gathered.set(partition, [customerId]);
+    else customers.push(customerId);
+  }
+
+  /**
+   * One message for each partition, because half of what a wake-up costs is the message (docs/performance.md). The server takes a
+   * connection's messages in order, so it has had the others when it answers for the last.
+   */
+  async #publishGathered(): Promise<void> {
+    const wakeups = [...this.#gathered].map(([partition, customers]) => [wakeupSubject(partition), customers.join(' ')] as const);
+    const count = [...this.#gathered.values()].reduce((sum, { length }) => sum + length, 0);
+    this.#gathered.clear();
+    const last = wakeups.pop();
+    if (last === undefined) return;
+    try {
+      for (const wakeup of wakeups) this.#connection?.publish(...wakeup);
+      await this.#client?.publish(...last, { timeout: PUBLISH_TIMEOUT_MS });
+      this.#published.inc(count);
+    } catch (error) {
+      this.#drop('failed', count);
+      this.#options.log.debug({ err: error, wakeups: count }, 'wake-ups not published');
+    } finally {
+      this.#inFlight -= count;
+    }
   }
 
   /** Tells the partition's leader that the trade has ended. */
@@ -127,8 +144,8 @@ export class Bus {
   }
 
   /**
-   * Calls back for each wake-up of the partition, in order. The handler acknowledges when the wake-up is done with. Stream and
-   * consumer are made again whenever they are gone.
+   * Calls back for each wake-up of the partition, in order. The handler acknowledges when the wake-up is done with; those that came
+   * in one message are acknowledged together. Stream and consumer are made again whenever they are gone.
    */
   onWakeup(partition: number, handle: (customerId: string, ack: () => void) => void): Subscribed {
     const abort = new AbortController();
@@ -141,7 +158,9 @@ export class Bus {
           if (abort.signal.aborted) return endCurrent();
           for await (const message of messages) {
             failures = 0;
-            handle(message.string(), () => message.ack());
+            const customers = message.string().split(' ', MAX_WAKEUPS_IN_FLIGHT);
+            const ack = afterCalls(customers.length, () => message.ack());
+            for (const customerId of customers) handle(customerId, ack);
           }
         } catch (error) {
           this.#options.log.debug({ err: error, partition }, 'wake-ups interrupted');
@@ -197,8 +216,8 @@ export class Bus {
     return { manager, client: jetstream(connection) };
   }
 
-  #drop(cause: 'disconnected' | 'overload' | 'failed'): void {
-    this.#dropped.inc({ cause });
+  #drop(cause: 'disconnected' | 'overload' | 'failed', wakeups = 1): void {
+    this.#dropped.inc({ cause }, wakeups);
   }
 
   async #onConnected(connection: NatsConnection): Promise<void> {
@@ -232,4 +251,13 @@ export class Bus {
       this.#options.log.warn({ err: error }, 'wake-up stream not ensured; consumers will try again');
     }
   }
+}
+
+/** @returns what does it when called for the so-manieth time */
+function afterCalls(count: number, act: () => void): () => void {
+  let open = count;
+  return () => {
+    open -= 1;
+    if (open === 0) act();
+  };
 }

@@ -10,6 +10,7 @@ import {
 
 const WAKEUP_STREAM = 'TRADES';
 
+/** A message names customers with placed trades of the partition, with spaces between them. */
 export const wakeupSubject = (partition: number): string => `trades.${partition}`;
 export const settledSubject = (partition: number | '*'): string => `settled.${partition}`;
 /** Not of a partition: gateways listen to their watchers' customers alone. */
