@@ -14,7 +14,7 @@ const CHECKPOINT_PAGES = 10_000;
 /** What became of a report: to be sent, answered with success, or dropped by a fault and never sent. */
 const Delivery = { pending: 0, delivered: 1, dropped: 2 } as const;
 
-const CACHE_KIB = 32 * 1024;
+const CACHE_KIB = 8 * 1024;
 /** How long a stopping predecessor is waited for. */
 const LOCK_WAIT_MS = 2_000;
 const OPEN_ORDERS = `SELECT * FROM orders INDEXED BY orders_to_report WHERE delivery = 0 AND rank IS NULL ORDER BY sequence`;
