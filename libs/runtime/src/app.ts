@@ -7,9 +7,9 @@ import { measureReadiness } from './readinessMetric.ts';
 
 /**
  * What lives in a process is some 100 MB. V8 alone lets a loaded gateway take four times as much before it collects; with these it takes
- * twice as much, and half as much processor time again at its most (docs/performance.md). Neither is a limit: a burst still gets what it needs.
+ * little more than twice as much, and more processor time (docs/performance.md). Neither is a limit: a burst still gets what it needs.
  */
-const V8_FLAGS = ['--heap-growing-percent=50', '--semi-space-growth-factor=1'];
+const V8_FLAGS = ['--heap-growing-percent=80', '--semi-space-growth-factor=1'];
 
 /** What every app can be told. */
 export const commonVariables = {
