@@ -12,7 +12,7 @@ const HELP = `npm run bench: how fast the broker is and what a trade costs it, o
   npm run bench -- [options]
     --seconds N      of each measurement; default 20
     --rounds N       how often each is measured; default 3
-    --workers N      default 2
+    --workers N      default 1, as there is one of each other process
     --customers N    default 10000
     --open LIST      trades open at once, each tried once, and the fastest measured against the rest; default 16,64,256,1024
     --only LIST      of what is measured beside the broker as it is: baselines, growth, large, bell, or none; default all of them
@@ -34,7 +34,7 @@ await runTool(async () => {
   const { values } = readArguments(HELP, {
     seconds: { type: 'string', default: '20' },
     rounds: { type: 'string', default: '3' },
-    workers: { type: 'string', default: '2' },
+    workers: { type: 'string', default: '1' },
     customers: { type: 'string', default: '10000' },
     open: { type: 'string', default: '16,64,256,1024' },
     json: { type: 'string' },
