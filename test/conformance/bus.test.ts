@@ -27,16 +27,15 @@ async function managerOf() {
 /** As two processes have it. */
 type Open = () => Promise<{ mine: ProcessBus; theirs: ProcessBus }>;
 
-const real: Open = async () => {
-  const open = async () => {
-    const connection = connectNats(nats.url, 'conformance');
-    const bus = new Bus({ connection, replicas: 1, log: createLog('test', 'silent'), metrics: createMetrics('test') });
-    onTestFinished(() => bus.close());
-    await eventually(() => bus.isConnected, Boolean);
-    return bus;
-  };
-  return { mine: await open(), theirs: await open() };
-};
+async function openBus(metrics = createMetrics('test')): Promise<Bus> {
+  const connection = connectNats(nats.url, 'conformance');
+  const bus = new Bus({ connection, replicas: 1, log: createLog('test', 'silent'), metrics });
+  onTestFinished(() => bus.close());
+  await eventually(() => bus.isConnected, Boolean);
+  return bus;
+}
+
+const real: Open = async () => ({ mine: await openBus(), theirs: await openBus() });
 
 const memory: Open = async () => {
   const { servers, process, close } = openMemory();
@@ -165,13 +164,11 @@ test('wake-ups of one turn reach a partition as one message, which is acknowledg
 
 test('wake-ups that no stream takes are counted, each', async () => {
   const metrics = createMetrics('test');
-  const connection = connectNats(nats.url, 'counted');
-  const bus = new Bus({ connection, replicas: 1, log: createLog('test', 'silent'), metrics });
-  onTestFinished(() => bus.close());
+  const bus = await openBus(metrics);
   const manager = await managerOf();
   await eventually(
-    async () => bus.isConnected && (await manager.streams.info('TRADES').catch(() => undefined)) !== undefined,
-    Boolean,
+    () => manager.streams.info('TRADES').catch(() => undefined),
+    (stream) => stream !== undefined,
   );
   const counted = async () =>
     (await metrics.registry.metrics()).split('\n').filter((line) => /^bus_wakeups_\w+(?:{.*})? [1-9]/.test(line));
@@ -189,12 +186,9 @@ test('wake-ups that no stream takes are counted, each', async () => {
 });
 
 test('a stream of an earlier version, kept in files, gives way to one in memory', async () => {
-  const connection = await connectNats(nats.url, 'earlier');
-  onTestFinished(() => connection.close());
-  const manager = await jetstreamManager(connection);
+  const manager = await managerOf();
   await manager.streams.delete('TRADES').catch(() => {}); // Of the tests before.
   await manager.streams.add({ name: 'TRADES', subjects: ['trades.*'], storage: StorageType.File });
-  await connection.flush();
   const { mine, theirs } = await real();
   const trade = newTrade();
   const taken: string[] = [];

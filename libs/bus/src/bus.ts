@@ -36,8 +36,8 @@ export class Bus {
   #connection: NatsConnection | undefined;
   #client: JetStreamClient | undefined;
   #connected = false;
-  /** Customers to be woken at the end of this turn of the event loop, by partition. */
-  readonly #gathered = new Map<number, string[]>();
+  /** To be told of at the end of this turn of the event loop. */
+  readonly #gathered: TradeRef[] = [];
   /** With those gathered. */
   #inFlight = 0;
   readonly #published;
@@ -71,33 +71,33 @@ export class Bus {
     this.#customerChanged(trade);
   }
 
-  #gather({ partition, customerId }: TradeRef): void {
+  #gather(trade: TradeRef): void {
     this.#inFlight += 1;
-    if (this.#gathered.size === 0) setImmediate(() => void this.#publishGathered());
-    const customers = this.#gathered.get(partition);
-    if (customers === undefined) this.#gathered.set(partition, [customerId]);
-    else customers.push(customerId);
+    if (this.#gathered.push(trade) === 1) setImmediate(() => void this.#publishGathered());
   }
 
   /**
-   * One message for each partition, because half of what a wake-up costs is the message (docs/performance.md). The server takes a
+   * One message for each partition, because a message costs more than what it says (docs/performance.md). The server takes a
    * connection's messages in order, so it has had the others when it answers for the last.
    */
   async #publishGathered(): Promise<void> {
-    const wakeups = [...this.#gathered].map(([partition, customers]) => [wakeupSubject(partition), customers.join(' ')] as const);
-    const count = [...this.#gathered.values()].reduce((sum, { length }) => sum + length, 0);
-    this.#gathered.clear();
+    const trades = this.#gathered.splice(0);
+    const wakeups = Array.from(
+      Map.groupBy(trades, ({ partition }) => partition),
+      ([partition, ofPartition]) =>
+        [wakeupSubject(partition), ofPartition.map(({ customerId }) => customerId).join(' ')] as const,
+    );
     const last = wakeups.pop();
     if (last === undefined) return;
     try {
       for (const wakeup of wakeups) this.#connection?.publish(...wakeup);
       await this.#client?.publish(...last, { timeout: PUBLISH_TIMEOUT_MS });
-      this.#published.inc(count);
+      this.#published.inc(trades.length);
     } catch (error) {
-      this.#drop('failed', count);
-      this.#options.log.debug({ err: error, wakeups: count }, 'wake-ups not published');
+      this.#drop('failed', trades.length);
+      this.#options.log.debug({ err: error, wakeups: trades.length }, 'wake-ups not published');
     } finally {
-      this.#inFlight -= count;
+      this.#inFlight -= trades.length;
     }
   }
 
@@ -253,7 +253,7 @@ export class Bus {
   }
 }
 
-/** @returns what does it when called for the so-manieth time */
+/** @returns a function that acts when it is called for the last of so many times */
 function afterCalls(count: number, act: () => void): () => void {
   let open = count;
   return () => {
