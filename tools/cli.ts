@@ -78,6 +78,10 @@ export function grouped(value: number | bigint): string {
   return value.toLocaleString('en-US');
 }
 
+export function counted(count: number | bigint, thing: string): string {
+  return `${grouped(count)} ${thing}${Number(count) === 1 ? '' : 's'}`;
+}
+
 /** Rows in columns, the ones in `right` flush right. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];

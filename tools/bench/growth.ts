@@ -1,9 +1,10 @@
 import type { PostgresServer } from '@stockbroker/testkit';
+import { counted } from '../cli.ts';
 import type { BenchBroker } from './benchBroker.ts';
 import { PARTS } from './goals.ts';
 import type { Load } from './load/main.ts';
 import { afterCheckpoint, onBenchBroker, type Proven, type Sweep } from './onBroker.ts';
-import { type Session, workersOf } from './plan.ts';
+import type { Session } from './plan.ts';
 import { type Outcomes, type Part, runRounds } from './runs.ts';
 
 const STREAMS = 1_000;
@@ -20,7 +21,7 @@ export async function measureGrowth(session: Session, postgres: PostgresServer, 
   ];
   for (const workers of WORKERS) {
     if (isStopped()) break;
-    const name = `end to end, ${workersOf(workers)}`;
+    const name = `end to end, ${counted(workers, 'worker')}`;
     const run = (bench: BenchBroker): Part => part(session, bench, name, { concurrency: best.concurrency });
     proven.push(
       await onBenchBroker({ ...session, workers }, { postgres, name: `workers-${workers}` }, (bench) =>

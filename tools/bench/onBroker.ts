@@ -1,6 +1,7 @@
 import type { BooksReport, PostgresServer } from '@stockbroker/testkit';
+import { counted } from '../cli.ts';
 import { BenchBroker, type Measured } from './benchBroker.ts';
-import { type OldTrades, type Session, workersOf } from './plan.ts';
+import type { OldTrades, Session } from './plan.ts';
 import type { Part } from './runs.ts';
 
 /** How fast the broker was with so many trades open at once. */
@@ -23,7 +24,7 @@ export async function onBenchBroker<T>(
 ): Promise<Proven<T>> {
   const bench = await BenchBroker.start({ ...session, postgres, name, old });
   try {
-    session.onEvent(`${session.customers} customers, ${workersOf(session.workers)}`);
+    session.onEvent(`${counted(session.customers, 'customer')}, ${counted(session.workers, 'worker')}`);
     await bench.warmUp(session.isStopped);
     const measured = await use(bench);
     if (session.isStopped()) return { measured, books: undefined };

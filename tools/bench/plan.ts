@@ -39,11 +39,6 @@ export interface Session extends Plan {
 /** Trades a second at which latency is told: a quiet day. */
 export const QUIET_RATE = 30;
 
-/** In words. */
-export function workersOf(count: number): string {
-  return count === 1 ? '1 worker' : `${count} workers`;
-}
-
 /** For CI: everything once, briefly, so that it cannot rot. Its figures say nothing. */
 export const QUICK: Plan = {
   seconds: 0.5,

@@ -1,9 +1,8 @@
-import { grouped, table } from '../cli.ts';
+import { counted, grouped, table } from '../cli.ts';
 import type { Percentiles } from '../percentiles.ts';
 import { digits, type Figure, figureOf, spread } from './figures.ts';
 import { type Goal, PARTS } from './goals.ts';
 import type { Result } from './measure.ts';
-import { workersOf } from './plan.ts';
 import { reportMore } from './reportMore.ts';
 import type { Outcome } from './runs.ts';
 
@@ -11,8 +10,8 @@ import type { Outcome } from './runs.ts';
 export function report(result: Result): string {
   const { machine, plan, books, idleBusy } = result;
   return [
-    `${machine.processors} processors (${machine.model}), Node ${machine.node}; ${grouped(plan.customers)} customers, ${workersOf(plan.workers)}, ` +
-      `${plan.rounds} rounds of ${plan.seconds} s; fsync and synchronous_commit are on.`,
+    `${machine.processors} processors (${machine.model}), Node ${machine.node}; ${counted(plan.customers, 'customer')}, ${counted(plan.workers, 'worker')}, ` +
+      `${counted(plan.rounds, 'round')} of ${plan.seconds} s; fsync and synchronous_commit are on.`,
     'Medians, in parentheses the lowest and the highest of the rounds; times in ms, processor in seconds a thousand trades.',
     section('Trades', trades(result)),
     section('What a trade costs, end to end', costs(result.outcomes[PARTS.endToEnd] ?? [])),

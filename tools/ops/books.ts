@@ -1,7 +1,7 @@
 import { checkAccounts, checkOpenTrades, type Finding } from '@stockbroker/store/operate';
 import { formatUsd } from '@stockbroker/trading';
-import { grouped, table, wholeNumber } from '../cli.ts';
-import { type Call, counted, noArguments, type OpsCommand, type Result } from './command.ts';
+import { counted, grouped, table, wholeNumber } from '../cli.ts';
+import { type Call, noArguments, type OpsCommand, type Result } from './command.ts';
 
 const HELP = `npm run ops -- books: proves the books of every customer on the live database, while trades go on.
 

@@ -60,7 +60,3 @@ export function duration(what: string, text: string): number {
 export function moment(date: Date): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 }
-
-export function counted(count: number | bigint, thing: string): string {
-  return `${count.toLocaleString('en-US')} ${thing}${Number(count) === 1 ? '' : 's'}`;
-}

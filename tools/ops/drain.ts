@@ -1,7 +1,7 @@
 import type { LeaseSnapshot } from '@stockbroker/lease';
 import { sleep } from '@stockbroker/runtime';
-import { UserError } from '../cli.ts';
-import { type Call, counted, duration, type OpsCommand, type Result } from './command.ts';
+import { counted, UserError } from '../cli.ts';
+import { type Call, duration, type OpsCommand, type Result } from './command.ts';
 
 const HELP = `npm run ops -- drain <worker> [--wait]: a worker gives all its partitions to the others, each as soon as its work in hand is
 done, and takes none until it is restarted. Then it can be stopped; nobody waits for its leases to end. <worker> is its name

@@ -1,8 +1,8 @@
 import type { LeaseSnapshot } from '@stockbroker/lease';
 import { sleep } from '@stockbroker/runtime';
 import { readPartitionLeases } from '@stockbroker/store/operate';
-import { table } from '../cli.ts';
-import { type Call, CannotTellError, counted, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
+import { counted, table } from '../cli.ts';
+import { type Call, CannotTellError, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
 import { joinStates, loads, type PartitionState, spread, stillWrong, type WorkerLoad } from './leaseState.ts';
 
 const HELP = `npm run ops -- leases: which worker leads what, and since when.

@@ -7,8 +7,8 @@ import {
 } from '@stockbroker/store/operate';
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
 import { formatUsd, type Trade } from '@stockbroker/trading';
-import { table, UserError, wholeNumber } from '../cli.ts';
-import { type Call, CannotTellError, counted, moment, noArguments, type OpsCommand, type Result } from './command.ts';
+import { counted, table, UserError, wholeNumber } from '../cli.ts';
+import { type Call, CannotTellError, moment, noArguments, type OpsCommand, type Result } from './command.ts';
 import { OPERATOR_HELP, OPERATOR_OPTIONS, readOperator } from './operator.ts';
 import { type Found, outcome } from './whyStuck.ts';
 
