@@ -4,10 +4,12 @@ import { createLog, createMetrics, sleep } from '@stockbroker/runtime';
 import { eventually } from '@stockbroker/testkit';
 import { type Exchange, ExchangeInDoubtError } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { API_KEY, httpSink, startExchange } from '../../apps/exchange/test/harness.ts';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { API_KEY, cleanUp, httpSink, startExchange } from '../../apps/exchange/test/harness.ts';
 import { exchangeOf } from '../simulation/ports.ts';
 import { openMemory } from './memory.ts';
+
+afterAll(cleanUp);
 
 interface Opened {
   exchange: Exchange;

@@ -5,7 +5,9 @@ import { text } from 'node:stream/consumers';
 import { RpcChannel, Status } from '@stockbroker/rpc';
 import { ExchangeServiceDefinition, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { API_KEY, order, startExchange, type TestExchange } from './harness.ts';
+import { API_KEY, cleanUp, order, startExchange, type TestExchange } from './harness.ts';
+
+afterAll(cleanUp);
 
 let exchange: TestExchange;
 const channels: RpcChannel[] = [];

@@ -1,6 +1,8 @@
 import { OrderState, SubmitOutcome } from '@stockbroker/rpc/exchange';
-import { expect, test } from 'vitest';
-import { eventually, httpSink, order, startExchange } from './harness.ts';
+import { afterAll, expect, test } from 'vitest';
+import { cleanUp, eventually, httpSink, order, startExchange } from './harness.ts';
+
+afterAll(cleanUp);
 
 const NEVER = { EXCHANGE_LATENCY_MIN_MS: '600000', EXCHANGE_LATENCY_MAX_MS: '600000' };
 

@@ -1,7 +1,9 @@
 import { Status } from '@stockbroker/rpc';
 import { type Behaviour, OrderState, RejectReason } from '@stockbroker/rpc/exchange';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { eventually, grpcSink, httpSink, order, type Sink, startExchange, type TestExchange } from './harness.ts';
+import { cleanUp, eventually, grpcSink, httpSink, order, type Sink, startExchange, type TestExchange } from './harness.ts';
+
+afterAll(cleanUp);
 
 let exchange: TestExchange;
 let sink: Sink;

@@ -106,17 +106,10 @@ function newDataDir(): string {
 const dataDirs: string[] = [];
 const children = new Set<ChildProcess>();
 
-/** Ends what a failed test left running, and removes all journals. */
+/** Ends what is still running, and removes all journals. Each file of tests calls it last. */
 export function cleanUp(): void {
   for (const child of children) child.kill('SIGKILL');
   for (const dataDir of dataDirs.splice(0)) rmSync(dataDir, { recursive: true, force: true });
-}
-
-// The throughput check uses this file without the test runner.
-if (process.env.VITEST !== undefined) {
-  const { afterAll, vi } = await import('vitest');
-  vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-  afterAll(cleanUp);
 }
 
 /** A buy of 10 AAPL that is filled, unless told otherwise. */

@@ -1,7 +1,9 @@
 import { Status } from '@stockbroker/rpc';
 import { OrderState } from '@stockbroker/rpc/exchange';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { httpSink, order, type Sink, startExchange, type TestExchange } from './harness.ts';
+import { cleanUp, httpSink, order, type Sink, startExchange, type TestExchange } from './harness.ts';
+
+afterAll(cleanUp);
 
 let exchange: TestExchange;
 let sink: Sink;

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Status } from '@stockbroker/rpc';
 import { type Order, OrderState, RejectReason, Side, SubmitOutcome } from '@stockbroker/rpc/exchange';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, httpSink, order, type Sink, SLOW, startExchange, type TestExchange } from './harness.ts';
+import { cleanUp, eventually, httpSink, order, type Sink, SLOW, startExchange, type TestExchange } from './harness.ts';
+
+afterAll(cleanUp);
 
 const ACCEPTED = SubmitOutcome.SUBMIT_OUTCOME_ACCEPTED;
 let exchange: TestExchange;

@@ -1,10 +1,12 @@
 import type { Quote, StreamQuotesResponse } from '@stockbroker/rpc/exchange';
 import { SeededRandom } from '@stockbroker/runtime';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { instruments } from '../src/instruments.ts';
 import { Market } from '../src/market.ts';
 import { streamQuotes } from '../src/streamQuotes.ts';
-import { startExchange } from './harness.ts';
+import { cleanUp, startExchange } from './harness.ts';
+
+afterAll(cleanUp);
 
 test('stream: all quotes first, then changes as they happen, and heartbeats', async () => {
   const exchange = await startExchange();

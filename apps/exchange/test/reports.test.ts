@@ -4,6 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import {
   CALLBACK_SECRET,
+  cleanUp,
   eventually,
   grpcSink,
   httpSink,
@@ -13,6 +14,8 @@ import {
   startExchange,
   type TestExchange,
 } from './harness.ts';
+
+afterAll(cleanUp);
 
 let exchange: TestExchange;
 const sinks: Sink[] = [];

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { eventually } from '../src/eventually.ts';
@@ -13,7 +14,10 @@ beforeAll(async () => {
   pair = await startPostgresPair({ dataDir });
   await query(pair.url, 'CREATE TABLE kept (n serial PRIMARY KEY, text text)');
 });
-afterAll(() => pair.kill());
+afterAll(async () => {
+  await pair.kill();
+  rmSync(dirname(dataDir), { recursive: true });
+});
 
 const isSynchronous = { state: 'streaming', syncState: 'sync' };
 
