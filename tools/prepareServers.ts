@@ -10,7 +10,8 @@ type Tell = (line: string) => void;
 
 /** Opens accounts that do not exist. Returns all of them as they stand. */
 export async function openDemoAccounts(url: string, accounts: readonly OpeningAccount[], onEvent: Tell): Promise<Account[]> {
-  const { openAccounts, openDatabase, readAccounts } = await import('@stockbroker/store');
+  const { openAccounts, readAccounts } = await import('@stockbroker/store');
+  const { openDatabase } = await import('@stockbroker/store/database');
   const db = openDatabase({ url, poolSize: 1, statementTimeoutMs: 30_000, onConnectionError: () => {} });
   try {
     const opened = await openAccounts(db, [...accounts]);

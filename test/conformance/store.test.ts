@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, openDatabase } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
+import { type Database, openDatabase } from '@stockbroker/store/database';
 import type { CustomerState, Decision } from '@stockbroker/trade-flow';
 import { type OrderReport, partitionOf, type Trade, uuidV7 } from '@stockbroker/trading';
 import fc from 'fast-check';

@@ -4,7 +4,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
-import { openAccounts, openDatabase } from '@stockbroker/store';
+import { openAccounts } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { eventually, startSystem, tradingClient } from '@stockbroker/testkit';
 import { afterAll, expect, inject, test } from 'vitest';
 import { cloneDatabase } from '../support/database.ts';
@@ -17,6 +18,13 @@ test('npm run build makes the files that the tests run', () => {
   execFileSync(process.execPath, [join(ROOT, 'tools/build.ts'), 'callback'], { stdio: 'ignore' });
   const built = readFileSync(join(ROOT, 'apps/callback/dist/callback.mjs'));
   expect(built.equals(readFileSync(join(inject('bundles'), 'callback.mjs')))).toBe(true);
+});
+
+test('no process of the broker carries the Prisma client, which is for tools', () => {
+  const carriers = ['gateway', 'worker', 'callback', 'exchange'].filter((app) =>
+    readFileSync(join(inject('bundles'), `${app}.mjs`), 'utf8').includes('PrismaClient'),
+  );
+  expect(carriers).toEqual([]);
 });
 
 test('the bundles for production take a trade to its fill, on plain Node, far from the sources and node_modules', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, openAccounts, openDatabase } from '@stockbroker/store';
+import { openAccounts } from '@stockbroker/store';
+import { type Database, openDatabase } from '@stockbroker/store/database';
 import { createDatabase } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';

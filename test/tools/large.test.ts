@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { openDatabase } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { checkAccounts } from '@stockbroker/store/operate';
 import { createDatabase, dropDatabase } from '@stockbroker/testkit';
 import pg from 'pg';

@@ -1,4 +1,4 @@
-import { BY_INDEX, type Database, openStatements, statementsOn } from '@stockbroker/store';
+import { BY_INDEX, openStatements, statementsOn } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
 import pg from 'pg';
 
@@ -19,7 +19,9 @@ export async function openOverPg(url: string, onNotice: (line: string) => void =
   const client = new pg.Client({ connectionString: url, options: BY_INDEX });
   client.on('notice', ({ message }) => message?.split('\n').forEach(onNotice));
   await client.connect();
-  // What is measured asks of a database nothing else.
-  const database = { query: statementsOn(client) } as unknown as Database;
-  return { statements: openStatements(database), query: (sql) => client.query(sql), close: () => client.end() };
+  return {
+    statements: openStatements({ query: statementsOn(client) }),
+    query: (sql) => client.query(sql),
+    close: () => client.end(),
+  };
 }

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Database, openAccounts, openDatabase, openStatements } from '@stockbroker/store';
+import { openAccounts, openStatements } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
+import { type Database, openDatabase } from '@stockbroker/store/database';
 import { migrate } from '@stockbroker/store/migrate';
 import { checkAccounts, checkOpenTrades } from '@stockbroker/store/operate';
 import type { Mark } from '@stockbroker/trade-flow';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { SeededRandom } from '@stockbroker/runtime';
-import { openDatabase } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { readEvidence } from '@stockbroker/testkit';
 import type { StopSignal } from '../cli.ts';
 import { grouped } from '../cli.ts';

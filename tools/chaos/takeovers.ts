@@ -1,4 +1,5 @@
-import { openDatabase, type Tables } from '@stockbroker/store';
+import type { Tables } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 
 const STATEMENT_TIMEOUT_MS = 3_000;
 

@@ -1,5 +1,6 @@
 import { type ExchangeClient, type ListedOrder, MalformedReportError } from '@stockbroker/exchange-client';
-import type { Database, Store } from '@stockbroker/store';
+import type { Store } from '@stockbroker/store';
+import type { Database } from '@stockbroker/store/database';
 import { type IdRange, readTradesOfDay, recordAction } from '@stockbroker/store/operate';
 import { ExchangeInDoubtError, settleReport } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';

@@ -1,7 +1,8 @@
 import type { ExchangeClient } from '@stockbroker/exchange-client';
 import type { LeaseBucket } from '@stockbroker/lease';
 import type { TlsFiles } from '@stockbroker/rpc';
-import type { Database, Store } from '@stockbroker/store';
+import type { Store } from '@stockbroker/store';
+import type { Database } from '@stockbroker/store/database';
 import { ExchangeInDoubtError, StoreUnavailableError } from '@stockbroker/trade-flow';
 import { UserError } from '../cli.ts';
 import { readConnection } from '../devFolder.ts';
@@ -55,7 +56,7 @@ export function findTargets(env: NodeJS.ProcessEnv, dataDir: string): Targets {
 export class Servers {
   readonly #targets: Targets;
   readonly #db = new Lazy(async () => {
-    const { openDatabase } = await import('@stockbroker/store');
+    const { openDatabase } = await import('@stockbroker/store/database');
     const options = { url: this.#databaseUrl, poolSize: 2, statementTimeoutMs: STATEMENT_MS, onConnectionError: () => {} };
     return openDatabase(options);
   });

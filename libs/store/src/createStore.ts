@@ -2,11 +2,11 @@ import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
 import type { Account, Trade } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
-import { type Database, type DatabaseOptions, openDatabase } from './database.ts';
 import { attempt } from './errors.ts';
 import { insertTrades } from './insertTrades.ts';
 import { listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
+import { openPool, type PoolOptions } from './pool.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { readAccounts } from './readAccounts.ts';
@@ -18,9 +18,10 @@ import { readOpenCustomers } from './readOpenCustomers.ts';
 import { readSnapshots } from './readSnapshots.ts';
 import { readTrades } from './readTrades.ts';
 import { settleTrades } from './settleTrades.ts';
+import { type Queries, statementsOn } from './statement.ts';
 import type { storeVariables } from './variables.ts';
 
-export interface StoreOptions extends DatabaseOptions, BatchLimits {}
+export interface StoreOptions extends PoolOptions, BatchLimits {}
 
 /**
  * Every statement of a store finds its rows by index, a few in tables of any size. Left to its statistics, the planner reads whole
@@ -70,7 +71,8 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
-  const db = openDatabase({ ...options, settings: BY_INDEX });
+  const pool = openPool({ ...options, settings: BY_INDEX });
+  const db: Queries = { query: statementsOn(pool) };
   const statements = openStatements(db);
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
@@ -98,13 +100,13 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     },
     close: async () => {
       await batchers.idle();
-      await db.$disconnect();
+      if (!pool.ending) await pool.end();
     },
   };
 }
 
 /** Each statement is repeated when the server asks for it; its errors are the ports'. */
-export function openStatements(db: Database): Statements {
+export function openStatements(db: Queries): Statements {
   return {
     insertTrades: (trades) => attempt(() => insertTrades(db, trades)),
     readOldestOpenTrades: (customers) => attempt(() => readOldestOpenTrades(db, customers)),
@@ -122,7 +124,9 @@ export function openStatements(db: Database): Statements {
 }
 
 /** 0 also when there are no tables yet: to whoever starts the process it is the same. */
-async function countPartitions(db: Database): Promise<number> {
-  const [found] = await db.$queryRaw<{ name: string | null }[]>`SELECT to_regclass('partition_leases')::text AS name`;
-  return found?.name == null ? 0 : db.partitionLease.count();
+async function countPartitions(db: Queries): Promise<number> {
+  const [found] = await db.query<{ name: string | null }>`SELECT to_regclass('partition_leases')::text AS name`;
+  if (found?.name == null) return 0;
+  const [partitions] = await db.query<{ count: number }>`SELECT count(*)::int AS count FROM partition_leases`;
+  return partitions?.count ?? 0;
 }

@@ -1,6 +1,6 @@
 import type { CustomerState } from '@stockbroker/trade-flow';
 import type { Account, Trade } from '@stockbroker/trading';
-import { Prisma } from './database.ts';
+import { sqlText } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /** An asked customer's account. */
@@ -23,13 +23,13 @@ export interface StateRow extends AccountRow {
 }
 
 /** Of the question `a`, the balance `b` and the positions `p`. */
-export const ACCOUNT_COLUMNS = Prisma.sql`a.rank, b.customer_id AS "accountOf", b.amount, b.held AS "cashHeld",
+export const ACCOUNT_COLUMNS = sqlText`a.rank, b.customer_id AS "accountOf", b.amount, b.held AS "cashHeld",
   b.buys_blocked AS "buysBlocked", b.last_modified AS "lastModified", p.tickers, p.quantities, p.held AS "sharesHeld"`;
 /** And of the trade `t`. */
-export const STATE_COLUMNS = Prisma.sql`${ACCOUNT_COLUMNS}, b.revision AS "customerRevision", ${TRADE_COLUMNS}`;
+export const STATE_COLUMNS = sqlText`${ACCOUNT_COLUMNS}, b.revision AS "customerRevision", ${TRADE_COLUMNS}`;
 
 /** The account of the question `a`. */
-export const JOIN_ACCOUNT = Prisma.sql`JOIN balances b ON b.customer_id = a.customer_id
+export const JOIN_ACCOUNT = sqlText`JOIN balances b ON b.customer_id = a.customer_id
   CROSS JOIN LATERAL (
     SELECT array_agg(stock_ticker ORDER BY stock_ticker) AS tickers, array_agg(quantity ORDER BY stock_ticker) AS quantities,
       array_agg(held ORDER BY stock_ticker) AS held

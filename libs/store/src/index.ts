@@ -1,5 +1,4 @@
 export { BY_INDEX, createStore, openStatements, openStore, type Store, type StoreOptions } from './createStore.ts';
-export { type Database, openDatabase } from './database.ts';
 export { type OpeningAccount, openAccounts } from './openAccounts.ts';
 export { readAccounts } from './readAccounts.ts';
 export type { DatabaseHealth } from './readHealth.ts';

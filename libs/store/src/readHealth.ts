@@ -1,5 +1,5 @@
-import type { Database } from './database.ts';
 import { attempt } from './errors.ts';
+import type { Queries } from './statement.ts';
 
 /** What a dashboard shows of the database. */
 export interface DatabaseHealth {
@@ -14,9 +14,9 @@ export interface DatabaseHealth {
 }
 
 /** One cheap statement. Of the standbys it sees only as much as the role may: `GRANT pg_monitor` lets it see all. */
-export async function readHealth(db: Database): Promise<DatabaseHealth> {
+export async function readHealth(db: Queries): Promise<DatabaseHealth> {
   const [health] = await attempt(
-    () => db.$queryRaw<DatabaseHealth[]>`/* readHealth */
+    () => db.query<DatabaseHealth>`/* readHealth */
       SELECT coalesce((
           SELECT greatest(0, extract(epoch FROM now() - t.created_at))
           FROM (SELECT trade_id FROM open_trades WHERE NOT waits_for_open ORDER BY seq LIMIT 1) AS o JOIN trades t ON t.id = o.trade_id

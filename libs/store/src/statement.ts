@@ -1,5 +1,4 @@
 import pg from 'pg';
-import { Prisma } from './generated/prisma/client.ts';
 
 /** Runs a statement; see `statementsOn`. */
 export type RunStatement = <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) => Promise<Row[]>;
@@ -7,6 +6,20 @@ export type RunStatement = <Row>(text: TemplateStringsArray, ...values: readonly
 /** What the flow's statements need of a database. */
 export interface Queries {
   query: RunStatement;
+}
+
+/** A text of our own that stands in statements as it is: columns, joins. */
+export class SqlText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** A tag for such texts, of others too. */
+export function sqlText(template: TemplateStringsArray, ...texts: SqlText[]): SqlText {
+  return new SqlText(String.raw({ raw: template }, ...texts.map(({ text }) => text)));
 }
 
 /** What a template came to: the same each time, as only its parameters vary. */
@@ -37,7 +50,7 @@ const types: pg.CustomTypesConfig = {
 
 /**
  * A tag for statements whose rows go to the flow: straight to pg, because Prisma's way there and back takes more of a processor than
- * the server does (docs/performance.md). Values become parameters; texts (`Prisma.raw`, `Prisma.sql` without values) are put in place.
+ * the server does (docs/performance.md). Values become parameters; an SqlText is put in place.
  *
  * @throws pg.DatabaseError when the server refuses; another Error when it did not answer
  */
@@ -59,9 +72,7 @@ function prepare(template: TemplateStringsArray, values: readonly unknown[]): Pr
   const parameters: number[] = [];
   let text = template[0] ?? '';
   values.forEach((value, i) => {
-    if (!(value instanceof Prisma.Sql)) text += `$${parameters.push(i)}`;
-    else if (value.values.length === 0) text += value.sql;
-    else throw new TypeError('a text that stands in a statement has no values of its own');
+    text += value instanceof SqlText ? value.text : `$${parameters.push(i)}`;
     text += template[i + 1];
   });
   return { name: STATEMENT_NAME.exec(text)?.[1], text, parameters };

@@ -1,4 +1,4 @@
-import { openDatabase } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { checkAccounts } from '@stockbroker/store/operate';
 import type { BooksReport } from '@stockbroker/testkit';
 import { uuidV7 } from '@stockbroker/trading';

@@ -1,4 +1,4 @@
-import { openDatabase } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { openOverPg } from '../overPg.ts';
 import { collectPlans } from '../plans.ts';
 import { markOf, PARTITIONS, reportOf, takePartitions } from '../tradeDatabase.ts';

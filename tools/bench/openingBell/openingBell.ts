@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Database, storeVariables } from '@stockbroker/store';
+import { storeVariables } from '@stockbroker/store';
+import type { Database } from '@stockbroker/store/database';
 import { migrate } from '@stockbroker/store/migrate';
 import { type Broker, residentBytesOf, startBroker } from '@stockbroker/testkit';
 import { appSettings } from '../../brokerProcesses.ts';

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { openAccounts, openDatabase } from '@stockbroker/store';
+import { openAccounts } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { type NewTrade, parseUsd, partitionOf, uuidV7 } from '@stockbroker/trading';
 import { TICKERS } from '../../demoPlan.ts';
 import { openOverPg } from '../overPg.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '@stockbroker/store';
+import type { Database } from '@stockbroker/store/database';
 
 /** Of one kind of statement, while it was looked at. */
 interface StatementWork {

@@ -1,5 +1,5 @@
 import type { Trade, TradeStatus } from '@stockbroker/trading';
-import type { Database } from '../database.ts';
+import { type Database, Prisma } from '../database.ts';
 import { attempt } from '../errors.ts';
 import { TRADE_COLUMNS } from '../tradeColumns.ts';
 
@@ -16,7 +16,7 @@ export interface StuckTrade extends Trade {
 export function readStuckTrades(db: Database, { olderThanMs, limit }: { olderThanMs: number; limit: number }) {
   return attempt(
     () => db.$queryRaw<StuckTrade[]>`
-      SELECT ${TRADE_COLUMNS}, (extract(epoch FROM now() - t.created_at) * 1000)::bigint AS "ageMs",
+      SELECT ${Prisma.raw(TRADE_COLUMNS.text)}, (extract(epoch FROM now() - t.created_at) * 1000)::bigint AS "ageMs",
         (SELECT older.trade_id FROM open_trades older
          WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq AND NOT older.waits_for_open
          ORDER BY older.seq LIMIT 1) AS behind,

@@ -14,7 +14,10 @@ export async function* readTradesOfDay(db: Database, range: IdRange, pageSize = 
   const before = range.before === null ? Prisma.empty : Prisma.sql`AND t.id < ${range.before}::uuid`;
   for (let from = Prisma.sql`t.id >= ${range.from}::uuid`; ; ) {
     const page = await attempt(
-      () => db.$queryRaw<Trade[]>`SELECT ${TRADE_COLUMNS} FROM trades t WHERE ${from} ${before} ORDER BY t.id LIMIT ${pageSize}`,
+      () =>
+        db.$queryRaw<
+          Trade[]
+        >`SELECT ${Prisma.raw(TRADE_COLUMNS.text)} FROM trades t WHERE ${from} ${before} ORDER BY t.id LIMIT ${pageSize}`,
     );
     yield* page;
     const last = page.at(-1);

@@ -1,6 +1,7 @@
 import { RpcChannel, type TlsIdentity } from '@stockbroker/rpc';
 import { type JournalEntry, OrderState, Side, SimulatorServiceDefinition } from '@stockbroker/rpc/exchange';
-import { openDatabase, readTables, type Tables } from '@stockbroker/store';
+import { readTables, type Tables } from '@stockbroker/store';
+import { openDatabase } from '@stockbroker/store/database';
 import { parseUsd } from '@stockbroker/trading';
 import type { JournalOrder } from './evidence.ts';
 

@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { quarantineCallbacks } from '../src/quarantineCallbacks.ts';
+import { openBank } from './bank.ts';
+
+const { db } = await openBank();
+
+test('a callback is kept once, byte for byte, however often it comes; another trade’s, or for another reason, is another one', async () => {
+  const [tradeId, other] = [randomUUID(), randomUUID()];
+  const raw = Buffer.from([0x7b, 0x00, 0xff, 0x22, 0x5c, 0x2c, 0x7d]); // Not UTF-8, and with what an array's text has to quote.
+  const why = 'price of "0, or less" \\ {NULL}';
+  await quarantineCallbacks(db, [
+    { tradeId, why, raw },
+    { tradeId: null, why, raw },
+    { tradeId, why, raw },
+  ]);
+  await quarantineCallbacks(db, [
+    { tradeId: other, why, raw },
+    { tradeId, why: 'another reason', raw },
+    { tradeId, why, raw },
+  ]);
+  const kept = await db.callbackQuarantine.findMany({ orderBy: { id: 'asc' } });
+  expect(kept.map((row) => ({ tradeId: row.tradeId, why: row.why, raw: Buffer.from(row.raw) }))).toEqual([
+    { tradeId, why, raw },
+    { tradeId: null, why, raw },
+    { tradeId: other, why, raw },
+    { tradeId, why: 'another reason', raw },
+  ]);
+});
