@@ -6,10 +6,11 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { measureReadiness } from './readinessMetric.ts';
 
 /**
- * What lives in a process is some 100 MB. V8 alone lets a loaded gateway take four times as much before it collects; with these it takes
- * little more than twice as much, and more processor time (docs/performance.md). Neither is a limit: a burst still gets what it needs.
+ * What lives in a process is less than 100 MB. V8 alone lets a loaded gateway take four times as much before it collects. It is told to
+ * collect after less growth of the old part; how large the young part may be, only the command line can say: --max-semi-space-size=32.
+ * Neither is a limit: a burst still gets what it needs (docs/performance.md).
  */
-const V8_FLAGS = ['--heap-growing-percent=80', '--semi-space-growth-factor=1'];
+const V8_FLAG = '--heap-growing-percent=30';
 
 /** What every app can be told. */
 export const commonVariables = {
@@ -58,7 +59,7 @@ export async function runApp<V extends Variables>(
     return;
   }
   const config = readConfigOrExit(name, all) as AppConfig<V>;
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
+  setFlagsFromString(V8_FLAG);
   const log = createLog(name, config.LOG_LEVEL);
   const metrics = createMetrics(name);
 
