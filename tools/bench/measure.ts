@@ -1,4 +1,4 @@
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { BooksReport, PostgresServer } from '@stockbroker/testkit';
 import { onThrowAwayPostgres } from '../throwAwayPostgres.ts';
 import { baselineParts, baselineRun } from './baselineParts.ts';
@@ -15,7 +15,7 @@ import type { Work } from './profile/profile.ts';
 import { inWords, type Outcomes, type Part, runRounds } from './runs.ts';
 
 export interface Result {
-  machine: { processors: number; model: string; node: string };
+  machine: { processors: number; model: string; node: string; sharedBuffersMb: number };
   plan: Plan;
   /** One run each, by trades open at once. */
   sweep: Sweep[];
@@ -43,8 +43,9 @@ interface Measurements {
   work: ProfiledWork | undefined;
 }
 
-/** Measures everything on a PostgreSQL of its own, with the durability that it has by default. */
+/** Measures everything on a PostgreSQL of its own, with the durability that it has by default and memory for more than small tables. */
 export async function measure(session: Session): Promise<Result> {
+  const sharedBuffersMb = quarterOfMemory();
   const { folder: _folder, onEvent: _onEvent, isStopped, ...plan } = session;
   const all = async (postgres: PostgresServer): Promise<Result> => {
     const main = await onBenchBroker(session, { postgres, name: 'bench' }, (bench) => asItIs(session, postgres, bench));
@@ -58,7 +59,7 @@ export async function measure(session: Session): Promise<Result> {
     const bell = plan.bellTrades !== undefined && !isStopped() ? await ringBell(session, postgres, plan.bellTrades) : undefined;
     const outcomes: Outcomes = Object.assign({}, main.measured.outcomes, ...proven.map(({ measured }) => measured));
     return {
-      machine: { processors: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version },
+      machine: { processors: availableParallelism(), model: cpus()[0]?.model ?? '', node: process.version, sharedBuffersMb },
       plan,
       sweep: main.measured.sweep,
       idleBusy: main.measured.idleBusy,
@@ -71,7 +72,14 @@ export async function measure(session: Session): Promise<Result> {
       books: [main, ...proven].flatMap(({ books }) => books ?? []),
     };
   };
-  return onThrowAwayPostgres(session.folder, all, session.profiles === undefined ? {} : PROFILED_POSTGRES);
+  const settings = { shared_buffers: `${sharedBuffersMb}MB`, ...(session.profiles === undefined ? {} : PROFILED_POSTGRES) };
+  return onThrowAwayPostgres(session.folder, all, settings);
+}
+
+/** In MB: what PostgreSQL's manual gives a server to begin with, here at most 4 GB; containers count as machines of their own. */
+function quarterOfMemory() {
+  const bytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.max(128, Math.min(4096, Math.floor(bytes / 4 / 1024 ** 2)));
 }
 
 /** The broker at several concurrencies, then the best of them and its latencies beside the baselines. */

@@ -11,7 +11,7 @@ export function report(result: Result): string {
   const { machine, plan, books, idleBusy } = result;
   return [
     `${machine.processors} processors (${machine.model}), Node ${machine.node}; ${counted(plan.customers, 'customer')}, ${counted(plan.workers, 'worker')}, ` +
-      `${counted(plan.rounds, 'round')} of ${plan.seconds} s; fsync and synchronous_commit are on.`,
+      `${counted(plan.rounds, 'round')} of ${plan.seconds} s; fsync and synchronous_commit are on, ${machine.sharedBuffersMb} MB of shared_buffers.`,
     'Medians, in parentheses the lowest and the highest of the rounds; times in ms, processor in seconds a thousand trades.',
     section('Trades', trades(result)),
     section('What a trade costs, end to end', costs(result.outcomes[PARTS.endToEnd] ?? [])),

@@ -18,9 +18,8 @@ export interface PgbenchTpcB {
 export interface PgbenchOptions {
   /**
    * Branches, each with 100,000 accounts. A transaction updates its branch's only row and keeps the lock until its commit, so with
-   * fewer branches than clients, those wait for each other's disk: pgbench's manual asks for as many at least. Twice as many just fit
-   * into 256 MB of shared_buffers (each has 15 MB); with more, most updates would read and log a whole page first, and pgbench
-   * would look slower than it is beside tables that fit.
+   * fewer branches than clients, those wait for each other's disk: pgbench's manual asks for as many at least. Twice as many
+   * take 240 MB; with far more, most updates would log a whole page first, and pgbench would look slower than it is beside small tables.
    */
   scale?: number;
 }
