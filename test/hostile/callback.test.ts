@@ -4,8 +4,9 @@ import { type Trade, TradeStatus } from '@stockbroker/rpc/stockbroker';
 import { eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { madeUpFill } from '../support/reports.ts';
+import { UnfinishedBody } from '../support/unfinishedBody.ts';
 import { type Arena, openArena } from './arena.ts';
 import { openRaw } from './http2Frames.ts';
 import { HTTP_ATTACKS, statusOf } from './httpAttacks.ts';
@@ -60,10 +61,10 @@ test.each(HTTP_ATTACKS.map((attack) => [attack.name, attack.status, attack] as c
 );
 
 test('HTTP: a body above the limit has its answer also while it is still being sent', async () => {
-  const body = new ReadableStream({
-    pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
-  });
-  const response = await fetch(url(), { method: 'POST', body, duplex: 'half' } as RequestInit);
+  // More than the buffers between the two hold.
+  const body = new UnfinishedBody(16_000_000);
+  onTestFinished(() => body.giveUp());
+  const response = await fetch(url(), { method: 'POST', body: body.stream, duplex: 'half' } as RequestInit);
   expect([response.status, await response.json()]).toEqual([413, { error: 'a callback has at most 200000 bytes' }]);
 });
 
@@ -101,12 +102,14 @@ test('slow: bodies that drip do not keep out one that is there', async () => {
   const drip = setInterval(() => {
     for (const raw of raws) raw.write(Buffer.from(' '));
   }, 50);
+  onTestFinished(() => {
+    clearInterval(drip);
+    for (const raw of raws) raw.destroy();
+  });
   await eventually(
     () => post('{"reports": []}', arena.sign('{"reports": []}')),
     ({ status }) => status === 200,
   );
-  clearInterval(drip);
-  for (const raw of raws) raw.destroy();
   await expectNothingChanged(0);
 });
 

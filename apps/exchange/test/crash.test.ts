@@ -1,5 +1,5 @@
 import { OrderState, SubmitOutcome } from '@stockbroker/rpc/exchange';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { cleanUp, eventually, httpSink, order, startExchange } from './harness.ts';
 
 afterAll(cleanUp);
@@ -48,8 +48,12 @@ test('kill -9 under load, again and again: what was answered is never lost, and 
   let exchange = await startExchange({ EXCHANGE_LATENCY_MAX_MS: '5' });
   for (let round = 0; round < 3; round += 1) {
     const { orders: client, dataDir } = exchange;
+    let isOver = false;
+    onTestFinished(() => {
+      isOver = true;
+    });
     const submitters = Array.from({ length: 8 }, async () => {
-      for (;;) {
+      while (!isOver) {
         const orders = Array.from({ length: 10 }, () => order(sink.url));
         try {
           await client.submitOrders({ orders });

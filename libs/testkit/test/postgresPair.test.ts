@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../src/eventually.ts';
 import { type PostgresPair, startPostgresPair } from '../src/postgresPair.ts';
 import { openFolder, query } from './servers.ts';
@@ -25,6 +25,9 @@ const isSynchronous = { state: 'streaming', syncState: 'sync' };
 function writing() {
   const acknowledged: number[] = [];
   let over = false;
+  onTestFinished(() => {
+    over = true;
+  });
   const run = async () => {
     let client: pg.Client | undefined;
     while (!over) {
