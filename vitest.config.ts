@@ -10,6 +10,8 @@ export default defineConfig({
     // A process that has loaded what most tests need runs the next file too. No file leaves anything behind in it.
     isolate: false,
     maxWorkers: 2,
+    // Garbage is collected in time on every machine: else Node lets the heap grow with what memory there is.
+    execArgv: ['--max-old-space-size=700'],
     // Node itself runs the code, with its types stripped, as it does in production.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     // For a busy machine: every wait inside the tests has a shorter deadline of its own.

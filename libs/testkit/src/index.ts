@@ -29,6 +29,6 @@ export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from
 export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { freePort } from './serverProcess.ts';
 export { Watcher } from './watcher.ts';
-export { cpuSecondsOf, cpuSecondsOfChildren, residentBytesOf } from './processTable.ts';
+export { commandOf, cpuSecondsOf, cpuSecondsOfChildren, descendantsOf, processStart, residentBytesOf } from './processTable.ts';
 export { type System, type SystemOptions, startSystem } from './system.ts';
 export { type BrokerOptions, startBroker } from './startBroker.ts';

@@ -48,8 +48,18 @@ export function cpuSecondsOf(pid: number): number {
   return all.reduce((sum, { cpuSeconds, endedCpuSeconds }) => sum + cpuSeconds + endedCpuSeconds, 0);
 }
 
-/** Memory of a process that is resident now, and the most that ever was, bytes. Linux only. */
+/** What a process was started as, or what it calls itself: for people. Undefined: no such process. */
+export function commandOf(pid: number): string | undefined {
+  if (!onLinux) return ps(['-o', 'command=', '-p', String(pid)])[0];
+  return readProc(pid, 'cmdline')?.replaceAll('\0', ' ').trim() || undefined;
+}
+
+/** Memory of a process that is resident now, and the most that ever was, bytes. Only Linux knows the latter. */
 export function residentBytesOf(pid: number): { now: number; highest: number } {
+  if (!onLinux) {
+    const now = Number(ps(['-o', 'rss=', '-p', String(pid)])[0]) * 1_024;
+    return { now, highest: now };
+  }
   const status = readProc(pid, 'status') ?? '';
   const read = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1_024;
   const found = { now: read('VmRSS'), highest: read('VmHWM') };
