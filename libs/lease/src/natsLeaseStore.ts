@@ -20,8 +20,6 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
   const { connection, bucket, ttlMs, replicas } = options;
   const open = () => new Kvm(connection).create(bucket, { ttl: ttlMs, history: 1, replicas, timeout: TIMEOUT_MS });
   let kv: KV = await open();
-  /** Revisions of the marks that keys given up have left, as the watch has told: with it a key is taken in one call instead of three. */
-  const givenUp = new Map<string, number>();
 
   /** A failed call may mean that the bucket is gone: it is opened again for the next one. */
   const guarded = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -35,10 +33,8 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
   return {
     create: (key, holder) =>
       guarded(async () => {
-        const mark = givenUp.get(key);
         try {
-          if (mark === undefined) return await kv.create(key, holder);
-          return await kv.update(key, holder, mark, TIMEOUT_MS);
+          return await kv.create(key, holder);
         } catch (error) {
           if (isWrongRevision(error)) return 'taken';
           throw error;
@@ -64,13 +60,8 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
       signal.addEventListener('abort', stop, { once: true });
       try {
         if (signal.aborted) return;
-        for await (const change of changesOf(entries)) {
-          if (change.holder === null) givenUp.set(change.key, change.revision);
-          else givenUp.delete(change.key);
-          yield change;
-        }
+        yield* changesOf(entries);
       } finally {
-        givenUp.clear();
         signal.removeEventListener('abort', stop);
         entries.stop();
       }

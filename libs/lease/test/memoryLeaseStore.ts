@@ -1,18 +1,23 @@
 import type { LeaseChange, LeaseClock, LeaseStore } from '../src/index.ts';
 
 interface Entry {
-  holder: string;
+  /** Null for the mark that a key given up leaves. */
+  holder: string | null;
   revision: number;
   writtenAtMs: number;
-  /** When it is forgotten unless it is written again. */
+  /** When it is forgotten unless it is written again. No watch tells of it. */
   endsAtMs: number;
 }
 
-/** Leases in memory, by the same rules as the bucket of JetStream: the conformance suite holds one against the other. */
+/**
+ * Leases in memory, by the same rules as the bucket of JetStream: the conformance suite holds one against the other. A key that is
+ * given up leaves a mark, which has a revision and a lifetime of its own.
+ */
 export class MemoryLeases {
   readonly #clock: LeaseClock;
   readonly #ttlMs: number;
   readonly #lateMs: () => number;
+  /** Oldest first. */
   #entries = new Map<string, Entry>();
   #revision = 0;
   #watchers = new Set<(change: LeaseChange) => void>();
@@ -26,11 +31,11 @@ export class MemoryLeases {
 
   /** Who holds a key now. */
   holder(key: string): string | undefined {
-    return this.#live(key)?.holder;
+    return this.#live(key)?.holder ?? undefined;
   }
 
   create(key: string, holder: string): number | 'taken' {
-    return this.#live(key) === undefined ? this.put(key, holder) : 'taken';
+    return (this.#live(key)?.holder ?? null) === null ? this.put(key, holder) : 'taken';
   }
 
   update(key: string, holder: string, revision: number): number | 'lost' {
@@ -38,19 +43,22 @@ export class MemoryLeases {
   }
 
   put(key: string, holder: string): number {
-    this.#revision += 1;
-    const writtenAtMs = this.#clock.monotonicMs();
-    const endsAtMs = writtenAtMs + this.#ttlMs + this.#lateMs();
-    this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs, endsAtMs });
-    this.#tell({ key, revision: this.#revision, holder, ageMs: 0 });
-    return this.#revision;
+    return this.#write(key, holder);
   }
 
   delete(key: string, revision?: number): void {
     if (revision !== undefined && this.#live(key)?.revision !== revision) throw new Error('wrong revision');
-    this.#entries.delete(key);
+    this.#write(key, null);
+  }
+
+  #write(key: string, holder: string | null): number {
     this.#revision += 1;
-    this.#tell({ key, revision: this.#revision, holder: null, ageMs: 0 });
+    const writtenAtMs = this.#clock.monotonicMs();
+    const endsAtMs = writtenAtMs + this.#ttlMs + this.#lateMs();
+    this.#entries.delete(key);
+    this.#entries.set(key, { holder, revision: this.#revision, writtenAtMs, endsAtMs });
+    this.#tell({ key, revision: this.#revision, holder, ageMs: 0 });
+    return this.#revision;
   }
 
   /** The store as one client sees it. `reachable` false: every call fails, and the watch is silent. */
@@ -85,12 +93,14 @@ export class MemoryLeases {
 
   /** Tells of every change from now on. @returns what there is now, and how to stop */
   listen(tell: (change: LeaseChange) => void): { current: LeaseChange[]; stop: () => void } {
-    const newestMs = Math.max(...[...this.#entries.values()].map(({ writtenAtMs }) => writtenAtMs));
-    const current = [...this.#entries.keys()].flatMap((key) => {
-      const entry = this.#live(key);
-      if (entry === undefined) return [];
-      return [{ key, revision: entry.revision, holder: entry.holder, ageMs: newestMs - entry.writtenAtMs }];
-    });
+    const live = [...this.#entries].filter(([key]) => this.#live(key) !== undefined);
+    const newestMs = live.at(-1)?.[1].writtenAtMs ?? 0;
+    const current = live.map(([key, { revision, holder, writtenAtMs }]) => ({
+      key,
+      revision,
+      holder,
+      ageMs: newestMs - writtenAtMs,
+    }));
     this.#watchers.add(tell);
     return { current, stop: () => this.#watchers.delete(tell) };
   }
