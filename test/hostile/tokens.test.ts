@@ -10,11 +10,13 @@ import { IssuerKeys } from '../../apps/gateway/src/identity/issuerKeys.ts';
 const ISSUER = 'https://issuer.test';
 const CUSTOMER = '0198c0de-0000-7000-8000-000000000001';
 const KID = 'key-1';
+const ALGORITHMS = ['EdDSA', 'ES256', 'RS256'];
 const keys = generateKeyPairSync('ed25519');
 const strangers = generateKeyPairSync('ed25519');
 const publicJwk = { ...keys.publicKey.export({ format: 'jwk' }), kid: KID, alg: 'EdDSA', use: 'sig' };
 const issuerKeys = new IssuerKeys({
   read: async () => ({ keys: [publicJwk] }),
+  algorithms: ALGORITHMS,
   refreshMs: 60_000,
   cooldownMs: 60_000,
   staleMs: 600_000,
@@ -24,7 +26,7 @@ const authenticate = createAuthenticate({
   keys: issuerKeys,
   issuer: ISSUER,
   audience: 'stockbroker',
-  algorithms: ['EdDSA', 'ES256', 'RS256'],
+  algorithms: ALGORITHMS,
   maxLifetimeSeconds: 3_600,
 });
 const customerOf = async (header: string) => (await authenticate(header)).customerId;

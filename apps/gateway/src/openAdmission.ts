@@ -16,6 +16,7 @@ export async function openAdmission(
 ): Promise<{ admission: Admission; problem: () => string | undefined; stop: () => void }> {
   const keys = new IssuerKeys({
     read: keysReader(config.AUTH_JWKS, config.AUTH_ISSUER),
+    algorithms: config.AUTH_ALGORITHMS,
     refreshMs: config.AUTH_KEYS_REFRESH_MS,
     cooldownMs: config.AUTH_KEYS_COOLDOWN_MS,
     staleMs: config.AUTH_KEYS_STALE_MS,

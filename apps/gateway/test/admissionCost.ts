@@ -24,9 +24,10 @@ const folder = mkdtempSync(join(tmpdir(), 'stockbroker-admission-'));
 const issuer = await openIssuer(folder);
 const [log, metrics] = [createLog('cost', 'silent'), createMetrics('cost')];
 const day = 86_400_000;
-const keys = new IssuerKeys({ read: async () => issuer.jwks(), refreshMs: day, cooldownMs: day, staleMs: day, log });
+const algorithms = ['EdDSA'];
+const keys = new IssuerKeys({ read: async () => issuer.jwks(), algorithms, refreshMs: day, cooldownMs: day, staleMs: day, log });
 await keys.start();
-const policy = { issuer: issuer.name, audience: 'stockbroker', algorithms: ['EdDSA'], maxLifetimeSeconds: 7_200 };
+const policy = { issuer: issuer.name, audience: 'stockbroker', algorithms, maxLifetimeSeconds: 7_200 };
 const plenty = { callsPerSecond: 1_000_000, burstCalls: 1_000_000, streams: 1 };
 const admission = new Admission({
   authenticate: createAuthenticate({ keys, ...policy }),

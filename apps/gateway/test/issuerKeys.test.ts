@@ -47,9 +47,9 @@ function open(options: Partial<IssuerKeysOptions> & { jwks?: string } = {}): { k
   const { jwks = `${origin}/keys`, ...rest } = options;
   const log = createLog('test', 'silent');
   const patient = { refreshMs: 600_000, cooldownMs: 600_000, staleMs: 600_000, log };
-  const keys = new IssuerKeys({ read: keysReader(jwks, origin), ...patient, ...rest });
-  opened.push(keys);
   const algorithms = ['EdDSA'];
+  const keys = new IssuerKeys({ read: keysReader(jwks, origin), algorithms, ...patient, ...rest });
+  opened.push(keys);
   const authenticate = createAuthenticate({
     keys,
     issuer: origin,

@@ -94,15 +94,15 @@ async function verify(token: string, { keys, issuer, audience, algorithms, maxLi
   } catch (error) {
     if (error instanceof RpcError) throw error;
     if (error instanceof KeysUnavailableError) throw keysUnavailable(error);
-    if (error instanceof errors.JOSEError) throw refusal(error);
-    throw error;
+    throw refusal(error);
   }
 }
 
 const INVALID = 'the token is not valid here';
 const WHY_OF_CLAIM: Record<string, Why> = { iss: 'issuer', aud: 'audience', nbf: 'not-yet' };
 
-function refusal(error: errors.JOSEError): IdentityRefusedError {
+/** Whatever went wrong with a token, it is refused, and counted as that: anybody can make one that something breaks at. */
+function refusal(error: unknown): IdentityRefusedError {
   if (error instanceof errors.JWTExpired) return tokenExpired();
   if (error instanceof errors.JWTClaimValidationFailed) {
     return unauthenticated(WHY_OF_CLAIM[error.claim] ?? 'claim', `the token’s claim "${error.claim}" is not accepted`, error);
@@ -110,7 +110,8 @@ function refusal(error: errors.JOSEError): IdentityRefusedError {
   return unauthenticated(whyOf(error), INVALID, error);
 }
 
-function whyOf(error: errors.JOSEError): Why {
+function whyOf(error: unknown): Why {
+  if (!(error instanceof errors.JOSEError)) return 'uncheckable';
   if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) return 'algorithm';
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) return 'unknown-key';
   return error instanceof errors.JWSSignatureVerificationFailed ? 'signature' : 'malformed';

@@ -1,9 +1,12 @@
 import type { Log } from '@stockbroker/runtime';
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import type { ReadKeys } from './readKeys.ts';
+import { type RefusedKey, usableKeys } from './usableKeys.ts';
 
 export interface IssuerKeysOptions {
   read: ReadKeys;
+  /** That tokens may be signed with: keys for others are left out. */
+  algorithms: readonly string[];
   /** How often the keys are read, at least twice while they are trusted: a key that was withdrawn is trusted for so long at most, while the issuer answers. */
   refreshMs: number;
   /** Shortest time between two readings that calls cause, whatever tokens name. */
@@ -19,6 +22,9 @@ export class KeysUnavailableError extends Error {
 }
 
 const UNREADABLE = 'the issuer’s keys cannot be read';
+const NONE_USABLE = 'the issuer publishes no key that tokens can be checked with';
+/** Lines in the log about the keys of one set. */
+const MAX_LINES = 20;
 
 /**
  * The issuer's public keys, kept and read again. A token that names a key that is not among them makes for one more reading, since
@@ -30,6 +36,7 @@ export class IssuerKeys {
   readonly #options: IssuerKeysOptions;
   #keys: JWTVerifyGetKey | undefined;
   #content = '';
+  #count = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
   /** When a call last caused a reading. */
   #causedAtMs = Number.NEGATIVE_INFINITY;
@@ -63,7 +70,7 @@ export class IssuerKeys {
 
   /** What keeps this from knowing keys; undefined when they can be used. */
   problem(): string | undefined {
-    if (this.areUsable) return undefined;
+    if (this.areUsable) return this.#count === 0 ? NONE_USABLE : undefined;
     return `${UNREADABLE}: ${this.#problem === undefined ? 'no answer yet' : messageOf(this.#problem)}`;
   }
 
@@ -110,7 +117,7 @@ export class IssuerKeys {
     clearTimeout(this.#timer);
     let nextMs = Math.min(refreshMs, staleMs / 2);
     try {
-      this.#take(await read());
+      await this.#take(await read());
       if (this.#problem !== undefined) log.info('the issuer’s keys can be read again');
       this.#problem = undefined;
     } catch (error) {
@@ -121,19 +128,32 @@ export class IssuerKeys {
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#read(), nextMs).unref();
   }
 
-  #take(jwks: JSONWebKeySet): void {
-    const keys = createLocalJWKSet(jwks);
-    const content = JSON.stringify(jwks.keys);
+  /** A set without one good key is taken, too: an issuer that withdraws all its keys means it. */
+  async #take(jwks: unknown): Promise<void> {
+    const content = JSON.stringify(jwks) ?? '';
+    if (content !== this.#content) {
+      const { keys, refused } = await usableKeys(jwks, this.#options.algorithms);
+      this.#keys = createLocalJWKSet({ keys });
+      this.#content = content;
+      this.#count = keys.length;
+      this.version += 1;
+      this.#tell(
+        keys.map(({ kid }) => kid),
+        refused,
+      );
+    }
     this.#readAtMs = performance.now();
-    if (content === this.#content) return;
-    this.#content = content;
-    this.#keys = keys;
-    this.version += 1;
-    const kids = jwks.keys.slice(0, 20).map(({ kid }) => kid);
-    this.#options.log.info({ kids }, 'the issuer’s keys are new');
+  }
+
+  #tell(kids: (string | undefined)[], refused: RefusedKey[]): void {
+    const { log } = this.#options;
+    log.info({ kids: kids.slice(0, MAX_LINES), refused: refused.length }, 'the issuer’s keys are new');
+    for (const { kid, why } of refused.slice(0, MAX_LINES)) log.warn({ kid, why }, 'a key of the issuer is left out');
   }
 }
 
+/** Also of what lies below: fetch itself says no more than that it failed. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message !== '' ? `${error.message}: ${error.cause.message}` : error.message;
 }

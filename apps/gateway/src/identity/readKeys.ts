@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import type { JSONWebKeySet } from 'jose';
 
 /** Keys are some hundred bytes each. */
 const MAX_BYTES = 256 * 1024;
 const TIMEOUT_MS = 5_000;
 const IS_URL = /^https?:\/\//;
 
-/** Reads the issuer's public keys anew. @throws Error when they cannot be had */
-export type ReadKeys = () => Promise<JSONWebKeySet>;
+/** Reads what the issuer publishes as its keys anew: any JSON. @throws Error when it cannot be had */
+export type ReadKeys = () => Promise<unknown>;
 
 /**
  * @param jwks URL or file of a JWKS; empty: the one that the issuer's discovery document names
@@ -16,18 +15,18 @@ export type ReadKeys = () => Promise<JSONWebKeySet>;
 export function keysReader(jwks: string, issuer: string): ReadKeys {
   if (IS_URL.test(jwks)) {
     const url = safeUrl(jwks, 'AUTH_JWKS');
-    return () => fetchKeys(url);
+    return () => fetchJson(url);
   }
-  if (isFile(jwks)) return async () => JSON.parse(await readFile(jwks, 'utf8')) as JSONWebKeySet;
+  if (isFile(jwks)) return async () => parsed(await readFile(jwks), jwks);
   const discovery = safeUrl(
     `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`,
     'AUTH_ISSUER, as AUTH_JWKS is empty,',
   );
   return async () => {
-    const found = (await fetchJson(discovery)) as { issuer?: unknown; jwks_uri?: unknown };
+    const found = (await fetchJson(discovery)) as { issuer?: unknown; jwks_uri?: unknown } | null;
     // OpenID Connect Discovery 1.0, section 4.3.
-    if (found.issuer !== issuer) throw new Error(`${discovery} is about another issuer`);
-    return fetchKeys(safeUrl(String(found.jwks_uri), `the jwks_uri of ${discovery}`));
+    if (found?.issuer !== issuer) throw new Error(`${discovery} is about another issuer`);
+    return fetchJson(safeUrl(String(found.jwks_uri), `the jwks_uri of ${discovery}`));
   };
 }
 
@@ -45,10 +44,6 @@ function safeUrl(text: string, what: string): URL {
   return url;
 }
 
-async function fetchKeys(url: URL): Promise<JSONWebKeySet> {
-  return (await fetchJson(url)) as JSONWebKeySet;
-}
-
 async function fetchJson(url: URL): Promise<unknown> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(url, { redirect: 'error', signal, headers: { accept: 'application/json' } });
@@ -63,5 +58,15 @@ async function fetchJson(url: URL): Promise<unknown> {
     if (bytes > MAX_BYTES) throw new Error(`${url} answered with more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  return parsed(Buffer.concat(chunks), String(url));
+}
+
+/** The parser's own words would repeat a piece of whatever came instead, e.g. of a page. */
+function parsed(bytes: Buffer, source: string): unknown {
+  if (bytes.length > MAX_BYTES) throw new Error(`${source} has more than ${MAX_BYTES} bytes`);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new Error(`${source} is not JSON`, { cause: error });
+  }
 }

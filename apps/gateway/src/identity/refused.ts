@@ -9,6 +9,7 @@ export type Why =
   | 'algorithm'
   | 'unknown-key'
   | 'signature'
+  | 'uncheckable'
   | 'issuer'
   | 'audience'
   | 'expired'
