@@ -4,6 +4,7 @@ import { Status } from '@stockbroker/rpc';
 import type { Callee } from './callees.ts';
 import type { GrpcAnswer, RawCall } from './grpcCall.ts';
 import { grpcMessage } from './http2Frames.ts';
+import { BROKEN_TIMEOUTS, HUGE_TIMEOUTS, PASSED_TIMEOUTS } from './timeouts.ts';
 
 /** A call that breaks gRPC or protobuf, made to a method whose good call is known. */
 export interface CallAttack {
@@ -91,7 +92,29 @@ export const FRAMING_ATTACKS: CallAttack[] = [
     },
   ),
   framed('another content type', grpcMessage, { http: 415, code: undefined }, { 'content-type': 'application/json' }),
-  framed('a deadline that is none', grpcMessage, { code: Status.INTERNAL }, { 'grpc-timeout': 'soon' }),
+  ...BROKEN_TIMEOUTS.map((timeout) =>
+    framed(
+      `the deadline ${JSON.stringify(timeout)}, which is none`,
+      grpcMessage,
+      { code: Status.INVALID_ARGUMENT },
+      {
+        'grpc-timeout': timeout,
+      },
+    ),
+  ),
+  ...PASSED_TIMEOUTS.map((timeout) =>
+    framed(
+      `the deadline ${timeout}, which has passed`,
+      grpcMessage,
+      { code: Status.DEADLINE_EXCEEDED },
+      {
+        'grpc-timeout': timeout,
+      },
+    ),
+  ),
+  ...HUGE_TIMEOUTS.map((timeout) =>
+    framed(`the deadline ${timeout}, beyond all timers`, grpcMessage, 'as good', { 'grpc-timeout': timeout }),
+  ),
   framed('a binary header that is no base64', grpcMessage, 'as good', { 'x-note-bin': '*** not base64 ***' }),
   framed('a header that is no ASCII', grpcMessage, 'as good', { 'x-note': 'h\u00e9' }),
   {

@@ -8,6 +8,8 @@ export interface Backoff {
 
 export const DEFAULT_BACKOFF: Backoff = { baseMs: 200, maxMs: 5_000 };
 const LEAST_MS = 20;
+/** Timers that are set for weeks end at once: a server that asks for more must not be asked again without a rest. */
+const MOST_MS = 3_600_000;
 
 /** Passing failures: the server has not done it, or it is not known whether it has. */
 const PASSING: readonly Code[] = ['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED'];
@@ -15,7 +17,7 @@ const PASSING: readonly Code[] = ['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE
 /** How long to wait before the next attempt. What the server asks for counts, and some more at random: it asks all alike. */
 export function waitMs(failures: number, error: unknown, { baseMs, maxMs }: Backoff): number {
   const asked = error instanceof BrokerError ? error.retryAfterMs : undefined;
-  if (asked !== undefined) return asked * (1 + Math.random() / 4);
+  if (asked !== undefined) return Math.min(MOST_MS, Math.max(0, asked)) * (1 + Math.random() / 4);
   return Math.max(LEAST_MS, Math.random() * Math.min(maxMs, baseMs * 2 ** Math.min(failures, 20)));
 }
 

@@ -14,7 +14,7 @@ export interface WebCallsOptions {
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** The server tells that a deadline has passed; only when it is silent the client says so itself, a moment later. */
 const GRACE_MS = 500;
-/** What grpc-timeout can say: eight digits. */
+/** What grpc-timeout can say in milliseconds: eight digits. Timers of more than weeks would end at once. */
 const MOST_MS = 99_999_999;
 
 /** The broker's methods over gRPC-Web, with nothing but `fetch`: for browsers and Node alike. They fail with BrokerError. */
@@ -42,7 +42,8 @@ async function* stream(
   request: object,
   { timeoutMs, signal }: CallOptions,
 ): AsyncGenerator<unknown> {
-  const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs) + GRACE_MS);
+  const waitsMs = timeoutMs === undefined ? undefined : Math.min(MOST_MS, Math.max(1, Math.ceil(timeoutMs)));
+  const deadline = waitsMs === undefined ? undefined : AbortSignal.timeout(waitsMs + GRACE_MS);
   const until = AbortSignal.any([signal, deadline].filter((each) => each !== undefined));
   try {
     const token = await orAborted(options.token(), until);
@@ -52,7 +53,7 @@ async function* stream(
         'content-type': 'application/grpc-web+proto',
         'x-grpc-web': '1',
         authorization: `Bearer ${token}`,
-        ...(timeoutMs === undefined ? {} : { 'grpc-timeout': `${Math.min(MOST_MS, Math.max(1, Math.ceil(timeoutMs)))}m` }),
+        ...(waitsMs === undefined ? {} : { 'grpc-timeout': `${waitsMs}m` }),
       },
       body: framed(method.requestType.encode(method.requestType.fromPartial(request)).finish()),
       signal: until,

@@ -1,6 +1,7 @@
 import { Client, credentials, Metadata, type ServiceError, status as Status } from '@grpc/grpc-js';
 import { fromServiceError, RpcError } from './rpcError.ts';
 import { type MethodDefinition, methodPath, type PartialRequestOf, type ResponseOf, type ServiceDefinition } from './service.ts';
+import { MOST_TIMEOUT_MS } from './timeout.ts';
 import type { TlsIdentity } from './tls/tlsFiles.ts';
 
 export interface CallOptions {
@@ -67,7 +68,7 @@ export class RpcChannel {
         deserializer(method),
         method.requestType.fromPartial(request),
         this.#metadata(options),
-        { deadline: Date.now() + (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) },
+        { deadline: deadlineIn(options.timeoutMs ?? DEFAULT_TIMEOUT_MS) },
         (error: ServiceError | null, response?: unknown) => {
           options.signal?.removeEventListener('abort', cancel);
           if (error === null) resolve(response);
@@ -91,7 +92,7 @@ export class RpcChannel {
       deserializer(method),
       method.requestType.fromPartial(request),
       this.#metadata(options),
-      options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs },
+      options.timeoutMs === undefined ? {} : { deadline: deadlineIn(options.timeoutMs) },
     );
     const cancel = () => call.cancel();
     options.signal?.addEventListener('abort', cancel, { once: true });
@@ -110,6 +111,11 @@ export class RpcChannel {
     for (const [name, value] of Object.entries({ ...this.#headers, ...options.headers })) metadata.set(name, value);
     return metadata;
   }
+}
+
+/** No server of ours waits any longer, and grpc-js cannot write what is very far away. */
+function deadlineIn(timeoutMs: number): number {
+  return Date.now() + Math.min(timeoutMs, MOST_TIMEOUT_MS);
 }
 
 function connect(address: string, tls: TlsIdentity | undefined): Client {

@@ -16,9 +16,9 @@ import { giveUpLate } from './grpcStream.ts';
 import { createHealth, type Health } from './health.ts';
 import { DEFAULT_LIMITS, type ServerLimits, toServerOptions } from './limits.ts';
 import { addReflection } from './reflection.ts';
-import { keepRepeatedHeaders } from './repeatedHeaders.ts';
 import { type RpcError, toStatusObject } from './rpcError.ts';
 import type { ServiceDefinition } from './service.ts';
+import { checkStreamHeaders } from './streamHeaders.ts';
 import { createTlsServer } from './tls/secureServer.ts';
 import type { TlsSource } from './tls/tlsSource.ts';
 
@@ -82,7 +82,7 @@ export class GrpcServer {
       ...(onRefused === undefined ? {} : { onRefused }),
     });
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    keepRepeatedHeaders(this.#server);
+    checkStreamHeaders(this.#server);
     listener.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       if (!socket.destroyed) injector.injectConnection(socket);
     });

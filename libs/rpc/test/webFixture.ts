@@ -18,6 +18,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
   const told = Promise.withResolvers<unknown>();
   const streamed = { quotes: 0 };
   const calls: number[] = [];
+  const deadlines: (Date | undefined)[] = [];
   const details: string[] = [];
   const refused: Refused[] = [];
   const bounds = { maxStreams: 3, stallTimeoutMs: 4_000, ...limits };
@@ -37,6 +38,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
   server.add(TradingServiceDefinition, {
     placeTrade: async (request, context) => {
       calls.push(Number(request.quantity));
+      deadlines.push(context.deadline);
       if (request.quantity === 2) {
         context.signal.addEventListener('abort', () => told.resolve(context.signal.reason));
         await told.promise;
@@ -100,6 +102,8 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     details,
     /** The quantities of all that came to be placed. */
     calls,
+    /** Theirs. */
+    deadlines,
     grpcPort: await server.listen(),
     /** Why the call of a trade of 2 shares was ended. */
     aborted: told.promise,

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type HttpAnswer, headerOf } from '../http/listener.ts';
 import { encodeStatus, RpcError, Status, unpaddedBase64 } from '../rpcError.ts';
+import { readGrpcTimeout } from '../timeout.ts';
 import { acceptedEncodings, zipped } from './compress.ts';
 import { decompressed, type Protocol } from './protocol.ts';
 
@@ -8,7 +9,6 @@ import { decompressed, type Protocol } from './protocol.ts';
 const HEADER_BYTES = 5;
 const COMPRESSED = 0x01;
 const TRAILERS = 0x80;
-const MS_OF: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** @param isText base64, which old browsers can read while it arrives */
 export function grpcWeb(contentType: string, isText: boolean, maxBytes: number): Protocol {
@@ -89,10 +89,7 @@ function fromBase64(body: Buffer): Buffer {
 /** @throws RpcError */
 function readTimeout(headers: IncomingHttpHeaders): number | undefined {
   const text = headerOf(headers, 'grpc-timeout');
-  if (text === undefined) return undefined;
-  const [, amount, unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];
-  if (amount === undefined) throw new RpcError(Status.INVALID_ARGUMENT, 'grpc-timeout must be like 500m, 5S or 1M');
-  return Number(amount) * (MS_OF[unit] ?? 0);
+  return text === undefined ? undefined : readGrpcTimeout(text);
 }
 
 /** As gRPC wants it: what is not printable ASCII, and the percent sign, as %XX of its UTF-8. */

@@ -17,6 +17,7 @@ import type { Served } from '../calls.ts';
 import { descriptors } from '../generated/descriptors.ts';
 import { headerOf } from '../http/listener.ts';
 import { describeDetails, RpcError, Status } from '../rpcError.ts';
+import { readConnectTimeout } from '../timeout.ts';
 import { decompressed, type Protocol } from './protocol.ts';
 
 /**
@@ -137,8 +138,5 @@ function withEnumNames(desc: DescMessage, value: JsonObject): JsonObject {
 /** @throws RpcError */
 function readTimeout(headers: IncomingHttpHeaders): number | undefined {
   const text = headerOf(headers, 'connect-timeout-ms');
-  if (text === undefined) return undefined;
-  if (!/^\d{1,10}$/.test(text))
-    throw new RpcError(Status.INVALID_ARGUMENT, 'connect-timeout-ms must be a number of milliseconds');
-  return Number(text);
+  return text === undefined ? undefined : readConnectTimeout(text);
 }

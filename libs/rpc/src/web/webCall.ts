@@ -6,9 +6,6 @@ import { headerOf } from '../http/listener.ts';
 import { allOf } from '../repeatedHeaders.ts';
 import { RpcError, Status } from '../rpcError.ts';
 
-/** Node's timers end at once when they are set for longer. */
-const MOST_MS = 2 ** 31 - 1;
-
 /** A call over HTTP, for its handler. */
 export class WebCall implements CallContext {
   readonly method: string;
@@ -43,7 +40,7 @@ export class WebCall implements CallContext {
       this.#abort.abort(error);
     };
     const passed = () => end(new RpcError(Status.DEADLINE_EXCEEDED, 'the deadline has passed'));
-    const timer = timeoutMs === undefined ? undefined : setTimeout(passed, Math.min(timeoutMs, MOST_MS));
+    const timer = timeoutMs === undefined ? undefined : setTimeout(passed, timeoutMs);
     response.once('close', () => {
       clearTimeout(timer);
       // Not writableFinished: over HTTP/2 a reset finishes it too.
