@@ -3,7 +3,7 @@ import { BrokerClient, type BrokerError } from '@stockbroker/client';
 import { RpcChannel, type RpcClient, type TlsIdentity } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { demoCustomers, issuerFolder, openIssuer } from '@stockbroker/testkit/processes';
-import { isUuid } from '@stockbroker/trading';
+import { uuidOf } from '@stockbroker/trading';
 import { UserError } from './cli.ts';
 import { dataFolder, readConnection } from './devFolder.ts';
 
@@ -71,11 +71,10 @@ async function mintToken(issuerDir: string, issuer: string | undefined, customer
 }
 
 function customerId(customer: string): string {
-  const known = demoCustomers.find(({ name }) => name === customer.toLowerCase())?.customerId;
+  const known = demoCustomers.find(({ name }) => name === customer.toLowerCase())?.customerId ?? uuidOf(customer);
   if (known !== undefined) return known;
-  if (isUuid(customer)) return customer;
   const names = demoCustomers.map(({ name }) => name).join(', ');
-  throw new UserError(`There is no customer ${JSON.stringify(customer)}: give ${names}, or a customer id (a lower-case UUID).`);
+  throw new UserError(`There is no customer ${JSON.stringify(customer)}: give ${names}, or a customer id (a UUID).`);
 }
 
 /** The error's words without the client library's own around them. */

@@ -81,7 +81,7 @@ test.each([
   { args: ['reconcile', '--day', '2026-02-30'], says: '--day must be like 2026-11-22' },
   { args: ['quarantine'], says: 'Usage: npm run ops -- quarantine list' },
   { args: ['quarantine', 'resolve', '1'], says: '--note must say why' },
-  { args: ['unblock', 'alice', '--note', 'x'], says: 'A customer is a lower-case UUID' },
+  { args: ['unblock', 'alice', '--note', 'x'], says: 'A customer is a UUID' },
   { args: ['drain'], says: 'Usage: npm run ops -- drain <worker>' },
 ])('wrong usage is exit code 2: ops $args', async ({ args, says }) => {
   const { code, json, stderr } = await ops({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/x' }, ...args);

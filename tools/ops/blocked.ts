@@ -1,5 +1,5 @@
 import { type BlockedAccount, listBlockedAccounts, unblockAccount } from '@stockbroker/store/operate';
-import { formatUsd, isUuid } from '@stockbroker/trading';
+import { formatUsd, uuidOf } from '@stockbroker/trading';
 import { dollars, table, UserError, wholeNumber } from '../cli.ts';
 import { type Call, moment, noArguments, type OpsCommand, type Result } from './command.ts';
 import { OPERATOR_HELP, OPERATOR_OPTIONS, readOperator } from './operator.ts';
@@ -79,6 +79,7 @@ async function unblockCustomer({ args, values, servers, operator: who }: Call): 
 }
 
 function customerIdOf(text: string | undefined): string {
-  if (text !== undefined && isUuid(text)) return text;
-  throw new UserError(`A customer is a lower-case UUID, not ${JSON.stringify(text ?? '')}.`);
+  const customerId = uuidOf(text ?? '');
+  if (customerId !== undefined) return customerId;
+  throw new UserError(`A customer is a UUID, not ${JSON.stringify(text ?? '')}.`);
 }

@@ -1,5 +1,5 @@
-import { RpcError, Status, verifyWebhook, WebhookError, type WebhookHeaders } from '@stockbroker/rpc';
-import { ReportOrdersRequest } from '@stockbroker/rpc/exchange';
+import { jsonNumberProblems, RpcError, Status, verifyWebhook, WebhookError, type WebhookHeaders } from '@stockbroker/rpc';
+import { type OrderReport, ReportOrdersRequest } from '@stockbroker/rpc/exchange';
 import { OverloadedError } from '@stockbroker/runtime';
 import { quarantineReport, type SettlePorts, StoreUnavailableError } from '@stockbroker/trade-flow';
 import type { HttpAnswer } from './httpServer.ts';
@@ -21,11 +21,11 @@ const RETRY_AFTER_SECONDS = 1;
 export async function takeHttpCallback(ports: CallbackPorts, header: Header, body: Buffer): Promise<HttpAnswer> {
   try {
     verifyWebhook(ports.keys, header, body, ports.nowMs());
-    const request = parseJson(body);
-    if (request === null) {
+    const received = parseJson(body);
+    if (received === null) {
       await quarantineReport(ports, null, 'malformed: the body is not a ReportOrdersRequest in JSON', body);
     } else {
-      await takeReports(ports, request.reports);
+      await takeReports(ports, received.reports, received.problems);
     }
     return { status: 200, body: {} };
   } catch (error) {
@@ -64,16 +64,26 @@ function isTemporary(error: unknown): boolean {
   return error instanceof StoreUnavailableError || error instanceof OverloadedError;
 }
 
-/** Null when the body is not what the exchange's contract says: asking for it again would bring the same. */
-function parseJson(body: Buffer): ReportOrdersRequest | null {
+/**
+ * Null when the body is not what the exchange's contract says: asking for it again would bring the same. A number that is none is the
+ * trouble of its own report: the generated code would make some number of it.
+ */
+function parseJson(body: Buffer): { reports: OrderReport[]; problems: (string | undefined)[] } | null {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
     if (typeof json !== 'object' || json === null || !Array.isArray((json as { reports?: unknown }).reports)) return null;
-    const request = ReportOrdersRequest.fromJSON(json);
-    return request.reports.length <= MAX_REPORTS ? request : null;
+    const sent = (json as { reports: unknown[] }).reports;
+    if (sent.length > MAX_REPORTS) return null;
+    const { reports } = ReportOrdersRequest.fromJSON(json);
+    return { reports, problems: sent.map(numberProblem) };
   } catch {
     return null;
   }
+}
+
+function numberProblem(report: unknown): string | undefined {
+  const [problem] = jsonNumberProblems('exchange.v1.OrderReport', report);
+  return problem === undefined ? undefined : `${problem.field} ${problem.description}`;
 }
 
 function tooMany(count: number): string {

@@ -11,7 +11,7 @@ import {
   type PlacePorts,
   placeTrade,
 } from '@stockbroker/trade-flow';
-import { formatUsd, isUuid, type Trade, validateOrder } from '@stockbroker/trading';
+import { formatUsd, type Trade, uuidOf, validateOrder } from '@stockbroker/trading';
 import type { Admission } from './admission.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
 import { checkTicker, invalidArgument, invalidField } from './errors.ts';
@@ -44,7 +44,7 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
   return {
     placeTrade: async (request, context) => {
       const customerId = customerOf(context);
-      if (request.customerId !== '' && request.customerId !== customerId) throw ports.admission.otherCustomer(context);
+      if (request.customerId !== '' && uuidOf(request.customerId) !== customerId) throw ports.admission.otherCustomer(context);
       const order = {
         customerId,
         clientOrderId: request.clientOrderId === '' ? randomUUID() : request.clientOrderId,
@@ -140,8 +140,9 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
 }
 
 function orderIdOf(orderId: string): string {
-  if (!isUuid(orderId)) throw invalidField('order_id', 'must be a lower-case UUID');
-  return orderId;
+  const id = uuidOf(orderId);
+  if (id === undefined) throw invalidField('order_id', 'must be a UUID');
+  return id;
 }
 
 /** A newer client may know more of them. */

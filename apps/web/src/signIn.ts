@@ -188,7 +188,7 @@ export class SignIn {
 
 /** Whose token it is; the broker checks it, the page only keeps customers’ things apart. */
 export function customerIdOf(token: string): string {
-  return String(claimsOf(token).sub ?? '');
+  return String(claimsOf(token).sub ?? '').toLowerCase();
 }
 
 function nameOf(token: string): string {

@@ -8,13 +8,13 @@ import {
 } from '@stockbroker/rpc/exchange';
 import {
   formatUsd,
-  isUuid,
   type OrderReport,
   parseUsd,
   type Quote,
   type Refusal,
   type Trade,
   type UsdE4,
+  uuidOf,
 } from '@stockbroker/trading';
 
 /** A report that breaks the exchange's own contract; the message says how. */
@@ -43,13 +43,19 @@ export function fromQuote(quote: QuoteMessage): Quote | null {
   return bid === null || ask === null ? null : { stockTicker: quote.ticker, bid, ask, halted: quote.halted };
 }
 
+/** The id by which an answer names an order: ours, whatever letters it is written in. */
+export function orderIdOf(text: string): string {
+  return uuidOf(text) ?? text;
+}
+
 /** What the exchange says of an order. @throws MalformedReportError */
 export function fromOrderReport(message: OrderReportMessage): OrderReport | 'open' {
-  if (!isUuid(message.clientOrderId)) throw new MalformedReportError('client_order_id is not a UUID');
+  const tradeId = uuidOf(message.clientOrderId);
+  if (tradeId === undefined) throw new MalformedReportError('client_order_id is not a UUID');
   if (message.side !== Side.SIDE_BUY && message.side !== Side.SIDE_SELL) throw new MalformedReportError('side is not set');
   if (message.state === OrderState.ORDER_STATE_OPEN) return 'open';
   return {
-    tradeId: message.clientOrderId,
+    tradeId,
     stockTicker: message.ticker,
     type: message.side === Side.SIDE_BUY ? 'buy' : 'sell',
     quantity: message.quantity,

@@ -2,7 +2,7 @@ import type { RpcClient } from '@stockbroker/rpc';
 import type { ExchangeServiceDefinition } from '@stockbroker/rpc/exchange';
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
 import type { OrderReport } from '@stockbroker/trading';
-import { MalformedReportError, readReport } from './convert.ts';
+import { MalformedReportError, orderIdOf, readReport } from './convert.ts';
 
 /** Ids from `from` to before `before`; null: to the end. */
 export interface OrderRange {
@@ -36,7 +36,7 @@ export async function* listOrders(
       const page = await pages.next().finally(() => clearTimeout(timer));
       if (page.done === true) return;
       for (const report of page.value.reports) {
-        const tradeId = report.clientOrderId;
+        const tradeId = orderIdOf(report.clientOrderId);
         if (tradeId <= last) throw new MalformedReportError(`order ${tradeId} is listed after ${last}`);
         last = tradeId;
         yield { tradeId, found: readReport(report) };

@@ -22,12 +22,15 @@ beforeAll(async () => {
   server.add(ExchangeServiceDefinition, {
     submitOrders: async ({ orders }) => ({
       results: orders.map(({ clientOrderId }) => ({
-        clientOrderId,
+        clientOrderId: clientOrderId.toUpperCase(),
         outcome: SubmitOutcome.SUBMIT_OUTCOME_INVALID,
         message: `no\0 such \u001bthing ${'x'.repeat(5_000)}`,
       })),
     }),
-    getOrders: nothing,
+    getOrders: async ({ clientOrderIds }) => ({
+      reports: [],
+      unknownClientOrderIds: clientOrderIds.map((id) => id.toUpperCase()),
+    }),
     listInstruments: nothing,
     async *listOrders() {},
     async *streamQuotes(_request, { signal }) {
@@ -69,6 +72,10 @@ test('the words of a refusal are cut and cleaned of what the database cannot sto
   const trade = { id: crypto.randomUUID(), limitPrice: 1n, stockTicker: 'AAPL', type: 'buy', quantity: 1 } as Trade;
   const answer = await exchange.submitOrder(trade);
   expect(answer).toMatchObject({ kind: 'invalid', message: expect.stringMatching(/^no {2}such {2}thing x{100,190}$/) });
+});
+
+test('an answer that names orders in capitals is about them', async () => {
+  expect(await exchange.findOrder(crypto.randomUUID())).toBe('unknown');
 });
 
 test('error details that are no protobuf are a failed call with its code, not the end of the caller’s process', async () => {

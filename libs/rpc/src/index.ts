@@ -8,6 +8,7 @@ export type { Admit, Admitted, Handlers, Served, ServiceOptions } from './calls.
 export { type TlsFiles, TlsFilesError, type TlsIdentity } from './tls/tlsFiles.ts';
 export { openClientTls, openServerTls, type TlsReport } from './tls/openTls.ts';
 export { TlsSource } from './tls/tlsSource.ts';
+export { jsonNumberProblems } from './web/json.ts';
 export { StaticFiles } from './web/staticFiles.ts';
 export { WebServer } from './web/webServer.ts';
 export { GrpcServer, type GrpcServerOptions } from './server.ts';

@@ -1,8 +1,19 @@
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_IN_ANY_CASE = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 
 /** Lower-case canonical text only, so that one id has one spelling everywhere. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
+}
+
+/**
+ * An id as it comes from outside, in its one spelling: some libraries write capitals, and the hash that a customer's partition comes
+ * from, the maps and the comparisons know letters only. For each place where an id comes in.
+ *
+ * @returns undefined when it is none
+ */
+export function uuidOf(text: string): string | undefined {
+  return UUID_IN_ANY_CASE.test(text) ? text.toLowerCase() : undefined;
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));

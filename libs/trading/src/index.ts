@@ -13,7 +13,7 @@ export {
 } from './trade.ts';
 export { validateOrder, type Violation } from './validateOrder.ts';
 export { isTicker } from './ticker.ts';
-export { isUuid, uuidV7 } from './ids.ts';
+export { isUuid, uuidOf, uuidV7 } from './ids.ts';
 export { formatUsd, parseUsd, type UsdE4 } from './money.ts';
 export type { Account } from './account.ts';
 // who works on it,

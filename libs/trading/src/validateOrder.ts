@@ -23,7 +23,7 @@ export function validateOrder(
 ): Violation[] {
   const violations: Violation[] = [];
   if (!isUuid(order.customerId)) {
-    violations.push({ field: 'customer_id', description: 'must be a lower-case UUID' });
+    violations.push({ field: 'customer_id', description: 'must be a UUID' });
   }
   if (!isTicker(order.stockTicker)) {
     violations.push({ field: 'stock_ticker', description: 'must be a ticker in capital letters, e.g. AAPL or BRK.B' });

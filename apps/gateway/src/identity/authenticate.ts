@@ -1,5 +1,5 @@
 import { RpcError, Status } from '@stockbroker/rpc';
-import { isUuid } from '@stockbroker/trading';
+import { uuidOf } from '@stockbroker/trading';
 import { errors, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { type IssuerKeys, KeysUnavailableError } from './issuerKeys.ts';
@@ -88,9 +88,10 @@ async function verify(token: string, { keys, issuer, audience, algorithms, maxLi
       );
     }
     // Not only its text: ["<an id>"] reads like that id.
-    if (typeof sub !== 'string' || !isUuid(sub)) throw unauthenticated('subject', 'the token’s subject is not a customer id');
+    const customerId = typeof sub === 'string' ? uuidOf(sub) : undefined;
+    if (customerId === undefined) throw unauthenticated('subject', 'the token’s subject is not a customer id');
     const scopes = new Set(typeof scope === 'string' ? scope.split(' ') : []);
-    return { customerId: sub, scopes, expiresAtMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1_000 };
+    return { customerId, scopes, expiresAtMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1_000 };
   } catch (error) {
     if (error instanceof RpcError) throw error;
     if (error instanceof KeysUnavailableError) throw keysUnavailable(error);

@@ -1,6 +1,6 @@
 import type { CallContext } from '@stockbroker/rpc';
 import type { Log, Metrics } from '@stockbroker/runtime';
-import { isUuid } from '@stockbroker/trading';
+import { uuidOf } from '@stockbroker/trading';
 import type { IdentityRefusedError } from './refused.ts';
 
 /** One line for every refusal, but whoever sends many must not fill the disk: so many a second, and a count of the others. */
@@ -66,7 +66,7 @@ function named(authorization: string | undefined): { kid: string | null; sub: st
   const { sub } = claims ?? {};
   return {
     kid: typeof kid === 'string' && PLAIN.test(kid) ? kid : null,
-    sub: typeof sub === 'string' && isUuid(sub) ? sub : null,
+    sub: (typeof sub === 'string' ? uuidOf(sub) : undefined) ?? null,
   };
 }
 

@@ -16,8 +16,9 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/pr
 import type { Served } from '../calls.ts';
 import { descriptors } from '../generated/descriptors.ts';
 import { headerOf } from '../http/listener.ts';
-import { describeDetails, RpcError, Status } from '../rpcError.ts';
+import { describeDetails, type FieldViolation, RpcError, Status } from '../rpcError.ts';
 import { readConnectTimeout } from '../timeout.ts';
+import { numberProblems } from './jsonNumbers.ts';
 import { decompressed, type Protocol } from './protocol.ts';
 
 /**
@@ -78,10 +79,16 @@ function methodOf(served: Served): DescMethod {
 }
 
 function findMethod({ service, method, path }: Served): DescMethod {
-  registry ??= readDescriptors();
-  const found = registry.getService(service)?.methods.find(({ name }) => name === method.name);
+  const found = descriptorsOf()
+    .getService(service)
+    ?.methods.find(({ name }) => name === method.name);
   if (found === undefined) throw new Error(`${path} is not in the descriptors`);
   return found;
+}
+
+function descriptorsOf(): FileRegistry {
+  registry ??= readDescriptors();
+  return registry;
 }
 
 function readDescriptors(): FileRegistry {
@@ -101,8 +108,20 @@ function parsed(bytes: Uint8Array): JsonObject {
   throw new RpcError(Status.INVALID_ARGUMENT, 'the body is not a JSON object');
 }
 
+/** What is wrong with the numbers in a message's JSON; empty when nothing is. @param type e.g. "exchange.v1.OrderReport" */
+export function jsonNumberProblems(type: string, value: unknown): FieldViolation[] {
+  const desc = descriptorsOf().getMessage(type);
+  if (desc === undefined) throw new Error(`${type} is not in the descriptors`);
+  return numberProblems(desc, value);
+}
+
 /** @throws RpcError */
 function readMessage(desc: DescMessage, value: JsonObject) {
+  const violations = numberProblems(desc, value);
+  if (violations.length > 0) {
+    const message = violations.map(({ field, description }) => `${field} ${description}`).join('; ');
+    throw new RpcError(Status.INVALID_ARGUMENT, message, { violations });
+  }
   try {
     return fromJson(desc, withEnumNames(desc, value));
   } catch (error) {
