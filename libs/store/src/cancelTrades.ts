@@ -15,18 +15,18 @@ export async function cancelTrades(db: Queries, asked: { customerId: string; tra
     WITH asked AS MATERIALIZED (
       SELECT * FROM unnest(${asked.map((a) => a.tradeId)}::uuid[], ${asked.map((a) => a.customerId)}::uuid[]) AS a(trade_id, customer_id)
     ), account AS MATERIALIZED (
-      SELECT a.*, b.revision + 1 AS revision FROM asked a JOIN balances b ON b.customer_id = a.customer_id
-      ORDER BY b.customer_id FOR NO KEY UPDATE OF b
+      SELECT a.*, b.revision + 1 AS revision FROM asked a JOIN balances b ON b.customer_id = ANY (ARRAY[a.customer_id])
+      ORDER BY a.customer_id FOR NO KEY UPDATE OF b
     ), canceled AS (
       UPDATE trades t SET status = 'rejected', reject_code = 'CANCELED', reason = ${describeRefusal({ code: 'CANCELED' })},
         final_revision = a.revision
-      FROM account a WHERE t.id = a.trade_id AND t.customer_id = a.customer_id AND t.status = 'placed'
+      FROM account a WHERE t.id = ANY (ARRAY[a.trade_id]) AND t.customer_id IS NOT DISTINCT FROM a.customer_id AND t.status = 'placed'
       RETURNING t.*
     ), counted AS (
-      UPDATE balances b SET revision = c.final_revision FROM canceled c WHERE b.customer_id = c.customer_id
+      UPDATE balances b SET revision = c.final_revision FROM canceled c WHERE b.customer_id = ANY (ARRAY[c.customer_id])
     ), closed AS (
       DELETE FROM open_trades o USING canceled c
-      WHERE o.partition = c.partition AND o.customer_id = c.customer_id AND o.seq = c.seq
+      WHERE o.partition = ANY (ARRAY[c.partition]) AND o.customer_id = c.customer_id AND o.seq = c.seq
     )
     SELECT ${TRADE_COLUMNS} FROM canceled t`;
   const byId = new Map(rows.map((row) => [row.id, row]));

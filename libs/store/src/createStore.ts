@@ -26,6 +26,17 @@ export interface StoreOptions extends PoolOptions, BatchLimits {}
 /**
  * Every statement of a store finds its rows by index, a few in tables of any size. Left to its statistics, the planner reads whole
  * tables while they are small, or were when a statement was prepared, and plans each batch anew.
+ *
+ * Settings alone do not hold it to that. Where a statement joins its input with a table by the first column of an index, that index can
+ * also be read from end to end, in its order, for a merge join or as the outer side of a nested loop: that is the cheapest plan for a table
+ * that was analyzed while it was empty, as open_trades is every night, and it stays until somebody analyzes the table again. Seen: 220,000
+ * rows for each trade, where one is right. So statements write `o.partition = ANY (ARRAY[s.partition])`, which an index can answer and
+ * nothing else can use: no merge, no hash, no order. They sort by their input's column, never by the table's, for the same reason. It costs
+ * nothing that could be measured (docs/storage.md); libs/store/test/plans.test.ts looks at each plan.
+ *
+ * Tried and not taken: LATERAL with OFFSET 0, which no UPDATE or DELETE can have as its target; MERGE, not in WITH before PostgreSQL 17;
+ * enable_mergejoin and enable_hashjoin off, which leaves the nested loop with the table outside; statistics that stay as they were set,
+ * which vacuum overwrites.
  */
 export const BY_INDEX = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off';
 

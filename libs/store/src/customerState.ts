@@ -29,7 +29,7 @@ export const ACCOUNT_COLUMNS = sqlText`a.rank, b.customer_id AS "accountOf", b.a
 export const STATE_COLUMNS = sqlText`${ACCOUNT_COLUMNS}, b.revision AS "customerRevision", ${TRADE_COLUMNS}`;
 
 /** The account of the question `a`. */
-export const JOIN_ACCOUNT = sqlText`JOIN balances b ON b.customer_id = a.customer_id
+export const JOIN_ACCOUNT = sqlText`JOIN balances b ON b.customer_id = ANY (ARRAY[a.customer_id])
   CROSS JOIN LATERAL (
     SELECT array_agg(stock_ticker ORDER BY stock_ticker) AS tickers, array_agg(quantity ORDER BY stock_ticker) AS quantities,
       array_agg(held ORDER BY stock_ticker) AS held

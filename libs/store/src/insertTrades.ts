@@ -24,8 +24,8 @@ export async function insertTrades(db: Queries, trades: NewTrade[]): Promise<Ins
           ${column('quantity')}::int[], ${column('queueForOpen')}::boolean[]) WITH ORDINALITY
         AS i(id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, rank)
     ), account AS MATERIALIZED (
-      SELECT i.*, b.revision FROM input i JOIN balances b ON b.customer_id = i.customer_id
-      ORDER BY b.customer_id FOR NO KEY UPDATE OF b
+      SELECT i.*, b.revision FROM input i JOIN balances b ON b.customer_id = ANY (ARRAY[i.customer_id])
+      ORDER BY i.customer_id FOR NO KEY UPDATE OF b
     ), inserted AS (
       INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, placed_revision)
       SELECT id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open,
@@ -39,7 +39,7 @@ export async function insertTrades(db: Queries, trades: NewTrade[]): Promise<Ins
     ), counted AS (
       UPDATE balances b SET revision = i.revision
       FROM (SELECT customer_id, max(placed_revision) AS revision FROM inserted GROUP BY customer_id) AS i
-      WHERE b.customer_id = i.customer_id
+      WHERE b.customer_id = ANY (ARRAY[i.customer_id])
     )
     SELECT id, seq, created_at AS "createdAt", placed_revision AS "placedRevision" FROM inserted`;
   const byId = new Map(inserted.map((row) => [row.id, row]));
@@ -55,13 +55,19 @@ export async function insertTrades(db: Queries, trades: NewTrade[]): Promise<Ins
   });
 }
 
-/** In a statement of its own: the one before cannot see what was committed while it waited for a lock. Rare. */
+/**
+ * In a statement of its own: the one before cannot see what was committed while it waited for a lock. Rare. The first trade from that client
+ * order id on, because only the index of client order ids has that order; asked for the one alone, the planner may read all of the customer's.
+ */
 async function readExisting(db: Queries, trades: NewTrade[]): Promise<Map<string, Trade>> {
   if (trades.length === 0) return new Map();
   const rows = await db.query<Trade>`/* readExistingTrades */
     SELECT ${TRADE_COLUMNS}
     FROM unnest(${trades.map((trade) => trade.customerId)}::uuid[], ${trades.map((trade) => trade.clientOrderId)}::text[])
       AS i(customer_id, client_order_id)
-    JOIN trades t ON t.customer_id = i.customer_id AND t.client_order_id = i.client_order_id`;
+    CROSS JOIN LATERAL (
+      SELECT * FROM trades t WHERE t.customer_id = i.customer_id AND t.client_order_id >= i.client_order_id
+      ORDER BY t.client_order_id LIMIT 1
+    ) AS t WHERE t.client_order_id = i.client_order_id`;
   return new Map(rows.map((row) => [`${row.customerId} ${row.clientOrderId}`, row]));
 }

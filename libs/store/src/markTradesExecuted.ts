@@ -14,6 +14,7 @@ type Row = { askedId: string; led: boolean } & Trade;
  * - Lock order, in every statement that changes trades: partition_leases by partition, then balances by customer_id. The balance
  *   is its customer's lock: whoever holds it may touch the customer's trades and positions in any order.
  * - A refusal MARKET_CLOSED may pass by older trades that wait for the open; nothing else passes by an older open trade.
+ * - Tables are joined by `= ANY (ARRAY[...])` (createStore's BY_INDEX says why).
  * - A row that waited for a lock is read again as it is then; the guards on status are checked on that version.
  * - No CTE is joined with another by customer: the planner knows nothing of their sizes, takes a nested loop, and a batch of 256
  *   would compare 65,536 pairs. Therefore the locked balances and positions carry the columns that follow, and UNION ALL stands
@@ -33,25 +34,25 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
         AS i(trade_id, customer_id, partition, epoch, limit_price, reject_code, reason)
     ), fence AS MATERIALIZED (
       SELECT l.partition, l.epoch FROM partition_leases l
-      WHERE l.partition IN (SELECT partition FROM input)
+      WHERE l.partition = ANY (ARRAY(SELECT partition FROM input))
       ORDER BY l.partition FOR SHARE
     ), led AS MATERIALIZED (
       SELECT i.* FROM input i JOIN fence f ON f.partition = i.partition AND f.epoch = i.epoch
     ), account AS MATERIALIZED (
-      SELECT l.*, b.amount - b.held AS spendable, b.buys_blocked, b.revision + 1 AS revision FROM led l JOIN balances b ON b.customer_id = l.customer_id
-      ORDER BY b.customer_id FOR NO KEY UPDATE OF b
+      SELECT l.*, b.amount - b.held AS spendable, b.buys_blocked, b.revision + 1 AS revision FROM led l JOIN balances b ON b.customer_id = ANY (ARRAY[l.customer_id])
+      ORDER BY l.customer_id FOR NO KEY UPDATE OF b
     ), candidate AS MATERIALIZED (
       SELECT t.id, t.customer_id, t.stock_ticker, t.type, t.quantity, a.limit_price, a.reject_code, a.reason, a.spendable,
         a.buys_blocked, a.revision, CASE t.type WHEN 'buy' THEN t.quantity * a.limit_price ELSE 0 END AS hold
-      FROM account a JOIN trades t ON t.id = a.trade_id
+      FROM account a JOIN trades t ON t.id = ANY (ARRAY[a.trade_id])
       WHERE t.status = 'placed' AND (
         SELECT older.seq FROM open_trades older
         WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq
           AND NOT (older.waits_for_open AND a.reject_code IS NOT DISTINCT FROM 'MARKET_CLOSED') LIMIT 1) IS NULL
     ), holding AS MATERIALIZED (
       SELECT c.*, p.quantity - p.held AS shares FROM candidate c
-      JOIN positions p ON p.customer_id = c.customer_id AND p.stock_ticker = c.stock_ticker
-      WHERE c.type = 'sell' ORDER BY p.customer_id FOR NO KEY UPDATE OF p
+      JOIN positions p ON p.customer_id = ANY (ARRAY[c.customer_id]) AND p.stock_ticker = c.stock_ticker
+      WHERE c.type = 'sell' ORDER BY c.customer_id FOR NO KEY UPDATE OF p
     ), with_means AS (
       SELECT *, 0 AS shares FROM candidate WHERE type = 'buy'
       UNION ALL SELECT * FROM holding
@@ -82,22 +83,22 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
           WHEN 'ACCOUNT_BLOCKED' THEN ${describeRefusal({ code: 'ACCOUNT_BLOCKED' })}
           ELSE c.reason
         END
-      FROM checked c WHERE t.id = c.id AND t.status = 'placed'
+      FROM checked c WHERE t.id = ANY (ARRAY[c.id]) AND t.status = 'placed'
       RETURNING t.*
     ), cash_held AS (
       UPDATE balances b SET revision = coalesce(m.executed_revision, m.final_revision), held = b.held + coalesce(m.hold, 0),
         last_modified = CASE WHEN m.hold > 0 THEN now() ELSE b.last_modified END
-      FROM marked m WHERE b.customer_id = m.customer_id
+      FROM marked m WHERE b.customer_id = ANY (ARRAY[m.customer_id])
     ), shares_held AS (
       UPDATE positions p SET held = p.held + m.quantity
       FROM marked m
-      WHERE m.status = 'executed' AND m.type = 'sell' AND p.customer_id = m.customer_id AND p.stock_ticker = m.stock_ticker
+      WHERE m.status = 'executed' AND m.type = 'sell' AND p.customer_id = ANY (ARRAY[m.customer_id]) AND p.stock_ticker = m.stock_ticker
     ), waits_no_more AS (
       UPDATE open_trades o SET waits_for_open = false FROM marked m
-      WHERE m.status = 'executed' AND m.queue_for_open AND o.partition = m.partition AND o.customer_id = m.customer_id AND o.seq = m.seq
+      WHERE m.status = 'executed' AND m.queue_for_open AND o.partition = ANY (ARRAY[m.partition]) AND o.customer_id = m.customer_id AND o.seq = m.seq
     ), closed AS (
       DELETE FROM open_trades o USING marked m
-      WHERE m.status = 'rejected' AND o.partition = m.partition AND o.customer_id = m.customer_id AND o.seq = m.seq
+      WHERE m.status = 'rejected' AND o.partition = ANY (ARRAY[m.partition]) AND o.customer_id = m.customer_id AND o.seq = m.seq
     )
     SELECT i.trade_id AS "askedId", l.trade_id IS NOT NULL AS led, ${TRADE_COLUMNS}
     FROM input i LEFT JOIN led l ON l.trade_id = i.trade_id LEFT JOIN marked t ON t.id = i.trade_id`;

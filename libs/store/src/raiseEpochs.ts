@@ -10,10 +10,10 @@ export async function raiseEpochs(db: Queries, takeovers: { partition: number; l
     WITH input AS MATERIALIZED (
       SELECT * FROM unnest(${takeovers.map((t) => t.partition)}::smallint[], ${takeovers.map((t) => t.leader)}::text[]) AS i(partition, leader)
     ), locked AS MATERIALIZED (
-      SELECT partition FROM partition_leases WHERE partition IN (SELECT partition FROM input) ORDER BY partition FOR NO KEY UPDATE
+      SELECT partition FROM partition_leases WHERE partition = ANY (ARRAY(SELECT partition FROM input)) ORDER BY partition FOR NO KEY UPDATE
     )
     UPDATE partition_leases l SET epoch = l.epoch + 1, leader = i.leader, since = now()
-    FROM locked k, input i WHERE l.partition = k.partition AND i.partition = k.partition
+    FROM locked k, input i WHERE l.partition = ANY (ARRAY[k.partition]) AND i.partition = k.partition
     RETURNING l.partition, l.epoch`;
   const epochs = new Map(rows.map((row) => [row.partition, row.epoch]));
   return takeovers.map(({ partition }) => {

@@ -6,5 +6,5 @@ export function readNewRevisions(db: Queries, known: KnownRevision[]): Promise<K
   return db.query<KnownRevision>`/* readNewRevisions */
     SELECT b.customer_id AS "customerId", b.revision
     FROM unnest(${known.map((k) => k.customerId)}::uuid[], ${known.map((k) => k.revision)}::int[]) AS k(customer_id, revision)
-    JOIN balances b ON b.customer_id = k.customer_id AND b.revision > k.revision`;
+    JOIN balances b ON b.customer_id = ANY (ARRAY[k.customer_id]) AND b.revision > k.revision`;
 }

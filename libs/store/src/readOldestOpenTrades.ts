@@ -20,7 +20,7 @@ export async function readOldestOpenTrades(
       WHERE o.partition = c.partition AND o.customer_id = c.customer_id AND (c.waiting_too OR NOT o.waits_for_open)
       ORDER BY o.seq LIMIT 1
     ) AS oldest
-    JOIN trades t ON t.id = oldest.trade_id`;
+    JOIN trades t ON t.id = ANY (ARRAY[oldest.trade_id])`;
   const byCustomer = new Map(rows.map((row) => [row.customerId, row]));
   return customers.map(({ customerId }) => byCustomer.get(customerId) ?? null);
 }

@@ -25,13 +25,14 @@ export async function settleTrades(db: Queries, reports: OrderReport[]): Promise
           ${rejected.map((r) => (r === null ? null : describeRefusal(r.refusal)))}::text[])
         AS r(trade_id, stock_ticker, type, quantity, status, executed_at, price, execution_id, reject_code, reason)
     ), account AS MATERIALIZED (
-      SELECT r.*, b.amount, b.revision FROM report r JOIN trades t ON t.id = r.trade_id JOIN balances b ON b.customer_id = t.customer_id
-      ORDER BY b.customer_id FOR NO KEY UPDATE OF b
+      SELECT r.*, b.amount, b.revision FROM report r CROSS JOIN LATERAL (SELECT customer_id FROM trades WHERE id = r.trade_id OFFSET 0) AS t
+      JOIN balances b ON b.customer_id = ANY (ARRAY[t.customer_id])
+      ORDER BY t.customer_id FOR NO KEY UPDATE OF b
     ), settled AS (
       UPDATE trades t SET status = a.status, executed_at = a.executed_at, price = a.price, execution_id = a.execution_id,
         reject_code = a.reject_code, reason = a.reason, final_revision = a.revision + 1
       FROM account a
-      WHERE t.id = a.trade_id AND t.status = 'executed'
+      WHERE t.id = ANY (ARRAY[a.trade_id]) AND t.status = 'executed'
         AND t.stock_ticker = a.stock_ticker AND t.type = a.type AND t.quantity = a.quantity
       RETURNING t.*, t.status = 'filled' AND t.type = 'buy'
         AND (t.quantity * t.price > t.hold OR t.quantity * t.price > a.amount) AS overdrawn
@@ -42,7 +43,7 @@ export async function settleTrades(db: Queries, reports: OrderReport[]): Promise
         SELECT customer_id, sum(hold) AS hold, bool_or(overdrawn) AS overdrawn, max(final_revision) AS revision,
           sum(CASE WHEN status = 'rejected' THEN 0 WHEN type = 'buy' THEN -quantity * price ELSE quantity * price END) AS proceeds
         FROM settled GROUP BY customer_id
-      ) AS s WHERE b.customer_id = s.customer_id
+      ) AS s WHERE b.customer_id = ANY (ARRAY[s.customer_id])
     ), shares_bought AS (
       INSERT INTO positions AS p (customer_id, stock_ticker, quantity)
       SELECT customer_id, stock_ticker, sum(quantity) FROM settled
@@ -53,10 +54,10 @@ export async function settleTrades(db: Queries, reports: OrderReport[]): Promise
       FROM (
         SELECT customer_id, stock_ticker, sum(quantity) AS held, sum(CASE status WHEN 'filled' THEN quantity ELSE 0 END) AS sold
         FROM settled WHERE type = 'sell' GROUP BY customer_id, stock_ticker
-      ) AS s WHERE p.customer_id = s.customer_id AND p.stock_ticker = s.stock_ticker
+      ) AS s WHERE p.customer_id = ANY (ARRAY[s.customer_id]) AND p.stock_ticker = s.stock_ticker
     ), closed AS (
       DELETE FROM open_trades o USING settled s
-      WHERE o.partition = s.partition AND o.customer_id = s.customer_id AND o.seq = s.seq
+      WHERE o.partition = ANY (ARRAY[s.partition]) AND o.customer_id = s.customer_id AND o.seq = s.seq
     )
     SELECT ${TRADE_COLUMNS}, t.overdrawn FROM settled t`;
   const byId = new Map(rows.map((row) => [row.id, row]));
