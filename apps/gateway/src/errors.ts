@@ -5,7 +5,9 @@ import {
   NoAccountError,
   NoTradeError,
   NotCancelableError,
+  StoreLockedError,
   StoreUnavailableError,
+  TooManyOpenTradesError,
 } from '@stockbroker/trade-flow';
 import { isTicker, type Violation } from '@stockbroker/trading';
 
@@ -32,9 +34,19 @@ export function toRpcError(error: unknown, onUnexpected: (error: unknown) => voi
     const info = { reason: status === 'executed' ? 'ALREADY_EXECUTED' : 'ALREADY_ENDED', metadata: { order_id: id, status } };
     return new RpcError(Status.FAILED_PRECONDITION, error.message, { info }, { cause: error });
   }
+  if (error instanceof TooManyOpenTradesError) {
+    const metadata = { open: String(error.open), limit: String(error.limit) };
+    const details = { info: { reason: 'TOO_MANY_OPEN_TRADES', metadata } };
+    return new RpcError(Status.FAILED_PRECONDITION, error.message, details, { cause: error });
+  }
   if (error instanceof OverloadedError) {
     const details = { info: { reason: 'OVERLOADED' }, retryAfterMs: error.retryAfterMs };
     return new RpcError(Status.RESOURCE_EXHAUSTED, 'too many requests are waiting: try again shortly', details, { cause: error });
+  }
+  if (error instanceof StoreLockedError) {
+    const details = { info: { reason: 'ACCOUNT_BUSY' }, retryAfterMs: RETRY_AFTER_MS };
+    const message = 'another operation holds the account: try again with the same client_order_id';
+    return new RpcError(Status.UNAVAILABLE, message, details, { cause: error });
   }
   if (error instanceof StoreUnavailableError) {
     const details = { info: { reason: 'DATABASE_UNAVAILABLE' }, retryAfterMs: RETRY_AFTER_MS };

@@ -11,7 +11,7 @@ import {
   type PlacePorts,
   placeTrade,
 } from '@stockbroker/trade-flow';
-import { formatUsd, type Trade, uuidOf, validateOrder } from '@stockbroker/trading';
+import { formatUsd, partitionOf, type Trade, uuidOf, validateOrder } from '@stockbroker/trading';
 import type { Admission } from './admission.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
 import { checkTicker, invalidArgument, invalidField } from './errors.ts';
@@ -34,6 +34,9 @@ export interface TradingPorts {
   /** How long a call waits for a database that is away. */
   patienceMs: number;
 }
+
+/** A page of some statuses is looked for so often, each time a little further; then it is given as it is, for the client to go on. */
+const MAX_LIST_STEPS = 10;
 
 type TradingHandlers = Handlers<typeof TradingServiceDefinition>;
 
@@ -81,14 +84,21 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
       const statuses = [...new Set(request.statuses.map(knownStatus))].sort();
       const filter = statuses.join();
       const limit = pageSize(request.pageSize, { standard: 50, most: 500 });
+      const partition = partitionOf(customerId, ports.partitions);
       const position = readPageToken(request.pageToken, filter, /^\d{1,18}$/);
-      const before = position === null ? null : BigInt(position);
-      const read = () => ports.store.listTrades({ customerId, before, statuses, limit: limit + 1 });
-      const trades = await patiently(context, read);
+      const trades: Trade[] = [];
+      let before = position === null ? null : BigInt(position);
+      for (let steps = 0; steps < MAX_LIST_STEPS && trades.length <= limit; steps += 1) {
+        // One more than is given: whether there are others.
+        const asked = { customerId, partition, before, statuses, limit: limit + 1 - trades.length };
+        const found = await patiently(context, () => ports.store.listTrades(asked));
+        trades.push(...found.trades);
+        before = found.next;
+        if (before === null) break;
+      }
       const page = trades.slice(0, limit);
-      const last = page.at(-1);
-      const nextPageToken = trades.length > limit && last !== undefined ? writePageToken(String(last.seq), filter) : '';
-      return { trades: page.map(toTradeMessage), nextPageToken };
+      const next = trades.length > limit ? page.at(-1)?.seq : before;
+      return { trades: page.map(toTradeMessage), nextPageToken: next == null ? '' : writePageToken(String(next), filter) };
     },
 
     getAccount: async (_request, context) => {

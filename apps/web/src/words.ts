@@ -107,8 +107,14 @@ export function errorWords(error: unknown): string {
   if (error.code === 'RESOURCE_EXHAUSTED') return 'Too many requests at the moment. Nothing was placed; try again shortly.';
   if (error.code === 'UNAUTHENTICATED') return 'Your session has ended. Sign in again.';
   if (error.reason === 'NO_ACCOUNT') return 'There is no account for this customer.';
+  if (error.reason === 'ACCOUNT_BUSY') return 'Another operation is being done on your account. Try again shortly.';
+  if (error.reason === 'TOO_MANY_OPEN_TRADES') return tooManyWords(error);
   if (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED') return 'The broker does not answer at the moment.';
   return `The broker answered: ${error.message}.`;
+}
+
+function tooManyWords({ figures: { open = '', limit = '' } }: BrokerError): string {
+  return `You have ${open} open orders, and ${limit} are allowed. Nothing was placed: wait until some have ended, or cancel some.`;
 }
 
 /** Why an order could not be canceled. */

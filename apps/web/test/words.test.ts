@@ -100,6 +100,11 @@ test('errors in words for a customer', () => {
     'The broker did not take the order: stock ticker is not listed.',
   );
   expect(errorWords(new BrokerError('UNAVAILABLE', 'x'))).toBe('The broker does not answer at the moment.');
+  const figures = { open: '1000', limit: '1000' };
+  expect(errorWords(new BrokerError('FAILED_PRECONDITION', 'x', { reason: 'TOO_MANY_OPEN_TRADES', figures }))).toBe(
+    'You have 1000 open orders, and 1000 are allowed. Nothing was placed: wait until some have ended, or cancel some.',
+  );
+  expect(errorWords(new BrokerError('UNAVAILABLE', 'x', { reason: 'ACCOUNT_BUSY' }))).toMatch(/Try again shortly/);
   expect(errorWords(new TypeError('x'))).toBe('Something unexpected went wrong on this page.');
 });
 

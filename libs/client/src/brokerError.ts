@@ -22,6 +22,7 @@ export type Code = Exclude<(typeof CODES)[number], 'OK'>;
 
 /** Why a call failed, for programs: all that the broker gives, and NOT_STORED when this client's own journal does not work. */
 export const REASONS = [
+  'ACCOUNT_BUSY',
   'ALREADY_ENDED',
   'ALREADY_EXECUTED',
   'CLIENT_ORDER_ID_USED',
@@ -39,6 +40,7 @@ export const REASONS = [
   'SLOW_READER',
   'STOPPING',
   'TOKEN_EXPIRED',
+  'TOO_MANY_OPEN_TRADES',
   'TOO_MANY_STREAMS',
   'UNKNOWN_TICKER',
 ] as const;

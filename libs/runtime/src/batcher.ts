@@ -1,3 +1,5 @@
+import { Aside, type AsideOptions } from './aside.ts';
+
 /** Thrown to the caller when a bounded queue is full. Nothing was done; try again after `retryAfterMs`. */
 export class OverloadedError extends Error {
   readonly queue: string;
@@ -26,6 +28,8 @@ export interface BatcherOptions<Item, Result> {
   key?: (item: Item) => string;
   /** True when one item is to blame for a failed batch: the batch is then run again in halves, until only that item fails. */
   isItemError?: (error: unknown) => boolean;
+  /** How to go on when what one item needs is held by somebody else; by default that fails the whole batch. */
+  aside?: AsideOptions<Item>;
   /** Puts off the start of a batch, by default to the end of the event loop's turn. */
   soon?: (start: () => void) => void;
   /** Called after each batch, for metrics. */
@@ -40,7 +44,11 @@ interface Entry<Item, Result> {
   signal: AbortSignal | undefined;
   resolve: (result: Result) => void;
   reject: (error: unknown) => void;
+  heldUpAtMs?: number;
 }
+
+/** A call of `run` in flight for longer may be held up by one of its items: one more call than `concurrency` may start meanwhile. */
+const SLOW_MS = 50;
 
 /**
  * Natural batching: while one batch is in flight, the next one fills. It starts when the event loop has looked at every socket, so what
@@ -52,17 +60,29 @@ export class Batcher<Item, Result> {
   /** Keys queued or running, each with the entries that wait for it. */
   readonly #keys = new Map<string, Entry<Item, Result>[]>();
   #waitingForKeys = 0;
-  #running = 0;
+  readonly #aside: Aside<Item, Entry<Item, Result>> | undefined;
+  /** When each call of `run` in flight began. */
+  readonly #running = new Set<{ sinceMs: number }>();
   #pumpScheduled = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
+    if (options.aside === undefined) return;
+    const run = (entries: Entry<Item, Result>[]) => this.#settleBatch(this.#live(entries));
+    this.#aside = new Aside(options.aside, options.maxBatch, run, (freed) => {
+      this.#queue.unshift(...freed);
+      this.#schedulePump();
+    });
   }
 
-  /** Items waiting, not counting those in flight. */
+  /** Items waiting, not counting those in flight; but all that were held up. */
   get queued(): number {
-    return this.#queue.length + this.#waitingForKeys;
+    return this.#queue.length + this.#waitingForKeys + (this.#aside?.size ?? 0);
+  }
+
+  get #isIdle(): boolean {
+    return this.#running.size === 0 && this.queued === 0;
   }
 
   /** See Submit. Bound, so that it can be handed on as a plain function. */
@@ -72,14 +92,30 @@ export class Batcher<Item, Result> {
         reject(new OverloadedError(this.#options.name, 100));
         return;
       }
-      this.#enqueue({ item, signal, resolve, reject });
+      this.#enqueue(this.#keyed({ item, signal, resolve, reject }));
       this.#schedulePump();
     });
 
   /** Resolves when nothing waits and nothing is in flight. */
   idle(): Promise<void> {
-    if (this.#running === 0 && this.queued === 0) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Whatever its end, the next item with its key may run then. */
+  #keyed(entry: Entry<Item, Result>): Entry<Item, Result> {
+    if (this.#options.key === undefined) return entry;
+    const { resolve, reject } = entry;
+    return Object.assign(entry, {
+      resolve: (result: Result) => {
+        resolve(result);
+        this.#releaseKey(entry);
+      },
+      reject: (error: unknown) => {
+        reject(error);
+        this.#releaseKey(entry);
+      },
+    });
   }
 
   #enqueue(entry: Entry<Item, Result>): void {
@@ -107,11 +143,12 @@ export class Batcher<Item, Result> {
     } else {
       this.#waitingForKeys -= 1;
       this.#queue.push(next);
+      this.#schedulePump();
     }
   }
 
   #schedulePump(): void {
-    if (this.#pumpScheduled || this.#running >= this.#options.concurrency) return;
+    if (this.#pumpScheduled || !this.#hasRoom()) return;
     this.#pumpScheduled = true;
     const { soon = setImmediate } = this.#options;
     soon(() => {
@@ -120,41 +157,48 @@ export class Batcher<Item, Result> {
     });
   }
 
+  /** Without a timer: who comes while a call is slow finds it so. */
+  #hasRoom(): boolean {
+    const { concurrency } = this.#options;
+    if (this.#running.size < concurrency) return true;
+    if (this.#aside === undefined || this.#running.size > concurrency) return false;
+    const [oldest] = this.#running;
+    return oldest !== undefined && performance.now() - oldest.sinceMs > SLOW_MS;
+  }
+
   #pump(): void {
-    while (this.#queue.length > 0 && this.#running < this.#options.concurrency) {
+    while (this.#queue.length > 0 && this.#hasRoom()) {
       const batch = this.#takeBatch();
       if (batch.length > 0) void this.#runBatch(batch);
     }
-    if (this.#running === 0 && this.queued === 0) {
-      for (const wake of this.#idleWaiters.splice(0)) wake();
-    }
+    if (this.#isIdle) for (const wake of this.#idleWaiters.splice(0)) wake();
   }
 
   #takeBatch(): Entry<Item, Result>[] {
-    const taken = this.#queue.splice(0, this.#options.maxBatch);
-    const live: Entry<Item, Result>[] = [];
-    for (const entry of taken) {
-      if (entry.signal?.aborted === true) {
-        entry.reject(entry.signal.reason);
-        this.#releaseKey(entry);
-      } else {
-        live.push(entry);
-      }
-    }
-    return live;
+    const taken = this.#live(this.#queue.splice(0, this.#options.maxBatch));
+    return this.#aside === undefined ? taken : taken.filter((entry) => this.#aside?.take(entry) === false);
+  }
+
+  /** Those whose callers still want them. */
+  #live(entries: Entry<Item, Result>[]): Entry<Item, Result>[] {
+    const isWanted = ({ signal }: Entry<Item, Result>) => signal?.aborted !== true;
+    for (const entry of entries) if (!isWanted(entry)) entry.reject(entry.signal?.reason);
+    return entries.filter(isWanted);
   }
 
   async #runBatch(batch: Entry<Item, Result>[]): Promise<void> {
-    this.#running += 1;
+    const run = { sinceMs: performance.now() };
+    this.#running.add(run);
     this.#options.onBatch?.(batch.length);
-    await this.#settleBatch(batch);
-    this.#running -= 1;
-    for (const entry of batch) this.#releaseKey(entry);
+    const { heldUp, error } = await this.#settleBatch(batch);
+    this.#running.delete(run);
+    if (heldUp.length > 0) this.#aside?.divide(heldUp, error);
     this.#schedulePump();
   }
 
-  /** Never rejects: each entry of the batch is resolved or rejected. */
-  async #settleBatch(batch: Entry<Item, Result>[]): Promise<void> {
+  /** Never rejects: each entry of the batch is resolved or rejected, but those that were held up. */
+  async #settleBatch(batch: Entry<Item, Result>[]): Promise<{ heldUp: Entry<Item, Result>[]; error: unknown }> {
+    if (batch.length === 0) return { heldUp: [], error: undefined };
     try {
       const results = await this.#options.run(batch.map((entry) => entry.item));
       if (results.length !== batch.length) {
@@ -163,14 +207,17 @@ export class Batcher<Item, Result> {
       batch.forEach((entry, i) => {
         entry.resolve(results[i] as Result);
       });
+      return { heldUp: [], error: undefined };
     } catch (error) {
+      if (this.#options.aside?.isHeldUp(error) === true) return { heldUp: batch, error };
       if (batch.length > 1 && this.#options.isItemError?.(error) === true) {
         const middle = Math.ceil(batch.length / 2);
-        await this.#settleBatch(batch.slice(0, middle));
-        await this.#settleBatch(batch.slice(middle));
-      } else {
-        for (const entry of batch) entry.reject(error);
+        const first = await this.#settleBatch(batch.slice(0, middle));
+        const second = await this.#settleBatch(batch.slice(middle));
+        return { heldUp: [...first.heldUp, ...second.heldUp], error: first.error ?? second.error };
       }
+      for (const entry of batch) entry.reject(error);
+      return { heldUp: [], error: undefined };
     }
   }
 }

@@ -11,6 +11,7 @@ import {
   type QuarantinedCallback,
   type Settled,
   type SettlingStore,
+  StoreLockedError,
   StoreRefusedError,
   type Waiting,
   type WatchingStore,
@@ -47,12 +48,23 @@ export interface BatchLimits {
 
 type Start = Pick<BatcherOptions<unknown, unknown>, 'soon'>;
 
+interface BatchOptions<Item, Result> extends Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency' | 'maxBatch'>> {
+  /** Whose rows an item needs: it may be locked by somebody else, and then nobody else waits with it. */
+  lockedBy?: (item: Item) => string;
+}
+
+/** After this long an operation whose row is locked by somebody else is given back: callers have their own patience. */
+const LOCKED_PATIENCE_MS = 1_000;
+
+const isHeldUp = (error: unknown) => error instanceof StoreLockedError;
+
 /** Makes batchers that all have the same limits, and that can be waited for. */
 export class Batchers {
   readonly #limits: BatchLimits & Start;
   readonly #metrics: Metrics;
   readonly #sizes;
   readonly #seconds;
+  readonly #locked;
   readonly #all: { idle(): Promise<void> }[] = [];
 
   constructor(limits: BatchLimits & Start, metrics: Metrics) {
@@ -60,13 +72,16 @@ export class Batchers {
     this.#metrics = metrics;
     this.#sizes = metrics.histogram('store_batch_rows', 'Rows in one statement', ['statement'], SIZE_BUCKETS);
     this.#seconds = metrics.histogram('store_statement_seconds', 'Duration of one statement', ['statement']);
+    this.#locked = metrics.counter('store_locked_total', 'Statements that waited too long for another transaction’s lock', [
+      'statement',
+    ]);
   }
 
   /** One statement of a kind is in flight, the next batch fills meanwhile. @returns the operation on one item */
   of<Item, Result>(
     name: string,
     run: (items: Item[]) => Promise<Result[]>,
-    more: Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency' | 'maxBatch'>> = {},
+    { lockedBy, ...more }: BatchOptions<Item, Result> = {},
   ): Batcher<Item, Result>['submit'] {
     const batcher = new Batcher<Item, Result>({
       name,
@@ -75,16 +90,21 @@ export class Batchers {
       isItemError: (error) => error instanceof StoreRefusedError,
       onBatch: (size) => this.#sizes.observe({ statement: name }, size),
       ...more,
+      ...(lockedBy === undefined ? {} : { aside: { isHeldUp, of: lockedBy, patienceMs: LOCKED_PATIENCE_MS } }),
       run: async (items) => {
         const end = this.#seconds.startTimer({ statement: name });
         try {
           return await run(items);
+        } catch (error) {
+          if (isHeldUp(error)) this.#locked.inc({ statement: name });
+          throw error;
         } finally {
           end();
         }
       },
     });
     this.#all.push(batcher);
+    this.#locked.inc({ statement: name }, 0);
     this.#metrics.gauge(`store_${name}_queued`, 'Operations waiting for their batch', () => batcher.queued);
     return batcher.submit;
   }
@@ -98,15 +118,39 @@ export class Batchers {
 /** One may have a thousand trades: this bounds the answer to one statement. */
 const SNAPSHOTS_IN_A_BATCH = 16;
 
+/** Items with one key neither run at the same time nor make others wait for what they wait for. */
+function of<Item>(key: (item: Item) => string) {
+  return { key, lockedBy: key };
+}
+
 /** One operation at a time for the flow, batches for the database. */
 export function batchStatements(statements: Statements, batchers: Batchers): TradeStore {
-  const raise = batchers.of('raiseEpochs', statements.raiseEpochs, { key: ({ partition }) => String(partition) });
+  const raise = batchers.of(
+    'raiseEpochs',
+    statements.raiseEpochs,
+    of<{ partition: number }>(({ partition }) => String(partition)),
+  );
   return {
-    insertTrade: batchers.of('insertTrades', statements.insertTrades, { concurrency: 2 }),
+    insertTrade: batchers.of('insertTrades', statements.insertTrades, {
+      concurrency: 2,
+      lockedBy: ({ customerId }) => customerId,
+    }),
     readOldestOpenTrade: batchers.of('readOldestOpenTrades', statements.readOldestOpenTrades),
-    markExecuted: batchers.of('markTradesExecuted', statements.markTradesExecuted, { key: ({ trade }) => trade.customerId }),
-    cancelTrade: batchers.of('cancelTrades', statements.cancelTrades, { key: ({ customerId }) => customerId }),
-    settleTrade: batchers.of('settleTrades', statements.settleTrades, { key: ({ tradeId }) => tradeId }),
+    markExecuted: batchers.of(
+      'markTradesExecuted',
+      statements.markTradesExecuted,
+      of<Mark>(({ trade }) => trade.customerId),
+    ),
+    cancelTrade: batchers.of(
+      'cancelTrades',
+      statements.cancelTrades,
+      of<{ customerId: string }>(({ customerId }) => customerId),
+    ),
+    settleTrade: batchers.of(
+      'settleTrades',
+      statements.settleTrades,
+      of<OrderReport>(({ tradeId }) => tradeId),
+    ),
     readTrade: batchers.of('readTrades', statements.readTrades),
     readOpenCustomers: batchers.of('readOpenCustomers', statements.readOpenCustomers),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),

@@ -1,10 +1,10 @@
 import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
-import type { Account, Trade } from '@stockbroker/trading';
+import type { Account } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
 import { attempt } from './errors.ts';
 import { insertTrades } from './insertTrades.ts';
-import { listTrades, type TradePage } from './listTrades.ts';
+import { type ListedTrades, listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
 import { openPool, type PoolOptions } from './pool.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
@@ -21,7 +21,10 @@ import { settleTrades } from './settleTrades.ts';
 import { type Queries, statementsOn } from './statement.ts';
 import type { storeVariables } from './variables.ts';
 
-export interface StoreOptions extends PoolOptions, BatchLimits {}
+export interface StoreOptions extends PoolOptions, BatchLimits {
+  /** Of one customer; by default DEFAULT_MAX_OPEN_TRADES. */
+  maxOpenTrades?: number;
+}
 
 /**
  * Every statement of a store finds its rows by index, a few in tables of any size. Left to its statistics, the planner reads whole
@@ -45,7 +48,7 @@ const PAGES_IN_A_BATCH = 32;
 
 /** The broker's database, as the flow's ports and a few plain reads. */
 export interface Store extends TradeStore {
-  listTrades(page: TradePage): Promise<Trade[]>;
+  listTrades(page: TradePage): Promise<ListedTrades>;
   readAccount(customerId: string): Promise<Account | null>;
   /** For dashboards and alerts. */
   readHealth(): Promise<DatabaseHealth>;
@@ -70,6 +73,8 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
       url: config.DATABASE_URL,
       poolSize: config.DATABASE_POOL,
       statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
+      lockTimeoutMs: config.LOCK_TIMEOUT_MS,
+      maxOpenTrades: config.MAX_OPEN_TRADES,
       maxBatch: config.BATCH_ROWS,
       maxQueue: config.QUEUE_ROWS,
       onConnectionError: (error) => log.warn({ err: error }, 'database connection lost'),
@@ -84,7 +89,7 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
   const pool = openPool({ ...options, settings: BY_INDEX });
   const db: Queries = { query: statementsOn(pool) };
-  const statements = openStatements(db);
+  const statements = openStatements(db, options.maxOpenTrades);
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
     ...batchStatements(statements, batchers),
@@ -117,9 +122,9 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
 }
 
 /** Each statement is repeated when the server asks for it; its errors are the ports'. */
-export function openStatements(db: Queries): Statements {
+export function openStatements(db: Queries, maxOpenTrades?: number): Statements {
   return {
-    insertTrades: (trades) => attempt(() => insertTrades(db, trades)),
+    insertTrades: (trades) => attempt(() => insertTrades(db, trades, maxOpenTrades)),
     readOldestOpenTrades: (customers) => attempt(() => readOldestOpenTrades(db, customers)),
     readOpenCustomers: (asked) => attempt(() => readOpenCustomers(db, asked)),
     markTradesExecuted: (marks) => attempt(() => markTradesExecuted(db, marks)),

@@ -1,10 +1,12 @@
-import { StoreRefusedError, StoreUnavailableError } from '@stockbroker/trade-flow';
+import { StoreLockedError, StoreRefusedError, StoreUnavailableError } from '@stockbroker/trade-flow';
 import pg from 'pg';
 
 /** SQLSTATE classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const DATA_EXCEPTION = '22';
 const CONSTRAINT_VIOLATION = '23';
 const TRANSACTION_ROLLBACK = '40';
+/** A wait for a lock took longer than LOCK_TIMEOUT_MS. */
+const LOCK_NOT_AVAILABLE = '55P03';
 /** Connection, invalid authorization, resources, operator intervention, lock or object not available, system error, read-only standby. */
 const UNAVAILABLE = ['08', '28', '53', '55', '57', '58', '25'];
 
@@ -29,6 +31,7 @@ function toStoreError(error: unknown): unknown {
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
   const state = sqlState(error);
   if (state === undefined) return new StoreUnavailableError(error);
+  if (state === LOCK_NOT_AVAILABLE) return new StoreLockedError(error);
   const stateClass = state.slice(0, 2);
   if (stateClass === DATA_EXCEPTION || stateClass === CONSTRAINT_VIOLATION) return new StoreRefusedError(error);
   if (UNAVAILABLE.includes(stateClass) || stateClass === TRANSACTION_ROLLBACK) return new StoreUnavailableError(error);

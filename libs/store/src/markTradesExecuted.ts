@@ -1,16 +1,18 @@
 import type { Mark, MarkResult } from '@stockbroker/trade-flow';
 import { describeRefusal, type Trade } from '@stockbroker/trading';
+import { MOST_OPEN_TRADES } from './openTrades.ts';
 import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
-type Row = { askedId: string; led: boolean } & Trade;
+type Row = { askedId: string; led: boolean; fenced: boolean } & Trade;
 
 /**
  * Marks placed trades executed: checks the customers' means by the rules of the domain's checkMeans, takes the holds and changes
  * the status, or rejects, all in one statement. The order may be sent once this has committed, and not before.
  *
  * - The fence: the partition's epoch is read under a share lock held to the end, so a leadership that has been taken over cannot
- *   mark anything, and a takeover waits for the marks in flight.
+ *   mark anything, and a takeover waits for the marks in flight. Nobody waits for a fence that is locked, by a takeover or by an
+ *   operator: its partition's trades are stale, to be looked at again, and the other partitions' are marked.
  * - Lock order, in every statement that changes trades: partition_leases by partition, then balances by customer_id. The balance
  *   is its customer's lock: whoever holds it may touch the customer's trades and positions in any order.
  * - A refusal MARKET_CLOSED may pass by older trades that wait for the open; nothing else passes by an older open trade.
@@ -35,7 +37,7 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
     ), fence AS MATERIALIZED (
       SELECT l.partition, l.epoch FROM partition_leases l
       WHERE l.partition = ANY (ARRAY(SELECT partition FROM input))
-      ORDER BY l.partition FOR SHARE
+      ORDER BY l.partition FOR SHARE SKIP LOCKED
     ), led AS MATERIALIZED (
       SELECT i.* FROM input i JOIN fence f ON f.partition = i.partition AND f.epoch = i.epoch
     ), account AS MATERIALIZED (
@@ -46,9 +48,10 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
         a.buys_blocked, a.revision, CASE t.type WHEN 'buy' THEN t.quantity * a.limit_price ELSE 0 END AS hold
       FROM account a JOIN trades t ON t.id = ANY (ARRAY[a.trade_id])
       WHERE t.status = 'placed' AND (
-        SELECT older.seq FROM open_trades older
-        WHERE older.partition = t.partition AND older.customer_id = t.customer_id AND older.seq < t.seq
-          AND NOT (older.waits_for_open AND a.reject_code IS NOT DISTINCT FROM 'MARKET_CLOSED') LIMIT 1) IS NULL
+        SELECT older.seq FROM (
+          SELECT o.seq, o.waits_for_open FROM open_trades o
+          WHERE o.partition = t.partition AND o.customer_id = t.customer_id AND o.seq < t.seq ORDER BY o.seq LIMIT ${MOST_OPEN_TRADES}
+        ) AS older WHERE NOT (older.waits_for_open AND a.reject_code IS NOT DISTINCT FROM 'MARKET_CLOSED') LIMIT 1) IS NULL
     ), holding AS MATERIALIZED (
       SELECT c.*, p.quantity - p.held AS shares FROM candidate c
       JOIN positions p ON p.customer_id = ANY (ARRAY[c.customer_id]) AND p.stock_ticker = c.stock_ticker
@@ -100,7 +103,8 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
       DELETE FROM open_trades o USING marked m
       WHERE m.status = 'rejected' AND o.partition = ANY (ARRAY[m.partition]) AND o.customer_id = m.customer_id AND o.seq = m.seq
     )
-    SELECT i.trade_id AS "askedId", l.trade_id IS NOT NULL AS led, ${TRADE_COLUMNS}
+    SELECT i.trade_id AS "askedId", l.trade_id IS NOT NULL AS led,
+      l.trade_id IS NULL AND i.partition IN (SELECT partition FROM fence) AS fenced, ${TRADE_COLUMNS}
     FROM input i LEFT JOIN led l ON l.trade_id = i.trade_id LEFT JOIN marked t ON t.id = i.trade_id`;
   const byId = new Map(rows.map((row) => [row.askedId, row]));
   return marks.map((mark) => toResult(byId.get(mark.trade.id)));
@@ -108,7 +112,7 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
 
 function toResult(row: Row | undefined): MarkResult {
   if (row === undefined) throw new Error('markTradesExecuted: a trade has no row in the answer');
-  const { askedId: _, led, ...trade } = row;
-  if (!led) return { kind: 'fenced' };
-  return trade.id === null ? { kind: 'stale' } : { kind: 'marked', trade };
+  const { askedId: _, led, fenced, ...trade } = row;
+  if (fenced) return { kind: 'fenced' };
+  return !led || trade.id === null ? { kind: 'stale' } : { kind: 'marked', trade };
 }

@@ -7,11 +7,19 @@ export interface PoolOptions {
   poolSize: number;
   /** A statement that takes longer is cancelled by the server, and given up by the client a second later. */
   statementTimeoutMs: number;
+  /** A statement that waits for a lock for longer fails, and has done nothing; by default DEFAULT_LOCK_TIMEOUT_MS. */
+  lockTimeoutMs?: number;
   /** Settings of the server for these connections, as "-c name=value"; by default its own. */
   settings?: string;
   /** Told of connections that broke while idle; they are replaced. */
   onConnectionError: (error: Error) => void;
 }
+
+/**
+ * Far longer than the statements of the broker hold their locks, and far shorter than a statement may take: who waits so long waits for
+ * somebody else.
+ */
+export const DEFAULT_LOCK_TIMEOUT_MS = 200;
 
 /** Connects when first used; whoever opens it ends it. */
 export function openPool(options: PoolOptions): pg.Pool {
@@ -20,6 +28,7 @@ export function openPool(options: PoolOptions): pg.Pool {
     max: options.poolSize,
     connectionTimeoutMillis: options.statementTimeoutMs,
     statement_timeout: options.statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
     query_timeout: options.statementTimeoutMs + 1_000,
     keepAlive: true,
     ...(options.settings === undefined ? {} : { options: options.settings }),

@@ -1,11 +1,12 @@
 import type { Waiting } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
+import { MOST_OPEN_TRADES } from './openTrades.ts';
 import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /**
  * For each customer the oldest trade that is placed or executed, or null. Two index probes a customer, and outside the session one step
- * more for each of the customer's trades that wait for the open.
+ * more for each of the customer's trades that wait for the open, of those that may be: see MOST_OPEN_TRADES.
  */
 export async function readOldestOpenTrades(
   db: Queries,
@@ -16,8 +17,11 @@ export async function readOldestOpenTrades(
     FROM unnest(${customers.map((c) => c.customerId)}::uuid[], ${customers.map((c) => c.partition)}::smallint[],
         ${customers.map((c) => c.waiting === 'counted')}::boolean[]) AS c(customer_id, partition, waiting_too)
     CROSS JOIN LATERAL (
-      SELECT o.trade_id FROM open_trades o
-      WHERE o.partition = c.partition AND o.customer_id = c.customer_id AND (c.waiting_too OR NOT o.waits_for_open)
+      SELECT o.trade_id FROM (
+        SELECT trade_id, seq, waits_for_open FROM open_trades
+        WHERE partition = c.partition AND customer_id = c.customer_id
+        ORDER BY seq LIMIT CASE WHEN c.waiting_too THEN 1 ELSE ${MOST_OPEN_TRADES}::int END
+      ) AS o WHERE c.waiting_too OR NOT o.waits_for_open
       ORDER BY o.seq LIMIT 1
     ) AS oldest
     JOIN trades t ON t.id = ANY (ARRAY[oldest.trade_id])`;

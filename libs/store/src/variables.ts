@@ -1,15 +1,28 @@
 import { integer, url, type Variables } from '@stockbroker/runtime';
+import { DEFAULT_MAX_OPEN_TRADES } from './insertTrades.ts';
+import { MOST_OPEN_TRADES } from './openTrades.ts';
+import { DEFAULT_LOCK_TIMEOUT_MS } from './pool.ts';
 
 /** What a process that uses the database can be told. */
 export const storeVariables = {
   DATABASE_URL: url('PostgreSQL database.', ['postgresql', 'postgres'], { secret: true }),
   DATABASE_POOL: integer('Connections of this process.', { min: 2, max: 100 }, { default: '10' }),
   STATEMENT_TIMEOUT_MS: integer('A statement that takes longer is given up.', { min: 100, max: 600_000 }, { default: '5000' }),
+  LOCK_TIMEOUT_MS: integer(
+    'A statement that waits for a lock of another transaction for longer fails; the customer whose row is locked is tried again, apart from the others.',
+    { min: 10, max: 60_000 },
+    { default: String(DEFAULT_LOCK_TIMEOUT_MS) },
+  ),
   BATCH_ROWS: integer('Rows in one statement at most.', { min: 1, max: 1_000 }, { default: '256' }),
   QUEUE_ROWS: integer(
     'Rows of one kind that wait for their statement at most; one more is refused RESOURCE_EXHAUSTED.',
     { min: 1, max: 1_000_000 },
     { default: '10000' },
+  ),
+  MAX_OPEN_TRADES: integer(
+    'Open trades of one customer at most; one more is refused TOO_MANY_OPEN_TRADES.',
+    { min: 1, max: MOST_OPEN_TRADES },
+    { default: String(DEFAULT_MAX_OPEN_TRADES) },
   ),
   PARTITIONS: integer(
     'Partitions of the customers; must be what the database was created with.',

@@ -43,7 +43,7 @@ interface AccountMeans {
 
 export async function openBank(): Promise<Bank> {
   const url = await cloneDatabase();
-  const db = openDatabase({ url, poolSize: 10, statementTimeoutMs: 30_000, onConnectionError: () => {} });
+  const db = openDatabase({ url, poolSize: 10, statementTimeoutMs: 30_000, lockTimeoutMs: 30_000, onConnectionError: () => {} });
   afterAll(() => db.$disconnect());
   const bank: Bank = {
     url,

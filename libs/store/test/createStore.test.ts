@@ -104,7 +104,7 @@ test('a database that cannot be reached is StoreUnavailableError, for every oper
     lost.readOpenCustomers({ partition: 1, limit: 10, waiting: 'counted' }),
     lost.raiseEpoch(1, 'test'),
     lost.quarantineCallback({ tradeId: null, why: 'x', raw: Buffer.of() }),
-    lost.listTrades({ customerId, before: null, statuses: [], limit: 1 }),
+    lost.listTrades({ customerId, partition: 1, before: null, statuses: [], limit: 1 }),
     lost.ping(),
   ];
   for (const result of await Promise.allSettled(operations)) {

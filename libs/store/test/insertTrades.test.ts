@@ -1,5 +1,6 @@
 import { eventually } from '@stockbroker/testkit';
 import { expect, test } from 'vitest';
+import { cancelTrades } from '../src/cancelTrades.ts';
 import { insertTrades } from '../src/insertTrades.ts';
 import { readOldestOpenTrades } from '../src/readOldestOpenTrades.ts';
 import { openBank, openTransaction, order, shuffled, waitingForLocks } from './bank.ts';
@@ -41,8 +42,41 @@ test('copies in fifty batches at once are one trade', async () => {
   const batches = Array.from({ length: 50 }, () => insertTrades(db, [order(customerId, { clientOrderId: 'mine' })]));
   const results = (await Promise.all(batches)).flat();
   expect(results.filter(({ kind }) => kind === 'inserted')).toHaveLength(1);
-  const ids = results.map((result) => (result.kind === 'no-account' ? result.kind : result.trade.id));
+  const ids = results.map((result) => ('trade' in result ? result.trade.id : result.kind));
   expect(new Set(ids).size).toBe(1);
+});
+
+test('a customer’s open trades are limited: of a batch the first find room, and what is stored already takes none', async () => {
+  const customerId = await bank.account();
+  const other = await bank.account();
+  const [oldest, second] = await bank.places(order(customerId), order(customerId));
+  if (oldest === undefined || second === undefined) throw new Error('not placed');
+  const again = order(customerId, { clientOrderId: oldest.clientOrderId });
+  const twice = order(customerId);
+  const batch = [order(other), again, twice, order(customerId), { ...twice, id: again.id }, order(customerId), order(customerId)];
+  const results = await insertTrades(db, [...batch, again], 4);
+  const refused = { kind: 'too-many-open', open: 4, limit: 4 };
+  expect(results).toMatchObject([
+    { kind: 'inserted' },
+    { kind: 'existing', trade: { id: oldest.id } },
+    { kind: 'inserted' },
+    { kind: 'inserted' },
+    { kind: 'existing', trade: { id: twice.id } },
+    refused,
+    refused,
+    { kind: 'existing', trade: { id: oldest.id } },
+  ]);
+  await cancelTrades(db, [{ customerId, tradeId: second.id }]);
+  expect(await insertTrades(db, [order(customerId), order(customerId)], 4)).toMatchObject([{ kind: 'inserted' }, refused]);
+});
+
+test('the limit holds for batches at once, which count what was committed while they waited', async () => {
+  const customerId = await bank.account();
+  const batches = Array.from({ length: 20 }, () => insertTrades(db, [order(customerId), order(customerId)], 7));
+  const kinds = (await Promise.all(batches)).flat().map(({ kind }) => kind);
+  expect(kinds.filter((kind) => kind === 'inserted')).toHaveLength(7);
+  expect(kinds.filter((kind) => kind === 'too-many-open')).toHaveLength(33);
+  expect(await db.openTrade.count({ where: { customerId } })).toBe(7);
 });
 
 test('a trade of a customer without an account is not stored, its neighbours are', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Trade } from '@stockbroker/trading';
+import type { Trade, TradeStatus } from '@stockbroker/trading';
 import { beforeAll, expect, test } from 'vitest';
 import { BY_INDEX } from '../src/createStore.ts';
 import { fill, mark, openBank, order } from './bank.ts';
@@ -21,6 +21,9 @@ const ROWS = 20;
 /** Three or four pages a probe of an index; some statements have a dozen probes for each row, and readings of ten trades. */
 const PAGES = 80;
 const NOBODY = { customerId: '00000000-0000-7000-8000-000000000000', partition: 0 };
+
+/** Pages of all trades, of open ones, and of those that no index knows. */
+const LISTED: TradeStatus[][] = [[], ['placed', 'executed'], ['filled']];
 
 type Customer = typeof NOBODY;
 
@@ -82,7 +85,7 @@ async function runAll(asked: Customer[]): Promise<void> {
   await statements.readChanges(asked.map(({ customerId }) => ({ customerId, revision: OLD_REVISION })));
   await statements.readNewRevisions(asked.map(({ customerId }) => ({ customerId, revision: 0 })));
   const pages = asked.slice(0, 32);
-  await statements.listTrades(pages.map(({ customerId }) => ({ customerId, before: null, statuses: [], limit: 10 })));
+  await statements.listTrades(pages.map((page, i) => ({ ...page, before: null, statuses: LISTED[i % LISTED.length] ?? [], limit: 10 })));
   await statements.readAccounts(asked.map(({ customerId }) => customerId));
 }
 

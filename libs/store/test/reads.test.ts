@@ -130,9 +130,10 @@ test('listTrades: newest first, before a seq, in some statuses', async () => {
   const customerId = await bank.account({ amount: 10_000_000n });
   const placed = await bank.places(...Array.from({ length: 5 }, () => order(customerId)));
   await bank.executes(1n, ...placed.slice(0, 1));
+  const { partition = 0 } = placed[0] ?? {};
   const list = async (page: Partial<TradePage>) => {
-    const [listed = []] = await listTrades(db, [{ customerId, before: null, statuses: [], limit: 10, ...page }]);
-    return idsOf(listed);
+    const [listed] = await listTrades(db, [{ customerId, partition, before: null, statuses: [], limit: 10, ...page }]);
+    return idsOf(listed?.trades ?? []);
   };
   const newestFirst = idsOf(placed).toReversed();
   expect(await list({})).toEqual(newestFirst);
@@ -142,14 +143,14 @@ test('listTrades: newest first, before a seq, in some statuses', async () => {
   expect(await list({ statuses: ['placed', 'filled'], limit: 1 })).toEqual(newestFirst.slice(0, 1));
 
   const other = await bank.account();
-  const page = { before: null, statuses: [], limit: 2 };
+  const page = { partition, before: null, statuses: [], limit: 2 };
   const stranger = crypto.randomUUID();
   const lists = await listTrades(db, [
     { customerId: other, ...page },
     { customerId, ...page },
     { customerId: stranger, ...page },
   ]);
-  expect(lists.map(idsOf)).toEqual([[], newestFirst.slice(0, 2), []]);
+  expect(lists.map(({ trades }) => idsOf(trades))).toEqual([[], newestFirst.slice(0, 2), []]);
 });
 
 test('readAccounts: cash and shares, without stocks of which there are none; null for a stranger', async () => {

@@ -1,5 +1,5 @@
 // The path of a trade: placed by a gateway,
-export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade } from './placeTrade.ts';
+export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade, TooManyOpenTradesError } from './placeTrade.ts';
 // perhaps canceled while it is,
 export { type CancelPorts, cancelTrade, NoTradeError, NotCancelableError } from './cancelTrade.ts';
 // executed by the leader of the customer's partition, in the customer's lane,
@@ -37,6 +37,7 @@ export {
   type Random,
   type Settled,
   type SettlingStore,
+  StoreLockedError,
   StoreRefusedError,
   StoreUnavailableError,
   type SubmitAnswer,

@@ -1,4 +1,4 @@
-import { isSameOrder, partitionOf, type Trade, type TradeOrder, uuidV7 } from '@stockbroker/trading';
+import { describePlacingRefusal, isSameOrder, partitionOf, type Trade, type TradeOrder, uuidV7 } from '@stockbroker/trading';
 import type { Clock, Observe, PlacingStore, Random, Wakeups } from './ports.ts';
 
 export interface PlacePorts {
@@ -28,12 +28,25 @@ export class NoAccountError extends Error {
   }
 }
 
+/** The customer has as many open trades as are allowed: some must end, or be canceled, before another one is placed. */
+export class TooManyOpenTradesError extends Error {
+  readonly open: number;
+  readonly limit: number;
+
+  constructor({ open, limit }: { open: number; limit: number }) {
+    super(describePlacingRefusal({ code: 'TOO_MANY_OPEN_TRADES', open, limit }));
+    this.name = 'TooManyOpenTradesError';
+    this.open = open;
+    this.limit = limit;
+  }
+}
+
 /**
  * Stores a valid order as a placed trade, then wakes its partition. When this resolves the trade is durable; the wake-up may be
  * lost, the partition's leader finds the trade by itself.
  *
  * @returns the new trade, or for a retry the existing one as it stands now
- * @throws ClientOrderIdUsedError, NoAccountError, StoreUnavailableError
+ * @throws ClientOrderIdUsedError, NoAccountError, TooManyOpenTradesError, StoreUnavailableError
  */
 export async function placeTrade(ports: PlacePorts, partitions: number, order: TradeOrder, signal?: AbortSignal): Promise<Trade> {
   const id = uuidV7(ports.clock.now(), ports.random.bytes(10));
@@ -51,5 +64,7 @@ export async function placeTrade(ports: PlacePorts, partitions: number, order: T
       return result.trade;
     case 'no-account':
       throw new NoAccountError(order.customerId);
+    case 'too-many-open':
+      throw new TooManyOpenTradesError(result);
   }
 }

@@ -19,9 +19,17 @@ export interface Random {
 
 /** The database could not do it now: nothing is known of a change that was asked for, and trying again is right. */
 export class StoreUnavailableError extends Error {
-  constructor(cause: unknown) {
-    super('the database cannot be reached or did not answer in time', { cause });
+  constructor(cause: unknown, message = 'the database cannot be reached or did not answer in time') {
+    super(message, { cause });
     this.name = 'StoreUnavailableError';
+  }
+}
+
+/** Another transaction holds a row or a table that is needed, for longer than others should wait for it. Nothing changed. */
+export class StoreLockedError extends StoreUnavailableError {
+  constructor(cause: unknown) {
+    super(cause, 'another transaction holds a lock that is needed');
+    this.name = 'StoreLockedError';
   }
 }
 
@@ -37,7 +45,9 @@ export type InsertResult =
   | { kind: 'inserted'; trade: Trade }
   /** The customer has a trade with this client order id. */
   | { kind: 'existing'; trade: Trade }
-  | { kind: 'no-account' };
+  | { kind: 'no-account' }
+  /** The customer has so many open trades, as many as are allowed. Nothing was stored. */
+  | { kind: 'too-many-open'; open: number; limit: number };
 
 /** What to do with the oldest open trade of a customer: send it with this limit, or end it. */
 export type Decision = { limitPrice: UsdE4 } | { refusal: Refusal };
@@ -54,7 +64,7 @@ export type MarkResult =
   | { kind: 'marked'; trade: Trade }
   /** The partition has another leader now. Nothing changed. */
   | { kind: 'fenced' }
-  /** The trade is not the customer's oldest open one, or not placed any more. Nothing changed: read again. */
+  /** The trade is not the customer's oldest open one, or not placed any more, or the fence is being changed. Nothing changed: read again. */
   | { kind: 'stale' };
 
 export interface Settled {

@@ -21,7 +21,14 @@ export { fnv1a32, partitionOf } from './partition.ts';
 export { assignClusters } from './assignClusters.ts';
 // whether it may be sent,
 export { checkMeans, collar, holdFor, type Means, type Quote } from './risk.ts';
-export { describeRefusal, REJECT_CODES, type RejectCode, type Refusal } from './refusal.ts';
+export {
+  describePlacingRefusal,
+  describeRefusal,
+  type PlacingRefusal,
+  REJECT_CODES,
+  type RejectCode,
+  type Refusal,
+} from './refusal.ts';
 // how it ends,
 export { isAboutOrder, isSameOutcome, type OrderReport, type Outcome } from './orderReport.ts';
 // what may follow what,

@@ -26,6 +26,19 @@ export type Refusal =
   | { code: 'EXCHANGE_UNAVAILABLE'; maxAgeMs: number }
   | { code: 'EXCHANGE_REJECTED'; message: string };
 
+/** Why an order is not even placed: no trade is stored, and the caller gets the code and its figures at once. */
+export interface PlacingRefusal {
+  code: 'TOO_MANY_OPEN_TRADES';
+  /** Trades placed and not ended; counted as far as the limit. */
+  open: number;
+  limit: number;
+}
+
+/** In words for the customer. */
+export function describePlacingRefusal({ open, limit }: PlacingRefusal): string {
+  return `${open} trades are open, and ${limit} are allowed: wait until some have ended, or cancel some`;
+}
+
 /** The refusal in words for the customer. */
 export function describeRefusal(refusal: Refusal): string {
   switch (refusal.code) {

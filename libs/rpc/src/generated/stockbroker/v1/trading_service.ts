@@ -2515,8 +2515,10 @@ export const TradingServiceDefinition = {
      * A retry with the same client_order_id and the same content returns the existing trade as it stands now.
      *
      * INVALID_ARGUMENT: a field is missing or wrong. ALREADY_EXISTS: the client_order_id was used for another trade.
-     * NOT_FOUND: the customer has no account. RESOURCE_EXHAUSTED: this call has placed nothing, retry as RetryInfo says.
-     * UNAVAILABLE: not known to be placed, retry with the same client_order_id as RetryInfo says.
+     * NOT_FOUND: the customer has no account. FAILED_PRECONDITION, reason TOO_MANY_OPEN_TRADES: nothing was placed, and nothing will be
+     * before some of the customer's trades have ended; metadata has `open` and `limit`. RESOURCE_EXHAUSTED: this call has placed
+     * nothing, retry as RetryInfo says. UNAVAILABLE: not known to be placed, retry with the same client_order_id as RetryInfo says;
+     * reason ACCOUNT_BUSY when another operation holds this customer's account.
      */
     placeTrade: {
       name: "PlaceTrade",
@@ -2550,7 +2552,10 @@ export const TradingServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** The customer's trades, newest first, a page at a time. */
+    /**
+     * The customer's trades, newest first, a page at a time. A page may have fewer trades than asked for, even none, although others
+     * follow: those of some statuses may be far apart. There are no more when next_page_token is empty.
+     */
     listTrades: {
       name: "ListTrades",
       requestType: ListTradesRequest as typeof ListTradesRequest,
