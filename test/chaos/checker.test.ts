@@ -217,6 +217,7 @@ const MUTATIONS: [string, string, RegExp, (evidence: Evidence) => void][] = [
         tradeId: THIRD,
         why: 'x',
         raw: JSON.stringify({ quantity: 4, state: 2, price: '11.0000', executionId: 'x-3' }),
+        booked: false,
       }),
   ],
   [

@@ -44,7 +44,12 @@ export function consistentHistory(): Evidence {
       ],
       openTradeIds: [],
       quarantine: [
-        { tradeId: bought.id, why: 'the trade is filled already, with another outcome', raw: contradiction(bought.id) },
+        {
+          tradeId: bought.id,
+          why: 'the trade is filled already, with another outcome',
+          raw: contradiction(bought.id),
+          booked: false,
+        },
       ],
     },
     lies: [{ tradeId: bought.id, what: 'a second fill', delivered: true }],

@@ -139,7 +139,12 @@ class Side {
       const outcome =
         price === null
           ? ({ kind: 'rejected', refusal, executedAt } as const)
-          : ({ kind: 'filled', price, executionId: `${execution}-${tradeId}`, executedAt } as const);
+          : ({
+              kind: 'filled',
+              price,
+              executionId: execution === 'one for all' ? `${this.#customers[0]}` : `${execution}-${tradeId}`,
+              executedAt,
+            } as const);
       return [{ tradeId, stockTicker, type, quantity: otherQuantity ? quantity + 1 : quantity, outcome }];
     });
     const results = await this.#statements.settleTrades(asked);

@@ -44,7 +44,7 @@ const aMark = fc.record({
 const aReport = fc.record({
   trade,
   price: fc.option(fc.bigInt({ min: 1n, max: 120_0000n }), { freq: 4 }),
-  execution: fc.constantFrom('e1', 'e2'),
+  execution: fc.constantFrom('e1', 'e2', 'one for all'),
   otherQuantity: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
 });
 /** One item a customer or trade in a statement, as the batchers see to it. */

@@ -101,13 +101,43 @@ test.each([
 });
 
 test.each<[string, Partial<OrderReport>, string]>([
-  ['no price', { price: '' }, 'malformed: price must be a positive decimal with at most four places'],
-  ['a price of zero', { price: '0.0000' }, 'malformed: price must be a positive decimal with at most four places'],
-  ['a negative price', { price: '-1.0000' }, 'malformed: price must be a positive decimal with at most four places'],
-  ['a price with five decimals', { price: '1.00001' }, 'malformed: price must be a positive decimal with at most four places'],
-  ['no execution id', { executionId: '' }, 'malformed: execution_id must have 1 to 64 characters'],
-  ['an execution id too long', { executionId: 'x'.repeat(65) }, 'malformed: execution_id must have 1 to 64 characters'],
-  ['a zero byte', { executionId: 'x\0' }, 'the database refuses its figures'],
+  ['no price', { price: '' }, 'malformed: price must be a positive decimal below 1,000,000,000 with at most four places'],
+  [
+    'a price of zero',
+    { price: '0.0000' },
+    'malformed: price must be a positive decimal below 1,000,000,000 with at most four places',
+  ],
+  [
+    'a negative price',
+    { price: '-1.0000' },
+    'malformed: price must be a positive decimal below 1,000,000,000 with at most four places',
+  ],
+  [
+    'a price with five decimals',
+    { price: '1.00001' },
+    'malformed: price must be a positive decimal below 1,000,000,000 with at most four places',
+  ],
+  [
+    'no execution id',
+    { executionId: '' },
+    'malformed: execution_id must have 1 to 64 characters, none of them a control character',
+  ],
+  [
+    'an execution id too long',
+    { executionId: 'x'.repeat(65) },
+    'malformed: execution_id must have 1 to 64 characters, none of them a control character',
+  ],
+  [
+    'a zero byte',
+    { executionId: 'x\0' },
+    'malformed: execution_id must have 1 to 64 characters, none of them a control character',
+  ],
+  ['a ticker with a zero byte', { ticker: 'AAPL\0' }, 'the database refuses its figures'],
+  [
+    'a price of a billion',
+    { price: '1000000000.0000' },
+    'malformed: price must be a positive decimal below 1,000,000,000 with at most four places',
+  ],
   ['no time', { executedAt: undefined }, 'malformed: executed_at is not set'],
   ['no side', { side: Side.SIDE_UNSPECIFIED }, 'malformed: side is not set'],
   ['no state', { state: OrderState.ORDER_STATE_UNSPECIFIED }, 'malformed: state is not set'],

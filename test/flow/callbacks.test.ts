@@ -152,7 +152,7 @@ test('one bad report does not keep back the others of its callback', async () =>
   expect(await broker.exchange.reports(urlOf('http'), malformed, unknown, good)).toMatchObject({ delivered: true });
   expect(await alice.account()).toMatchObject(FILLED_ACCOUNT);
   expect((await quarantined(unknown.clientOrderId)).map(({ why }) => why).sort()).toEqual([
-    'malformed: price must be a positive decimal with at most four places',
+    'malformed: price must be a positive decimal below 1,000,000,000 with at most four places',
     'no trade has this id',
   ]);
 });

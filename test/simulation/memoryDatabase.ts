@@ -36,6 +36,10 @@ export class MemoryDatabase {
   /** By "customer ticker". */
   readonly positions = new Map<string, Position>();
   readonly quarantine: QuarantinedCallback[] = [];
+  /** Kept for operators, although they were booked. */
+  readonly suspects: QuarantinedCallback[] = [];
+  /** Which trade each execution was booked for. */
+  readonly executions = new Map<string, string>();
   readonly epochs: { epoch: bigint; leader: string }[];
   readonly #byCustomer = new Map<string, Trade[]>();
   /** Rises with every change of a trade, a balance or a position. */
@@ -198,6 +202,10 @@ export class MemoryDatabase {
     const trade = this.trades.get(report.tradeId);
     if (trade?.status !== 'executed' || !isAboutOrder(report, trade)) return null;
     const { outcome } = report;
+    if (outcome.kind === 'filled') {
+      if (this.executions.has(outcome.executionId)) return null;
+      this.executions.set(outcome.executionId, trade.id);
+    }
     trade.finalRevision = this.#changed(trade.customerId);
     this.#hold(trade, -1n);
     trade.executedAt = outcome.executedAt;
@@ -249,7 +257,10 @@ export class MemoryDatabase {
 
   /** One that is repeated is kept once. */
   quarantineCallbacks(callbacks: QuarantinedCallback[]): void {
-    for (const callback of callbacks) if (!this.quarantine.some((kept) => isSame(kept, callback))) this.quarantine.push(callback);
+    for (const callback of callbacks) {
+      const rows = callback.booked === true ? this.suspects : this.quarantine;
+      if (!rows.some((kept) => isSame(kept, callback))) rows.push(callback);
+    }
   }
 }
 
@@ -279,5 +290,5 @@ function isWaiting({ status, queueForOpen }: Trade): boolean {
 const NO_SHARES: Position = { quantity: 0n, held: 0n };
 
 function isSame(a: QuarantinedCallback, b: QuarantinedCallback): boolean {
-  return a.tradeId === b.tradeId && a.why === b.why && Buffer.compare(a.raw, b.raw) === 0;
+  return a.tradeId === b.tradeId && a.why === b.why && (a.booked === true || Buffer.compare(a.raw, b.raw) === 0);
 }

@@ -72,6 +72,7 @@ export function startCallback(process: SimulatedProcess, servers: Servers, witne
   const ports: SettlePorts = {
     store: storeOf(process, servers),
     wakeups: busOf(process, servers),
+    clock: process,
     observe: (event) => witness.event(process, event),
   };
   return { process, take: (report) => settleReport(ports, report, Buffer.from(report.tradeId + describe(report))) };

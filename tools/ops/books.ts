@@ -69,6 +69,7 @@ const WORDS: Record<Finding['what'], string> = {
   'shares-held': 'shares held are not the open sells',
   'not-listed': 'an open trade is not in open_trades',
   incomplete: 'a final trade lacks something',
+  execution: 'a fill whose execution is not entered, or is another trade’s',
   stray: 'a row in open_trades of no open trade',
 };
 

@@ -12,7 +12,8 @@ import { type Call, CannotTellError, moment, noArguments, type OpsCommand, type 
 import { OPERATOR_HELP, OPERATOR_OPTIONS, readOperator } from './operator.ts';
 import { type Found, outcome } from './whyStuck.ts';
 
-const HELP = `npm run ops -- quarantine: callbacks that changed nothing, and that somebody must look at. None of this moves money.
+const HELP = `npm run ops -- quarantine: callbacks that somebody must look at. Those that begin with "booked" are applied, because the fill
+is real, but break a rule; the others changed nothing. None of this moves money.
 
   list              those not resolved, oldest first; --all: also the resolved; --limit N (100), --after ID for the next page
   show <id>         what came, as it came; why it was set aside; the trade here beside what the exchange says now

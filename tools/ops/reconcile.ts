@@ -147,7 +147,8 @@ async function fix({ db, store, exchange }: Sides, servers: Call['servers'], id:
   const report = await exchange.findOrder(id);
   if (typeof report === 'string') return false;
   const wake = await settledNews(servers);
-  const ports = { store, wakeups: { tradePlaced: () => {}, tradeSettled: wake }, observe: () => {} };
+  const clock = { now: () => Date.now() };
+  const ports = { store, clock, wakeups: { tradePlaced: () => {}, tradeSettled: wake }, observe: () => {} };
   const raw = JSON.stringify(report, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
   const became = await settleReport(ports, report, Buffer.from(raw));
   if (became === 'settled')

@@ -19,9 +19,9 @@ export async function startCallback({ config, log, metrics }: AppContext<Callbac
   const ports: CallbackPorts = {
     store,
     wakeups: bus,
+    clock: { now: () => Date.now() },
     observe: reportTo(log, (kind) => events.inc({ kind })),
     keys: config.CALLBACK_SECRETS,
-    nowMs: () => Date.now(),
     onFailure: (error) => log.error({ err: error }, 'callback failed'),
   };
   const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);

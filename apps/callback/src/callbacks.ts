@@ -8,7 +8,6 @@ import { MAX_REPORTS, takeReports } from './takeReports.ts';
 export interface CallbackPorts extends SettlePorts {
   /** Any of these may have signed. */
   keys: readonly Buffer[];
-  nowMs: () => number;
   /** For a failure that nobody expected. */
   onFailure: (error: unknown) => void;
 }
@@ -20,7 +19,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** A callback over HTTP: protobuf JSON. Only a 2xx ends the exchange's retries. */
 export async function takeHttpCallback(ports: CallbackPorts, header: Header, body: Buffer): Promise<HttpAnswer> {
   try {
-    verifyWebhook(ports.keys, header, body, ports.nowMs());
+    verifyWebhook(ports.keys, header, body, ports.clock.now());
     const received = parseJson(body);
     if (received === null) {
       await quarantineReport(ports, null, 'malformed: the body is not a ReportOrdersRequest in JSON', body);
@@ -42,7 +41,7 @@ export async function takeGrpcCallback(
   raw: Uint8Array,
   request: ReportOrdersRequest | null,
 ): Promise<void> {
-  verifyWebhook(ports.keys, header, raw, ports.nowMs());
+  verifyWebhook(ports.keys, header, raw, ports.clock.now());
   if (request === null) await quarantineReport(ports, null, 'malformed: the body is not a ReportOrdersRequest in protobuf', raw);
   else if (request.reports.length > MAX_REPORTS) await quarantineReport(ports, null, tooMany(request.reports.length), raw);
   else await takeReports(ports, request.reports);

@@ -1,4 +1,4 @@
-import { fromOrderReport, MalformedReportError } from '@stockbroker/exchange-client';
+import { fromCallback, MalformedReportError } from '@stockbroker/exchange-client';
 import type { OrderReport as OrderReportMessage } from '@stockbroker/rpc/exchange';
 import { quarantineReport, type SettlePorts, settleReport } from '@stockbroker/trade-flow';
 import { uuidOf } from '@stockbroker/trading';
@@ -27,9 +27,7 @@ async function takeReport(ports: SettlePorts, message: OrderReportMessage, probl
   const raw = Buffer.from(JSON.stringify(message));
   try {
     if (problem !== undefined) throw new MalformedReportError(problem);
-    const report = fromOrderReport(message);
-    if (report === 'open') throw new MalformedReportError('the order is reported as open');
-    await settleReport(ports, report, raw);
+    await settleReport(ports, fromCallback(message), raw);
   } catch (error) {
     if (!(error instanceof MalformedReportError)) throw error;
     await quarantineReport(ports, uuidOf(message.clientOrderId) ?? null, `malformed: ${error.message}`, raw);

@@ -9,7 +9,7 @@ import {
 import { Batcher, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { type Exchange, ExchangeInDoubtError, type SubmitAnswer } from '@stockbroker/trade-flow';
 import { Breaker } from './breaker.ts';
-import { orderIdOf, printable, readReport, toOrder } from './convert.ts';
+import { fromOrderReport, orderIdOf, printable, toOrder } from './convert.ts';
 import { type ListedOrder, listOrders, type OrderRange } from './listOrders.ts';
 import { Quotes } from './quotes.ts';
 
@@ -86,7 +86,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   const find = batched('getOrders', async (clientOrderIds: string[]) => {
     const { reports, unknownClientOrderIds } = await client.getOrders({ clientOrderIds }, { timeoutMs: options.timeoutMs });
     const answers = new Map<string, FindAnswer>(unknownClientOrderIds.map((id) => [orderIdOf(id), 'unknown']));
-    for (const report of reports) answers.set(orderIdOf(report.clientOrderId), readReport(report));
+    for (const report of reports) answers.set(orderIdOf(report.clientOrderId), fromOrderReport(report));
     return clientOrderIds.map((id) => answers.get(id));
   });
   return {
@@ -114,7 +114,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   };
 }
 
-type FindAnswer = ReturnType<typeof readReport> | 'unknown';
+type FindAnswer = ReturnType<typeof fromOrderReport> | 'unknown';
 
 function matchById(orders: Order[], results: SubmitResult[]): (SubmitResult | undefined)[] {
   const byId = new Map(results.map((result) => [orderIdOf(result.clientOrderId), result]));

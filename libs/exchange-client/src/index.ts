@@ -1,4 +1,4 @@
-export { fromOrderReport, MalformedReportError } from './convert.ts';
+export { fromCallback, MalformedReportError } from './convert.ts';
 export { createExchangeClient, type ExchangeClient, type ExchangeClientOptions } from './exchangeClient.ts';
 export { openExchangeTls } from './openTls.ts';
 export type { ListedOrder, OrderRange } from './listOrders.ts';

@@ -2,7 +2,7 @@ import type { RpcClient } from '@stockbroker/rpc';
 import type { ExchangeServiceDefinition } from '@stockbroker/rpc/exchange';
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
 import type { OrderReport } from '@stockbroker/trading';
-import { MalformedReportError, orderIdOf, readReport } from './convert.ts';
+import { fromOrderReport, MalformedReportError, orderIdOf } from './convert.ts';
 
 /** Ids from `from` to before `before`; null: to the end. */
 export interface OrderRange {
@@ -39,7 +39,7 @@ export async function* listOrders(
         const tradeId = orderIdOf(report.clientOrderId);
         if (tradeId <= last) throw new MalformedReportError(`order ${tradeId} is listed after ${last}`);
         last = tradeId;
-        yield { tradeId, found: readReport(report) };
+        yield { tradeId, found: fromOrderReport(report) };
       }
     }
   } catch (error) {

@@ -17,9 +17,13 @@ function sqlState(error: unknown): string | undefined {
   return meta?.driverAdapterError?.cause?.originalCode;
 }
 
-/** Deadlock or serialization failure: the server undid the statement and asks for it again. */
+/**
+ * Deadlock or serialization failure: the server undid the statement and asks for it again. Likewise an execution that another statement
+ * has booked meanwhile: the repetition sees it.
+ */
 function wantsRepeat(error: unknown): boolean {
-  return sqlState(error)?.startsWith(TRANSACTION_ROLLBACK) === true;
+  if (sqlState(error)?.startsWith(TRANSACTION_ROLLBACK) === true) return true;
+  return error instanceof pg.DatabaseError && error.constraint === 'executions_pkey';
 }
 
 /**

@@ -2,16 +2,23 @@ import { createHash } from 'node:crypto';
 import type { QuarantinedCallback } from '@stockbroker/trade-flow';
 import type { Queries } from './statement.ts';
 
-/** Keeps callbacks for an operator; the same one about the same trade is kept once, however often it comes. */
+/**
+ * Keeps callbacks for an operator; the same one about the same trade is kept once, however often it comes. One that was booked is kept
+ * once for each reason, also when the exchange words it otherwise the next time.
+ */
 export async function quarantineCallbacks(db: Queries, callbacks: QuarantinedCallback[]): Promise<void> {
-  const digests = callbacks.map(({ tradeId, why, raw }) =>
-    createHash('sha256').update(`${tradeId}\0${why}\0`).update(raw).digest(),
+  const digests = callbacks.map(({ tradeId, why, raw, booked }) =>
+    createHash('sha256')
+      .update(`${tradeId}\0${why}\0`)
+      .update(booked === true ? 'booked' : raw)
+      .digest(),
   );
   await db.query`/* quarantineCallbacks */
-    INSERT INTO callback_quarantine (digest, trade_id, why, raw)
-    SELECT digest, trade_id, why, raw
+    INSERT INTO callback_quarantine (digest, trade_id, why, raw, booked)
+    SELECT digest, trade_id, why, raw, booked
     FROM unnest(${digests}::bytea[], ${callbacks.map((c) => c.tradeId)}::uuid[], ${callbacks.map((c) => c.why)}::text[],
-      ${callbacks.map((c) => c.raw)}::bytea[]) WITH ORDINALITY AS c(digest, trade_id, why, raw, rank)
+      ${callbacks.map((c) => c.raw)}::bytea[], ${callbacks.map((c) => c.booked === true)}::bool[])
+      WITH ORDINALITY AS c(digest, trade_id, why, raw, booked, rank)
     ORDER BY rank
     ON CONFLICT (digest) DO NOTHING`;
 }

@@ -12,12 +12,14 @@ export interface Tables {
   quarantine: QuarantineRow[];
 }
 
-/** A callback that changed nothing. */
+/** A callback kept for operators. */
 export interface QuarantineRow {
   tradeId: string | null;
   why: string;
   /** As it came, read as UTF-8. */
   raw: string;
+  /** It was applied all the same. */
+  booked: boolean;
 }
 
 /** Reads all tables, for proofs over a system that stands still: they are read one after the other. */
@@ -28,7 +30,12 @@ export async function readTables(db: Database): Promise<Tables> {
     balances: await db.balance.findMany({ omit: { lastModified: true } }),
     positions: await db.position.findMany(),
     openTradeIds: (await db.openTrade.findMany({ select: { tradeId: true } })).map(({ tradeId }) => tradeId),
-    quarantine: quarantine.map(({ tradeId, why, raw }) => ({ tradeId, why, raw: Buffer.from(raw).toString() })),
+    quarantine: quarantine.map(({ tradeId, why, raw, booked }) => ({
+      tradeId,
+      why,
+      raw: Buffer.from(raw).toString(),
+      booked,
+    })),
   };
 }
 

@@ -5,13 +5,51 @@ import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /**
  * Ends executed trades as reported and moves money, shares and holds, exactly once, all in one statement. A report of a trade
- * that is not executed, or not about the order that was placed, changes nothing and has null in the answer.
+ * that is not executed, or not about the order that was placed, or of an execution that was booked for another trade, changes nothing
+ * and has null in the answer.
  *
  * A buy's hold is released and its actual cost taken, also when that is more than the hold or than the balance: the shares were
  * bought. Such an account's buys are blocked. Of a customer's trades one at most is executed, so the next revision is that one's.
- * Locks as in markTradesExecuted: the balances first, by customer_id.
+ * Locks as in markTradesExecuted: the balances first, by customer_id; then the executions, by their ids.
+ *
+ * `booked_for` is as of the statement's beginning. An execution that is booked for another trade meanwhile breaks the key of
+ * `executions`: the server undoes all of it, and `attempt` repeats it. ON CONFLICT DO NOTHING instead would have to enter before it
+ * fills, for trades that it must lock for that: another 50 bytes of log and 5 % of the statement's time (docs/storage.md).
  */
 export async function settleTrades(db: Queries, reports: OrderReport[]): Promise<(Settled | null)[]> {
+  const results = new Map<OrderReport, Settled>();
+  let waiting = reports;
+  do {
+    // Nearly always all: a statement cannot see what it enters itself, so an execution that is repeated within the batch waits.
+    const [together, repeated] = firstOfEachExecution(waiting);
+    const settled = await settleTogether(db, together);
+    const booked = new Set<string | null>();
+    for (const [i, report] of together.entries()) {
+      const result = settled[i] ?? null;
+      if (result === null) continue;
+      results.set(report, result);
+      booked.add(result.trade.executionId);
+    }
+    waiting = repeated.filter((report) => !booked.has(executionIdOf(report)));
+  } while (waiting.length > 0);
+  return reports.map((report) => results.get(report) ?? null);
+}
+
+function firstOfEachExecution(reports: OrderReport[]): [first: OrderReport[], repeated: OrderReport[]] {
+  const [seen, first, repeated] = [new Set<string>(), [] as OrderReport[], [] as OrderReport[]];
+  for (const report of reports) {
+    const executionId = executionIdOf(report);
+    (executionId !== null && seen.has(executionId) ? repeated : first).push(report);
+    if (executionId !== null) seen.add(executionId);
+  }
+  return [first, repeated];
+}
+
+function executionIdOf({ outcome }: OrderReport): string | null {
+  return outcome.kind === 'filled' ? outcome.executionId : null;
+}
+
+async function settleTogether(db: Queries, reports: OrderReport[]): Promise<(Settled | null)[]> {
   const filled = reports.map(({ outcome }) => (outcome.kind === 'filled' ? outcome : null));
   const rejected = reports.map(({ outcome }) => (outcome.kind === 'rejected' ? outcome : null));
   const rows = await db.query<Trade & { overdrawn: boolean }>`/* settleTrades */
@@ -25,17 +63,21 @@ export async function settleTrades(db: Queries, reports: OrderReport[]): Promise
           ${rejected.map((r) => (r === null ? null : describeRefusal(r.refusal)))}::text[])
         AS r(trade_id, stock_ticker, type, quantity, status, executed_at, price, execution_id, reject_code, reason)
     ), account AS MATERIALIZED (
-      SELECT r.*, b.amount, b.revision FROM report r CROSS JOIN LATERAL (SELECT customer_id FROM trades WHERE id = r.trade_id OFFSET 0) AS t
+      SELECT r.*, b.amount, b.revision, (SELECT e.trade_id FROM executions e WHERE e.execution_id = r.execution_id) AS booked_for
+      FROM report r CROSS JOIN LATERAL (SELECT customer_id FROM trades WHERE id = r.trade_id OFFSET 0) AS t
       JOIN balances b ON b.customer_id = ANY (ARRAY[t.customer_id])
       ORDER BY t.customer_id FOR NO KEY UPDATE OF b
     ), settled AS (
       UPDATE trades t SET status = a.status, executed_at = a.executed_at, price = a.price, execution_id = a.execution_id,
         reject_code = a.reject_code, reason = a.reason, final_revision = a.revision + 1
       FROM account a
-      WHERE t.id = ANY (ARRAY[a.trade_id]) AND t.status = 'executed'
+      WHERE t.id = ANY (ARRAY[a.trade_id]) AND t.status = 'executed' AND a.booked_for IS NULL
         AND t.stock_ticker = a.stock_ticker AND t.type = a.type AND t.quantity = a.quantity
       RETURNING t.*, t.status = 'filled' AND t.type = 'buy'
         AND (t.quantity * t.price > t.hold OR t.quantity * t.price > a.amount) AS overdrawn
+    ), entered AS (
+      INSERT INTO executions (execution_id, trade_id)
+      SELECT execution_id, id FROM settled WHERE status = 'filled' ORDER BY execution_id COLLATE "C"
     ), cash_moved AS (
       UPDATE balances b SET amount = b.amount + s.proceeds, held = b.held - s.hold, buys_blocked = b.buys_blocked OR s.overdrawn,
         revision = s.revision, last_modified = CASE WHEN s.proceeds <> 0 OR s.hold > 0 THEN now() ELSE b.last_modified END

@@ -1,4 +1,5 @@
 import { createMetrics } from '@stockbroker/runtime';
+import { eventually } from '@stockbroker/testkit';
 import { expect, test } from 'vitest';
 import { createStore } from '../src/createStore.ts';
 import { fill, openBank, order } from './bank.ts';
@@ -28,9 +29,11 @@ test('a trade’s statements read no whole table, however small it was when they
   expect(traded.filter((each) => each?.status === 'filled')).toHaveLength(customers.length);
   await store.close(); // A connection that ends tells the server's statistics what it has read.
 
-  const read = await db.$queryRaw<{ name: string; indexScans: bigint; wholeScans: bigint }[]>`
+  const readTables = () => db.$queryRaw<{ name: string; indexScans: bigint; wholeScans: bigint }[]>`
     SELECT relname AS name, coalesce(idx_scan, 0) AS "indexScans", seq_scan AS "wholeScans" FROM pg_stat_user_tables
-    WHERE relname IN ('trades', 'balances', 'positions', 'open_trades')`;
-  expect(read.filter(({ indexScans }) => indexScans > 0n)).toHaveLength(4);
+    WHERE relname IN ('trades', 'balances', 'positions', 'open_trades', 'executions')`;
+  const read = await eventually(readTables, (tables) => tables.filter(({ indexScans }) => indexScans > 0n).length === 5, {
+    what: 'the statistics',
+  });
   expect(read.filter(({ wholeScans }) => wholeScans > 0n)).toEqual([]);
 });

@@ -99,11 +99,31 @@ test('books: a row of an ended trade among the open ones is found; so is an acco
   });
 });
 
+test('executions are added to, never changed', async () => {
+  await trader();
+  await expect(bank.db.$executeRawUnsafe('UPDATE executions SET trade_id = gen_random_uuid()')).rejects.toThrow('never changed');
+  await expect(bank.db.$executeRawUnsafe('DELETE FROM executions')).rejects.toThrow('never changed');
+});
+
 test('account entries are added to, never changed', async () => {
   const customerId = await bank.opens();
   const change = (sql: string) => bank.db.$executeRawUnsafe(`${sql} WHERE customer_id = '${customerId}'`);
   await expect(change('UPDATE account_entries SET amount = 1')).rejects.toThrow('never changed');
   await expect(change('DELETE FROM account_entries')).rejects.toThrow('never changed');
+});
+
+test('books: a fill whose execution is another trade’s, or nobody’s, is found', async () => {
+  const [one, two] = [await trader(), await trader()];
+  await undoing(async (tx) => {
+    const [first, second] = await Promise.all(
+      [one, two].map((customerId) => tx.trade.findFirstOrThrow({ where: { customerId, status: 'filled' } })),
+    );
+    await tx.$executeRawUnsafe('ALTER TABLE executions DISABLE TRIGGER executions_fixed');
+    await tx.$executeRawUnsafe(`DELETE FROM executions WHERE trade_id = '${first?.id}'`);
+    await tx.$executeRawUnsafe(`UPDATE executions SET trade_id = gen_random_uuid() WHERE trade_id = '${second?.id}'`);
+    const found = (await findingsOf(tx)).map(({ what, subject }) => ({ what, subject }));
+    expect(new Set(found)).toEqual(new Set([first, second].map((trade) => ({ what: 'execution', subject: trade?.id }))));
+  });
 });
 
 class Undo extends Error {}

@@ -27,3 +27,17 @@ test('a callback is kept once, byte for byte, however often it comes; another tr
     { tradeId, why: 'another reason', raw },
   ]);
 });
+
+test('one that was booked is kept once for each reason, whatever its bytes', async () => {
+  const booked = { tradeId: randomUUID(), why: 'booked, but', raw: Buffer.from('as a callback'), booked: true };
+  await quarantineCallbacks(db, [booked]);
+  await quarantineCallbacks(db, [
+    { ...booked, raw: Buffer.from('as an answer') },
+    { ...booked, why: 'booked, and' },
+  ]);
+  const kept = await db.callbackQuarantine.findMany({ where: { tradeId: booked.tradeId }, orderBy: { id: 'asc' } });
+  expect(kept).toMatchObject([
+    { why: 'booked, but', booked: true, resolvedAt: null },
+    { why: 'booked, and', booked: true },
+  ]);
+});

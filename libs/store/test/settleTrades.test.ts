@@ -1,8 +1,10 @@
+import { eventually } from '@stockbroker/testkit';
 import type { OrderReport, Trade } from '@stockbroker/trading';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { openStatements } from '../src/createStore.ts';
 import { settleTrades } from '../src/settleTrades.ts';
-import { fill, openBank, order, rejection, shuffled } from './bank.ts';
+import { fill, openBank, openTransaction, order, rejection, shuffled, waitingForLocks } from './bank.ts';
 
 const bank = await openBank();
 const { db } = bank;
@@ -103,6 +105,67 @@ test('a report of a trade that was never sent changes nothing', async () => {
   if (trade === undefined) throw new Error('not placed');
   expect(await settleTrades(db, [fill(trade, LIMIT)])).toEqual([null]);
   expect(await stored(trade)).toEqual(trade);
+});
+
+/** The report of a fill with an execution id that is not the trade's own. */
+const filledAs = (trade: Trade, executionId: string) =>
+  fill(trade, LIMIT, { outcome: { kind: 'filled', price: LIMIT, executionId, executedAt: new Date(1_700_000_000_000) } });
+
+test('an execution is booked for one trade: reported for a second one it changes nothing, and the true fill of that is booked later', async () => {
+  const [first, second] = [await executedTrade(), await executedTrade('sell')];
+  expect(await settleTrades(db, [filledAs(first, 'once')])).toMatchObject([{ trade: { executionId: 'once' } }]);
+  expect(await settleTrades(db, [filledAs(second, 'once')])).toEqual([null]);
+  expect(await stored(second)).toEqual(second);
+  expect(await isOpen(second)).toBe(true);
+  expect(await settleTrades(db, [fill(second, LIMIT)])).toMatchObject([{ trade: { status: 'filled' } }]);
+  expect(await settleTrades(db, [filledAs(first, 'once')])).toEqual([null]); // A duplicate.
+});
+
+test('an execution reported for several trades of one batch is booked for the first that it fits; the neighbours settle', async () => {
+  const [misfit, first, second, neighbour] = [
+    await executedTrade(),
+    await executedTrade(),
+    await executedTrade(),
+    await executedTrade(),
+  ];
+  const misfitting = { ...filledAs(misfit, 'in-one-batch'), quantity: 9 };
+  const reports = [misfitting, filledAs(first, 'in-one-batch'), filledAs(second, 'in-one-batch'), fill(neighbour, LIMIT)];
+  expect(await settleTrades(db, reports)).toMatchObject([
+    null,
+    { trade: { id: first.id } },
+    null,
+    { trade: { id: neighbour.id } },
+  ]);
+  expect(await stored(second)).toEqual(second);
+});
+
+test('an execution reported at once for two trades, to two servers: one of them is filled, whatever waits for whom', async () => {
+  const { settleTrades: settle } = openStatements(db);
+  for (let round = 0; round < 10; round += 1) {
+    const trades: Trade[] = [];
+    for (let i = 0; i < 6; i += 1) trades.push(await executedTrade()); // Each raises an epoch, perhaps of one partition.
+    const reports = trades.map((trade, i) => filledAs(trade, `at-once-${round}-${i % 3}`));
+    const batches = [reports.slice(0, 3), reports.slice(3).toReversed()];
+    const results = (await Promise.all(batches.map((batch) => settle(batch)))).flat();
+    expect(results.filter((each) => each !== null)).toHaveLength(3);
+    const rows = await Promise.all(trades.map(stored));
+    expect(rows.filter((row) => row?.status === 'filled')).toHaveLength(3);
+    expect(rows.filter((row) => row?.status === 'executed')).toHaveLength(3);
+  }
+});
+
+test('a report that a second one overtook has entered no execution', async () => {
+  const [trade, other] = [await executedTrade(), await executedTrade()];
+  const open = await openTransaction(bank.url, (tx) => settleTrades(tx, [fill(trade, LIMIT)]));
+  const late = settleTrades(db, [filledAs(trade, 'never-booked')]);
+  await eventually(
+    () => waitingForLocks(db),
+    (waiting) => waiting > 0,
+    { what: 'the second to wait for the first' },
+  );
+  await open.commit();
+  expect(await late).toEqual([null]);
+  expect(await settleTrades(db, [filledAs(other, 'never-booked')])).toMatchObject([{ trade: { id: other.id } }]);
 });
 
 /** Of a customer with exactly the hold of ten at 10.00, or with more. */

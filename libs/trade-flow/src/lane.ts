@@ -5,6 +5,7 @@ import { quarantineReport, type SettlePorts, settleReport } from './settleReport
 import { WOKEN } from './woken.ts';
 
 export interface LanePorts extends DecidePorts, SettlePorts {
+  clock: DecidePorts['clock'];
   store: ExecutingStore & SettlePorts['store'];
   wakeups: Pick<Wakeups, 'tradeMarked' | 'tradeSettled'>;
   random: Random;

@@ -102,16 +102,21 @@ export interface CancelingStore {
 }
 
 export interface SettlingStore {
-  /** Ends an executed trade as reported and moves money, shares and hold. Null when it was not executed: nothing changed. */
+  /**
+   * Ends an executed trade as reported and moves money, shares and hold. Null when it was not executed, or the report is not about its
+   * order, or the execution was booked for another trade: nothing changed.
+   */
   settleTrade(report: OrderReport): Promise<Settled | null>;
   readTrade(tradeId: string): Promise<Trade | null>;
   quarantineCallback(callback: QuarantinedCallback): Promise<void>;
 }
 
-/** A callback that changed nothing and that an operator must see. */
+/** A callback that an operator must see. */
 export interface QuarantinedCallback {
   tradeId: string | null;
   why: string;
+  /** True: it was applied, but breaks a rule; kept once for each reason, whatever its bytes. Otherwise it changed nothing. */
+  booked?: boolean;
   /** As it came. */
   raw: Uint8Array;
 }
@@ -206,6 +211,8 @@ export interface CustomerNews {
 export type FlowEvent =
   | { kind: 'placed' | 'retried' | 'executed' | 'refused' | 'submitted' | 'settled' | 'duplicate' | 'canceled'; trade: Trade }
   | { kind: 'overdrawn'; trade: Trade }
+  /** Booked, because it is real, but not as it was allowed. */
+  | { kind: 'suspect-fill'; trade: Trade; why: string }
   | { kind: 'quarantined'; tradeId: string | null; why: string }
   | { kind: 'in-doubt' | 'resubmitted'; trade: Trade; error?: unknown }
   | { kind: 'lane-failed'; customerId: string; error: unknown };

@@ -30,6 +30,7 @@ function levelOf({ kind }: FlowEvent): Level {
     case 'lane-failed':
       return 'warn';
     case 'overdrawn':
+    case 'suspect-fill':
     case 'quarantined':
       return 'error';
   }
@@ -44,6 +45,7 @@ function fieldsOf(event: FlowEvent): object {
     default: {
       const { id: tradeId, customerId, stockTicker, type, quantity, status, rejectCode } = event.trade;
       const trade = { tradeId, customerId, stockTicker, type, quantity, status, ...(rejectCode === null ? {} : { rejectCode }) };
+      if (event.kind === 'suspect-fill') return { ...trade, why: event.why };
       return 'error' in event ? { ...trade, err: event.error } : trade;
     }
   }

@@ -1,7 +1,17 @@
-import { isAboutOrder, isFinal, isSameOutcome, type OrderReport, type Trade } from '@stockbroker/trading';
-import { type Observe, type Settled, type SettlingStore, StoreRefusedError, type Wakeups } from './ports.ts';
+import {
+  type BrokenRule,
+  doubtsAbout,
+  isFinal,
+  isSameOutcome,
+  type OrderReport,
+  REFUSED_FIGURES,
+  type Trade,
+  whySetAside,
+} from '@stockbroker/trading';
+import { type Clock, type Observe, type Settled, type SettlingStore, StoreRefusedError, type Wakeups } from './ports.ts';
 
 export interface SettlePorts {
+  clock: Pick<Clock, 'now'>;
   store: SettlingStore;
   wakeups: Pick<Wakeups, 'tradeSettled'>;
   observe: Observe;
@@ -12,7 +22,7 @@ export type Settlement = 'settled' | 'duplicate' | 'quarantined';
 
 /**
  * Ends a trade as the exchange reports it, exactly once. When this resolves, the report is dealt with durably: settled, known
- * already, or kept for an operator; the exchange need not send it again.
+ * already, or kept for an operator; the exchange need not send it again. A fill that breaks a rule is settled and kept.
  *
  * @param raw the report as it came
  * @throws StoreUnavailableError: the report must be sent again
@@ -20,21 +30,26 @@ export type Settlement = 'settled' | 'duplicate' | 'quarantined';
 export async function settleReport(ports: SettlePorts, report: OrderReport, raw: Uint8Array): Promise<Settlement> {
   const settled = await settleUnlessRefused(ports, report);
   if (settled === 'refused') {
-    await quarantineReport(ports, report.tradeId, 'the database refuses its figures', raw);
+    await quarantineReport(ports, report.tradeId, REFUSED_FIGURES.why, raw);
     return 'quarantined';
   }
   if (settled !== null) {
     ports.observe({ kind: 'settled', trade: settled.trade });
     if (settled.overdrawn) ports.observe({ kind: 'overdrawn', trade: settled.trade });
     ports.wakeups.tradeSettled(settled.trade);
+    const doubts = doubtsAbout(report, settled.trade, ports.clock.now());
+    for (const { why } of doubts) ports.observe({ kind: 'suspect-fill', trade: settled.trade, why });
+    await keepDoubts(ports, doubts, settled.trade, raw);
     return 'settled';
   }
   const trade = await ports.store.readTrade(report.tradeId);
   if (trade !== null && isFinal(trade.status) && isSameOutcome(report, trade)) {
     ports.observe({ kind: 'duplicate', trade });
+    // Whoever settled it may have ended before it kept these. What was in the future then may not be now.
+    await keepDoubts(ports, doubtsAbout(report, trade, Number.POSITIVE_INFINITY), trade, raw);
     return 'duplicate';
   }
-  await quarantineReport(ports, report.tradeId, whyNotSettled(report, trade), raw);
+  await quarantineReport(ports, report.tradeId, whySetAside(report, trade).why, raw);
   return 'quarantined';
 }
 
@@ -58,9 +73,7 @@ export async function quarantineReport(
   ports.observe({ kind: 'quarantined', tradeId, why });
 }
 
-function whyNotSettled(report: OrderReport, trade: Trade | null): string {
-  if (trade === null) return 'no trade has this id';
-  if (!isAboutOrder(report, trade)) return 'the ticker, side or quantity is not that of the trade';
-  if (trade.status === 'placed') return 'the trade was never sent to the exchange';
-  return `the trade is ${trade.status} already, with another outcome`;
+/** Each of them once, however often the report comes. */
+async function keepDoubts({ store }: SettlePorts, doubts: BrokenRule[], { id: tradeId }: Trade, raw: Uint8Array): Promise<void> {
+  for (const { why } of doubts) await store.quarantineCallback({ tradeId, why: `booked, but ${why}`, raw, booked: true });
 }

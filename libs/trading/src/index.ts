@@ -30,6 +30,17 @@ export {
   type Refusal,
 } from './refusal.ts';
 // how it ends,
+export {
+  type BrokenRule,
+  doubtsAbout,
+  REFUSED_FIGURES,
+  REPORT_RULES,
+  type ReportRule,
+  readPrice,
+  readReport,
+  type WordedReport,
+  whySetAside,
+} from './checkReport.ts';
 export { isAboutOrder, isSameOutcome, type OrderReport, type Outcome } from './orderReport.ts';
 // what may follow what,
 export { IllegalTransitionError, isFinal, nextStatus, TRADE_EVENTS, type TradeEvent } from './transitions.ts';

@@ -4,7 +4,14 @@ import type { Trade, TradeType } from './trade.ts';
 
 /** How the exchange ended an order. */
 export type Outcome =
-  | { kind: 'filled'; price: UsdE4; executionId: string; executedAt: Date }
+  | {
+      kind: 'filled';
+      price: UsdE4;
+      executionId: string;
+      executedAt: Date;
+      /** It also gives a reason for a rejection. */
+      saysRejected?: boolean;
+    }
   | { kind: 'rejected'; refusal: Refusal; executedAt: Date };
 
 /** What the exchange says of a completed order. */

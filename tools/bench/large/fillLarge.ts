@@ -52,7 +52,7 @@ export async function fillLarge({ databaseUrl, customers, tradesOfEach, onEvent 
   await withClient(databaseUrl, async (client) => {
     await client.query(SESSION);
     await client.query(`CREATE UNLOGGED TABLE old_customer (n int, id uuid, partition smallint)`);
-    await rebuilding(client, ['balances', 'positions', 'account_entries', 'trades'], step, async () => {
+    await rebuilding(client, ['balances', 'positions', 'account_entries', 'trades', 'executions'], step, async () => {
       await step('customers', () => inSessions(databaseUrl, (each, session) => makeCustomers(each, range(session))));
       await client.query('CREATE INDEX ON old_customer (n); ANALYZE old_customer');
       await step('balances', parallel(balances(tradesOfEach)));
@@ -62,6 +62,9 @@ export async function fillLarge({ databaseUrl, customers, tradesOfEach, onEvent 
         inSessions(databaseUrl, async (each, session) => {
           for (let k = 0; k < tradesOfEach; k += 1) await each.query(trades(k, tradesOfEach), range(session));
         }),
+      );
+      await step('executions', () =>
+        client.query('INSERT INTO executions (trade_id, execution_id) SELECT id, execution_id FROM trades'),
       );
     });
     await client.query('DROP TABLE old_customer');
@@ -121,7 +124,7 @@ const trades = (k: number, tradesOfEach: number) => {
   return `INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, status, limit_price, hold, price,
       execution_id, created_at, submitted_at, executed_at, placed_revision, executed_revision, final_revision)
     SELECT uuidv7(placed_at - now()), id, partition, gen_random_uuid()::text, ${TICKER}, '${k % 2 === 0 ? 'buy' : 'sell'}', ${QUANTITY},
-      'filled', ${LIMIT_PRICE}, ${k % 2 === 0 ? `${QUANTITY}::bigint * ${LIMIT_PRICE}` : '0'}, ${PRICE}, 'exchange-' || n,
+      'filled', ${LIMIT_PRICE}, ${k % 2 === 0 ? `${QUANTITY}::bigint * ${LIMIT_PRICE}` : '0'}, ${PRICE}, 'exchange-${k}-' || n,
       placed_at, placed_at + interval '5 ms', placed_at + interval '60 ms', ${3 * k + 1}, ${3 * k + 2}, ${3 * k + 3}
     FROM (SELECT n, id, partition, ${placedAt} AS placed_at ${SOME}) AS c`;
 };

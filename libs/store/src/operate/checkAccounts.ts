@@ -4,7 +4,7 @@ import { attempt } from '../errors.ts';
 /** Something in the books that is not as it must be. */
 export interface Finding {
   customerId: string;
-  what: 'cash' | 'held' | 'negative' | 'shares' | 'shares-held' | 'not-listed' | 'incomplete' | 'stray';
+  what: 'cash' | 'held' | 'negative' | 'shares' | 'shares-held' | 'not-listed' | 'incomplete' | 'execution' | 'stray';
   /** A stock or a trade, where it is about one. */
   subject: string | null;
   actual: string;
@@ -21,7 +21,8 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Proves the books of all customers, a page of them in one statement: cash = entries + fills, held = holds of open buys, nothing
- * below zero unless blocked, the same for shares, each open trade listed as open, each final trade complete.
+ * below zero unless blocked, the same for shares, each open trade listed as open, each final trade complete, each fill with an
+ * execution of its own.
  *
  * Every rule is about one customer, and a statement sees one moment: so each page is proven exactly, while trades go on, without a
  * lock, and without a long transaction, which would keep dead rows in the hot tables from being vacuumed.
@@ -45,7 +46,7 @@ export async function* checkAccounts(db: Database, pageSize = 500): AsyncGenerat
 function checkPage(db: Database, page: Prisma.Sql): Promise<Finding[]> {
   return db.$queryRaw<Finding[]>`
     WITH trade AS MATERIALIZED (
-      SELECT id, customer_id, partition, seq, stock_ticker, type, status, quantity, hold, price, quantity::numeric * price AS cost,
+      SELECT id, customer_id, partition, seq, stock_ticker, type, status, quantity, hold, price, execution_id, quantity::numeric * price AS cost,
         num_nulls(limit_price, hold, submitted_at, price, execution_id, executed_at) AS missing, num_nulls(reject_code, reason) AS unexplained
       FROM trades WHERE ${page}
     ), cash AS (
@@ -78,6 +79,8 @@ function checkPage(db: Database, page: Prisma.Sql): Promise<Finding[]> {
           WHERE o.partition = t.partition AND o.customer_id = t.customer_id AND o.seq = t.seq AND o.trade_id = t.id)
       UNION ALL SELECT customer_id, 'incomplete', id::text, status::text, 'all that a final trade must have' FROM trade
         WHERE (status = 'filled' AND missing > 0) OR (status = 'rejected' AND unexplained > 0)
+      UNION ALL SELECT customer_id, 'execution', id::text, execution_id, 'an execution that is entered for this trade' FROM trade t
+        WHERE status = 'filled' AND NOT EXISTS (SELECT FROM executions e WHERE e.execution_id = t.execution_id AND e.trade_id = t.id)
     ) AS f ORDER BY customer_id, what LIMIT 1000`;
 }
 

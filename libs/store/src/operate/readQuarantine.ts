@@ -1,17 +1,27 @@
 import type { Database } from '../database.ts';
 import { attempt } from '../errors.ts';
 
-/** A callback that changed nothing, as it is listed. */
+/** A callback kept for operators, as it is listed. */
 export interface QuarantineRow {
   id: bigint;
   tradeId: string | null;
   why: string;
+  /** It was applied all the same; otherwise it changed nothing. */
+  booked: boolean;
   receivedAt: Date;
   resolvedAt: Date | null;
   resolution: string | null;
 }
 
-const LISTED = { id: true, tradeId: true, why: true, receivedAt: true, resolvedAt: true, resolution: true } as const;
+const LISTED = {
+  id: true,
+  tradeId: true,
+  why: true,
+  booked: true,
+  receivedAt: true,
+  resolvedAt: true,
+  resolution: true,
+} as const;
 
 /** The callbacks kept for operators, oldest first, without their bodies. */
 export function listQuarantine(db: Database, page: { all: boolean; after: bigint; limit: number }): Promise<QuarantineRow[]> {

@@ -5,7 +5,7 @@ import type { Evidence, JournalOrder, Violation } from './evidence.ts';
 const CHECK = 'quarantine';
 
 /**
- * Each row of the quarantine is a report that the exchange's journal contradicts: a lie, and therefore rightly there. Each lie that the
+ * Each row of the quarantine that was not booked is a report that the exchange's journal contradicts: a lie, and therefore rightly there. Each lie that the
  * exchange was made to tell by name, and that was answered with success, has its row.
  */
 export function checkQuarantine({ tables, journal, lies }: Evidence): Violation[] {
@@ -18,7 +18,7 @@ export function checkQuarantine({ tables, journal, lies }: Evidence): Violation[
   };
   return [
     ...tables.quarantine
-      .filter((row) => isTrue(row, orders.get(row.tradeId ?? '')))
+      .filter((row) => !row.booked && isTrue(row, orders.get(row.tradeId ?? '')))
       .map(({ tradeId, why }) => ({ ...about(tradeId), message: `a true report of ${tradeId} is in the quarantine: ${why}` })),
     ...lies
       .filter(({ tradeId, delivered }) => delivered && !kept.has(tradeId))

@@ -69,8 +69,13 @@ export type Position = Prisma.PositionModel
  */
 export type PartitionLease = Prisma.PartitionLeaseModel
 /**
+ * Model Execution
+ * Which trade each execution of the exchange was booked for. Added to, never changed.
+ */
+export type Execution = Prisma.ExecutionModel
+/**
  * Model CallbackQuarantine
- * Callbacks that changed nothing and need an operator: what came, as it came, and why it is here.
+ * Callbacks that need an operator: what came, as it came, and why it is here.
  */
 export type CallbackQuarantine = Prisma.CallbackQuarantineModel
 /**

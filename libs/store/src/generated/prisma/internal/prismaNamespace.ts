@@ -402,6 +402,7 @@ export const ModelName = {
   Balance: 'Balance',
   Position: 'Position',
   PartitionLease: 'PartitionLease',
+  Execution: 'Execution',
   CallbackQuarantine: 'CallbackQuarantine',
   AccountEntry: 'AccountEntry',
   OperatorAction: 'OperatorAction'
@@ -420,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "trade" | "openTrade" | "balance" | "position" | "partitionLease" | "callbackQuarantine" | "accountEntry" | "operatorAction"
+    modelProps: "trade" | "openTrade" | "balance" | "position" | "partitionLease" | "execution" | "callbackQuarantine" | "accountEntry" | "operatorAction"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -794,6 +795,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Execution: {
+      payload: Prisma.$ExecutionPayload<ExtArgs>
+      fields: Prisma.ExecutionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ExecutionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ExecutionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>
+        }
+        findFirst: {
+          args: Prisma.ExecutionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ExecutionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>
+        }
+        findMany: {
+          args: Prisma.ExecutionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>[]
+        }
+        create: {
+          args: Prisma.ExecutionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>
+        }
+        createMany: {
+          args: Prisma.ExecutionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ExecutionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>[]
+        }
+        delete: {
+          args: Prisma.ExecutionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>
+        }
+        update: {
+          args: Prisma.ExecutionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>
+        }
+        deleteMany: {
+          args: Prisma.ExecutionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ExecutionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ExecutionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>[]
+        }
+        upsert: {
+          args: Prisma.ExecutionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ExecutionPayload>
+        }
+        aggregate: {
+          args: Prisma.ExecutionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateExecution>
+        }
+        groupBy: {
+          args: Prisma.ExecutionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ExecutionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ExecutionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ExecutionCountAggregateOutputType> | number
+        }
+      }
+    }
     CallbackQuarantine: {
       payload: Prisma.$CallbackQuarantinePayload<ExtArgs>
       fields: Prisma.CallbackQuarantineFieldRefs
@@ -1128,12 +1203,21 @@ export const PartitionLeaseScalarFieldEnum = {
 export type PartitionLeaseScalarFieldEnum = (typeof PartitionLeaseScalarFieldEnum)[keyof typeof PartitionLeaseScalarFieldEnum]
 
 
+export const ExecutionScalarFieldEnum = {
+  executionId: 'executionId',
+  tradeId: 'tradeId'
+} as const
+
+export type ExecutionScalarFieldEnum = (typeof ExecutionScalarFieldEnum)[keyof typeof ExecutionScalarFieldEnum]
+
+
 export const CallbackQuarantineScalarFieldEnum = {
   id: 'id',
   digest: 'digest',
   tradeId: 'tradeId',
   why: 'why',
   raw: 'raw',
+  booked: 'booked',
   receivedAt: 'receivedAt',
   resolvedAt: 'resolvedAt',
   resolution: 'resolution'
@@ -1484,6 +1568,7 @@ export type GlobalOmitConfig = {
   balance?: Prisma.BalanceOmit
   position?: Prisma.PositionOmit
   partitionLease?: Prisma.PartitionLeaseOmit
+  execution?: Prisma.ExecutionOmit
   callbackQuarantine?: Prisma.CallbackQuarantineOmit
   accountEntry?: Prisma.AccountEntryOmit
   operatorAction?: Prisma.OperatorActionOmit

@@ -56,6 +56,7 @@ export const ModelName = {
   Balance: 'Balance',
   Position: 'Position',
   PartitionLease: 'PartitionLease',
+  Execution: 'Execution',
   CallbackQuarantine: 'CallbackQuarantine',
   AccountEntry: 'AccountEntry',
   OperatorAction: 'OperatorAction'
@@ -150,12 +151,21 @@ export const PartitionLeaseScalarFieldEnum = {
 export type PartitionLeaseScalarFieldEnum = (typeof PartitionLeaseScalarFieldEnum)[keyof typeof PartitionLeaseScalarFieldEnum]
 
 
+export const ExecutionScalarFieldEnum = {
+  executionId: 'executionId',
+  tradeId: 'tradeId'
+} as const
+
+export type ExecutionScalarFieldEnum = (typeof ExecutionScalarFieldEnum)[keyof typeof ExecutionScalarFieldEnum]
+
+
 export const CallbackQuarantineScalarFieldEnum = {
   id: 'id',
   digest: 'digest',
   tradeId: 'tradeId',
   why: 'why',
   raw: 'raw',
+  booked: 'booked',
   receivedAt: 'receivedAt',
   resolvedAt: 'resolvedAt',
   resolution: 'resolution'

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model CallbackQuarantine
- * Callbacks that changed nothing and need an operator: what came, as it came, and why it is here.
+ * Callbacks that need an operator: what came, as it came, and why it is here.
  */
 export type CallbackQuarantineModel = runtime.Types.Result.DefaultSelection<Prisma.$CallbackQuarantinePayload>
 
@@ -40,6 +40,7 @@ export type CallbackQuarantineMinAggregateOutputType = {
   tradeId: string | null
   why: string | null
   raw: runtime.Bytes | null
+  booked: boolean | null
   receivedAt: Date | null
   resolvedAt: Date | null
   resolution: string | null
@@ -51,6 +52,7 @@ export type CallbackQuarantineMaxAggregateOutputType = {
   tradeId: string | null
   why: string | null
   raw: runtime.Bytes | null
+  booked: boolean | null
   receivedAt: Date | null
   resolvedAt: Date | null
   resolution: string | null
@@ -62,6 +64,7 @@ export type CallbackQuarantineCountAggregateOutputType = {
   tradeId: number
   why: number
   raw: number
+  booked: number
   receivedAt: number
   resolvedAt: number
   resolution: number
@@ -83,6 +86,7 @@ export type CallbackQuarantineMinAggregateInputType = {
   tradeId?: true
   why?: true
   raw?: true
+  booked?: true
   receivedAt?: true
   resolvedAt?: true
   resolution?: true
@@ -94,6 +98,7 @@ export type CallbackQuarantineMaxAggregateInputType = {
   tradeId?: true
   why?: true
   raw?: true
+  booked?: true
   receivedAt?: true
   resolvedAt?: true
   resolution?: true
@@ -105,6 +110,7 @@ export type CallbackQuarantineCountAggregateInputType = {
   tradeId?: true
   why?: true
   raw?: true
+  booked?: true
   receivedAt?: true
   resolvedAt?: true
   resolution?: true
@@ -203,6 +209,7 @@ export type CallbackQuarantineGroupByOutputType = {
   tradeId: string | null
   why: string
   raw: runtime.Bytes
+  booked: boolean
   receivedAt: Date
   resolvedAt: Date | null
   resolution: string | null
@@ -237,6 +244,7 @@ export type CallbackQuarantineWhereInput = {
   tradeId?: Prisma.UuidNullableFilter<"CallbackQuarantine"> | string | null
   why?: Prisma.StringFilter<"CallbackQuarantine"> | string
   raw?: Prisma.BytesFilter<"CallbackQuarantine"> | runtime.Bytes
+  booked?: Prisma.BoolFilter<"CallbackQuarantine"> | boolean
   receivedAt?: Prisma.DateTimeFilter<"CallbackQuarantine"> | Date | string
   resolvedAt?: Prisma.DateTimeNullableFilter<"CallbackQuarantine"> | Date | string | null
   resolution?: Prisma.StringNullableFilter<"CallbackQuarantine"> | string | null
@@ -248,6 +256,7 @@ export type CallbackQuarantineOrderByWithRelationInput = {
   tradeId?: Prisma.SortOrderInput | Prisma.SortOrder
   why?: Prisma.SortOrder
   raw?: Prisma.SortOrder
+  booked?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   resolution?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -262,6 +271,7 @@ export type CallbackQuarantineWhereUniqueInput = Prisma.AtLeast<{
   tradeId?: Prisma.UuidNullableFilter<"CallbackQuarantine"> | string | null
   why?: Prisma.StringFilter<"CallbackQuarantine"> | string
   raw?: Prisma.BytesFilter<"CallbackQuarantine"> | runtime.Bytes
+  booked?: Prisma.BoolFilter<"CallbackQuarantine"> | boolean
   receivedAt?: Prisma.DateTimeFilter<"CallbackQuarantine"> | Date | string
   resolvedAt?: Prisma.DateTimeNullableFilter<"CallbackQuarantine"> | Date | string | null
   resolution?: Prisma.StringNullableFilter<"CallbackQuarantine"> | string | null
@@ -273,6 +283,7 @@ export type CallbackQuarantineOrderByWithAggregationInput = {
   tradeId?: Prisma.SortOrderInput | Prisma.SortOrder
   why?: Prisma.SortOrder
   raw?: Prisma.SortOrder
+  booked?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   resolution?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -292,6 +303,7 @@ export type CallbackQuarantineScalarWhereWithAggregatesInput = {
   tradeId?: Prisma.UuidNullableWithAggregatesFilter<"CallbackQuarantine"> | string | null
   why?: Prisma.StringWithAggregatesFilter<"CallbackQuarantine"> | string
   raw?: Prisma.BytesWithAggregatesFilter<"CallbackQuarantine"> | runtime.Bytes
+  booked?: Prisma.BoolWithAggregatesFilter<"CallbackQuarantine"> | boolean
   receivedAt?: Prisma.DateTimeWithAggregatesFilter<"CallbackQuarantine"> | Date | string
   resolvedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"CallbackQuarantine"> | Date | string | null
   resolution?: Prisma.StringNullableWithAggregatesFilter<"CallbackQuarantine"> | string | null
@@ -303,6 +315,7 @@ export type CallbackQuarantineCreateInput = {
   tradeId?: string | null
   why: string
   raw: runtime.Bytes
+  booked?: boolean
   receivedAt?: Date | string
   resolvedAt?: Date | string | null
   resolution?: string | null
@@ -314,6 +327,7 @@ export type CallbackQuarantineUncheckedCreateInput = {
   tradeId?: string | null
   why: string
   raw: runtime.Bytes
+  booked?: boolean
   receivedAt?: Date | string
   resolvedAt?: Date | string | null
   resolution?: string | null
@@ -325,6 +339,7 @@ export type CallbackQuarantineUpdateInput = {
   tradeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   why?: Prisma.StringFieldUpdateOperationsInput | string
   raw?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  booked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -336,6 +351,7 @@ export type CallbackQuarantineUncheckedUpdateInput = {
   tradeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   why?: Prisma.StringFieldUpdateOperationsInput | string
   raw?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  booked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -347,6 +363,7 @@ export type CallbackQuarantineCreateManyInput = {
   tradeId?: string | null
   why: string
   raw: runtime.Bytes
+  booked?: boolean
   receivedAt?: Date | string
   resolvedAt?: Date | string | null
   resolution?: string | null
@@ -358,6 +375,7 @@ export type CallbackQuarantineUpdateManyMutationInput = {
   tradeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   why?: Prisma.StringFieldUpdateOperationsInput | string
   raw?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  booked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -369,6 +387,7 @@ export type CallbackQuarantineUncheckedUpdateManyInput = {
   tradeId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   why?: Prisma.StringFieldUpdateOperationsInput | string
   raw?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  booked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   receivedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   resolvedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   resolution?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -380,6 +399,7 @@ export type CallbackQuarantineCountOrderByAggregateInput = {
   tradeId?: Prisma.SortOrder
   why?: Prisma.SortOrder
   raw?: Prisma.SortOrder
+  booked?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrder
   resolution?: Prisma.SortOrder
@@ -395,6 +415,7 @@ export type CallbackQuarantineMaxOrderByAggregateInput = {
   tradeId?: Prisma.SortOrder
   why?: Prisma.SortOrder
   raw?: Prisma.SortOrder
+  booked?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrder
   resolution?: Prisma.SortOrder
@@ -406,6 +427,7 @@ export type CallbackQuarantineMinOrderByAggregateInput = {
   tradeId?: Prisma.SortOrder
   why?: Prisma.SortOrder
   raw?: Prisma.SortOrder
+  booked?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   resolvedAt?: Prisma.SortOrder
   resolution?: Prisma.SortOrder
@@ -427,6 +449,7 @@ export type CallbackQuarantineSelect<ExtArgs extends runtime.Types.Extensions.In
   tradeId?: boolean
   why?: boolean
   raw?: boolean
+  booked?: boolean
   receivedAt?: boolean
   resolvedAt?: boolean
   resolution?: boolean
@@ -438,6 +461,7 @@ export type CallbackQuarantineSelectCreateManyAndReturn<ExtArgs extends runtime.
   tradeId?: boolean
   why?: boolean
   raw?: boolean
+  booked?: boolean
   receivedAt?: boolean
   resolvedAt?: boolean
   resolution?: boolean
@@ -449,6 +473,7 @@ export type CallbackQuarantineSelectUpdateManyAndReturn<ExtArgs extends runtime.
   tradeId?: boolean
   why?: boolean
   raw?: boolean
+  booked?: boolean
   receivedAt?: boolean
   resolvedAt?: boolean
   resolution?: boolean
@@ -460,12 +485,13 @@ export type CallbackQuarantineSelectScalar = {
   tradeId?: boolean
   why?: boolean
   raw?: boolean
+  booked?: boolean
   receivedAt?: boolean
   resolvedAt?: boolean
   resolution?: boolean
 }
 
-export type CallbackQuarantineOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "digest" | "tradeId" | "why" | "raw" | "receivedAt" | "resolvedAt" | "resolution", ExtArgs["result"]["callbackQuarantine"]>
+export type CallbackQuarantineOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "digest" | "tradeId" | "why" | "raw" | "booked" | "receivedAt" | "resolvedAt" | "resolution", ExtArgs["result"]["callbackQuarantine"]>
 
 export type $CallbackQuarantinePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "CallbackQuarantine"
@@ -473,7 +499,7 @@ export type $CallbackQuarantinePayload<ExtArgs extends runtime.Types.Extensions.
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: bigint
     /**
-     * Hash of `why` and `raw`: a repeated callback is kept once.
+     * Hash of `why` and `raw`, of `why` alone when it was booked: a repeated callback is kept once.
      */
     digest: runtime.Bytes
     /**
@@ -482,6 +508,10 @@ export type $CallbackQuarantinePayload<ExtArgs extends runtime.Types.Extensions.
     tradeId: string | null
     why: string
     raw: runtime.Bytes
+    /**
+     * It was applied all the same: a real fill that breaks a rule. False: it changed nothing.
+     */
+    booked: boolean
     receivedAt: Date
     resolvedAt: Date | null
     resolution: string | null
@@ -913,6 +943,7 @@ export interface CallbackQuarantineFieldRefs {
   readonly tradeId: Prisma.FieldRef<"CallbackQuarantine", 'String'>
   readonly why: Prisma.FieldRef<"CallbackQuarantine", 'String'>
   readonly raw: Prisma.FieldRef<"CallbackQuarantine", 'Bytes'>
+  readonly booked: Prisma.FieldRef<"CallbackQuarantine", 'Boolean'>
   readonly receivedAt: Prisma.FieldRef<"CallbackQuarantine", 'DateTime'>
   readonly resolvedAt: Prisma.FieldRef<"CallbackQuarantine", 'DateTime'>
   readonly resolution: Prisma.FieldRef<"CallbackQuarantine", 'String'>
