@@ -55,13 +55,14 @@ export async function runApp<V extends Variables>(
 ): Promise<void> {
   const all = { ...commonVariables, ...variables };
   if (process.argv.includes('--help')) {
-    process.stdout.write(`${name}: configured by environment variables.\n\n${describeVariables(all)}\n`);
+    say(process.stdout, `${name}: configured by environment variables.\n\n${describeVariables(all)}\n`);
     return;
   }
   const config = readConfigOrExit(name, all) as AppConfig<V>;
   setFlagsFromString(V8_FLAG);
-  const log = createLog(name, config.LOG_LEVEL);
   const metrics = createMetrics(name);
+  const droppedLines = metrics.counter('log_lines_dropped_total', 'Lines that standard output did not take');
+  const log = createLog(name, config.LOG_LEVEL, (lines) => droppedLines.inc(lines));
 
   let app: RunningApp | undefined;
   let admin: AdminServer | undefined;
@@ -113,7 +114,17 @@ function readConfigOrExit<V extends Variables>(name: string, variables: V): Conf
     return readConfig(name, variables, process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\nRun with --help for every variable.\n`);
+    say(process.stderr, `${error.message}\nRun with --help for every variable.\n`);
     process.exit(78);
+  }
+}
+
+/** A full disk or a reader that has gone changes nothing about how the process ends. */
+function say(stream: NodeJS.WriteStream, text: string): void {
+  stream.on('error', () => {});
+  try {
+    stream.write(text);
+  } catch {
+    // A file's stream throws instead.
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { gathered } from '../src/log.ts';
+import { LineWriter } from '../src/lineWriter.ts';
 
 const LOG = join(import.meta.dirname, '..', 'src', 'log.ts');
 
@@ -42,7 +42,7 @@ test('log: lines go out at the end of their turn, or once they are many', async 
   onTestFinished(() => rmSync(tmp, { recursive: true, force: true }));
   const file = join(tmp, 'log');
   const written = () => readFileSync(file, 'utf8');
-  const stream = gathered(openSync(file, 'w'));
+  const stream = new LineWriter(openSync(file, 'w'), { dropped: () => {}, back: () => {} });
   stream.write('a\n');
   stream.write('b\n');
   expect(written()).toBe('');
