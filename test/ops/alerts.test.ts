@@ -14,11 +14,15 @@ const expressionsOf = (page: string) => /```promql\n(.*?)\n```/s.exec(read(page)
 let broker: Broker;
 /** Names of all that the processes serve on /metrics, with the parts of histograms. */
 const served = new Set<string>();
+/** What processes served that have only just been started, by name. */
+const atFirst = new Map<string, string>();
 beforeAll(async () => {
   broker = await openBroker();
-  const { gateways, workers, callbacks } = broker.system;
-  for (const { endpoints } of [...gateways, ...workers, ...callbacks]) {
+  const { gateways, workers, callbacks, exchange } = broker.system;
+  for (const { name, endpoints } of [...gateways, ...workers, ...callbacks, exchange]) {
     const metrics = await (await fetch(`${endpoints.admin}/metrics`)).text();
+    atFirst.set(name, metrics);
+    if (name === 'exchange') continue; // Not the broker's: the alerts ask nothing of it.
     for (const [, name, type] of metrics.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
       served.add(name ?? '');
       if (type === 'histogram') for (const part of ['count', 'sum', 'bucket']) served.add(`${name}_${part}`);
@@ -32,6 +36,42 @@ test.each(pages)('%s begins with expressions over metrics that are served', (pag
   const metrics = expressions.replaceAll(/\{[^}]*\}/g, '').match(/\b[A-Za-z]+(?:_[A-Za-z]+)+\b/g) ?? [];
   expect(metrics.length + (expressions.includes('up ==') ? 1 : 0)).toBeGreaterThan(0);
   expect(metrics.filter((name) => !served.has(name))).toEqual([]);
+});
+
+interface Series {
+  name: string;
+  labels: Record<string, string>;
+}
+
+function seriesOf(metrics: string): Series[] {
+  return [...metrics.matchAll(/^(\w+)\{(.*)\} \S+$/gm)].map(([, name = '', labels = '']) => ({
+    name,
+    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, value]) => [label, value])),
+  }));
+}
+
+/** `increase` compares two values of a series: it misses the event with which one begins. */
+test.each(pages)('%s asks for series that are there before their first event, each of its kinds', (page) => {
+  const all = [...atFirst.values()].flatMap(seriesOf);
+  for (const [, name = '', selector = ''] of expressionsOf(page).matchAll(/\b([a-z]+(?:_[A-Za-z]+)+)(?:\{([^}]*)\})?/g)) {
+    const wanted = [...selector.matchAll(/(\w+)=~?"([^"]*)"/g)];
+    for (const [, label = '', values = ''] of wanted)
+      for (const value of values.split('|'))
+        expect({ name, [label]: all.some((each) => each.name === name && each.labels[label] === value) && value }).toEqual({
+          name,
+          [label]: value,
+        });
+    expect(all.map((each) => each.name)).toContain(name);
+  }
+});
+
+test('no process serves a counter that begins with its first event', () => {
+  for (const [process, metrics] of atFirst) {
+    const names = new Set(seriesOf(metrics).map(({ name }) => name));
+    const counters = [...metrics.matchAll(/^# TYPE (\w+) counter$/gm)].map(([, name = '']) => name);
+    expect(counters).toContain('log_lines_dropped_total');
+    expect({ process, missing: counters.filter((name) => !names.has(name)) }).toEqual({ process, missing: [] });
+  }
 });
 
 test.each(pages)('%s says what it means, what to do and how it is tested, and stands in the index', (page) => {

@@ -1,12 +1,12 @@
 import { Bus, connectNats } from '@stockbroker/bus';
-import { GrpcServer, type Refused } from '@stockbroker/rpc';
+import { GrpcServer, REFUSED, type Refused, STATUS_NAMES } from '@stockbroker/rpc';
 import { CallbackServiceDefinition } from '@stockbroker/rpc/exchange';
 import { type AppContext, type RunningApp, readServerLimits, startProbe } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
-import { reportTo } from '@stockbroker/trade-flow';
+import { EVENT_KINDS, reportTo } from '@stockbroker/trade-flow';
 import { type CallbackPorts, takeGrpcCallback, takeHttpCallback, toRpcError } from './callbacks.ts';
 import type { CallbackConfig } from './config.ts';
-import { startHttpServer } from './httpServer.ts';
+import { HTTP_ANSWERS, startHttpServer } from './httpServer.ts';
 
 const CALLBACK_PATH = '/v1/callbacks';
 
@@ -14,8 +14,10 @@ const CALLBACK_PATH = '/v1/callbacks';
 export async function startCallback({ config, log, metrics }: AppContext<CallbackConfig>): Promise<RunningApp> {
   const store = await openStore(config, log, metrics);
   const bus = new Bus({ connection: connectNats(config.NATS_URL, 'callback'), replicas: config.NATS_REPLICAS, log, metrics });
-  const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
-  const answers = metrics.counter('callback_answers_total', 'Callbacks answered, by HTTP status or gRPC code', ['answer']);
+  const events = metrics.counter('trade_events_total', 'What happened to trades', { kind: EVENT_KINDS });
+  const answers = metrics.counter('callback_answers_total', 'Callbacks answered, by HTTP status or gRPC code', {
+    answer: [...HTTP_ANSWERS, ...STATUS_NAMES],
+  });
   const ports: CallbackPorts = {
     store,
     wakeups: bus,
@@ -24,7 +26,9 @@ export async function startCallback({ config, log, metrics }: AppContext<Callbac
     keys: config.CALLBACK_SECRETS,
     onFailure: (error) => log.error({ err: error }, 'callback failed'),
   };
-  const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
+  const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', {
+    why: REFUSED,
+  });
   const limits = { ...readServerLimits('CALLBACK', config), maxConnectionAgeMs: config.CALLBACK_MAX_CONNECTION_AGE_MS };
   const onRefused = (why: Refused) => refused.inc({ why });
   const http = await startHttpServer({
@@ -39,7 +43,7 @@ export async function startCallback({ config, log, metrics }: AppContext<Callbac
     stallTimeoutMs: limits.stallTimeoutMs,
     onRefused,
     handle: (header, body) => takeHttpCallback(ports, header, body),
-    onAnswer: (status) => answers.inc({ answer: String(status) }),
+    onAnswer: (status) => answers.inc({ answer: `${status}` }),
   });
   const grpc = new GrpcServer({
     host: config.CALLBACK_HOST,

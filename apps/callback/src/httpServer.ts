@@ -1,9 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpListener, type HttpListenerOptions, headerOf, type Unread } from '@stockbroker/rpc';
 
+/** Statuses of answers. */
+export const HTTP_ANSWERS = ['200', '401', '404', '408', '413', '503'] as const;
+type HttpStatus = 200 | 401 | 404 | 408 | 413 | 503;
+
 /** An answer to a callback. */
 export interface HttpAnswer {
-  status: number;
+  status: HttpStatus;
   body: object;
   retryAfterSeconds?: number;
 }
@@ -12,7 +16,7 @@ export interface HttpServerOptions extends Omit<HttpListenerOptions, 'handle' | 
   path: string;
   maxInFlight: number;
   handle: (headers: (name: string) => string | undefined, body: Buffer) => Promise<HttpAnswer>;
-  onAnswer: (status: number) => void;
+  onAnswer: (status: HttpStatus) => void;
 }
 
 export interface HttpServer {

@@ -5,7 +5,7 @@ import type { Faults } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { Market } from './market.ts';
 import { matchOrder } from './matching.ts';
-import type { ExchangeMetrics } from './metrics.ts';
+import type { COMPLETIONS, ExchangeMetrics, OUTCOMES } from './metrics.ts';
 import type { CompletedOrder, NewOrder, OrderRecord, Outcome } from './order.ts';
 import type { Reports } from './reports.ts';
 import { Schedule } from './schedule.ts';
@@ -175,14 +175,14 @@ function isCompleted(order: OrderRecord): order is CompletedOrder {
   return order.completion !== undefined;
 }
 
-const OUTCOME_LABELS: Record<SubmitOutcome, string> = {
+const OUTCOME_LABELS: Record<SubmitOutcome, (typeof OUTCOMES)[number]> = {
   [SubmitOutcome.SUBMIT_OUTCOME_UNSPECIFIED]: 'unspecified',
   [ACCEPTED]: 'accepted',
   [INVALID]: 'invalid',
   [CONFLICT]: 'conflict',
 };
 
-const REASON_LABELS: Record<RejectReason, string> = {
+const REASON_LABELS: Record<RejectReason, (typeof COMPLETIONS)[number]> = {
   [RejectReason.REJECT_REASON_UNSPECIFIED]: 'other',
   [RejectReason.REJECT_REASON_UNKNOWN_TICKER]: 'unknown_ticker',
   [RejectReason.REJECT_REASON_HALTED]: 'halted',

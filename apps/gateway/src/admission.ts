@@ -9,6 +9,9 @@ import { CallRate } from './limits/callRate.ts';
 import { networkOf } from './limits/networkOf.ts';
 import { OpenStreams } from './limits/openStreams.ts';
 
+const LIMITS = ['customer calls', 'address calls', 'customer streams', 'address streams'] as const;
+type Limit = (typeof LIMITS)[number];
+
 /** Of each customer, or of each address. */
 export interface Limits {
   callsPerSecond: number;
@@ -58,7 +61,7 @@ export class Admission {
   readonly #calls: { customer: CallRate; address: CallRate };
   readonly #streams: { customer: OpenStreams; address: OpenStreams };
   readonly #identities = new WeakMap<CallContext, Identity>();
-  readonly #limited: (limit: string) => void;
+  readonly #limited: (limit: Limit) => void;
 
   constructor(options: AdmissionOptions) {
     const { customer, address, metrics, nowMs } = options;
@@ -67,7 +70,7 @@ export class Admission {
     this.#options = options;
     this.#calls = { customer: rate(customer), address: rate(address) };
     this.#streams = { customer: new OpenStreams(customer.streams), address: new OpenStreams(address.streams) };
-    const limited = metrics.counter('calls_limited_total', 'Calls refused because there were too many', ['limit']);
+    const limited = metrics.counter('calls_limited_total', 'Calls refused because there were too many', { limit: LIMITS });
     this.#limited = (limit) => limited.inc({ limit });
   }
 

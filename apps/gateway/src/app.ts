@@ -1,10 +1,18 @@
 import { Bus, connectNats } from '@stockbroker/bus';
 import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
-import { GrpcServer, openServerTls, type Refused, WebServer } from '@stockbroker/rpc';
+import { GrpcServer, methodPaths, openServerTls, REFUSED, type Refused, WebServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
-import { type AppContext, type RunningApp, readServerLimits, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
+import {
+  type AppContext,
+  combinations,
+  type RunningApp,
+  readServerLimits,
+  startProbe,
+  systemClock,
+  systemRandom,
+} from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
-import { Changes, reportTo } from '@stockbroker/trade-flow';
+import { Changes, EVENT_KINDS, reportTo } from '@stockbroker/trade-flow';
 import type { GatewayConfig } from './config.ts';
 import { toRpcError } from './errors.ts';
 import { followInstruments } from './instruments.ts';
@@ -54,9 +62,14 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     patienceMs: config.GATEWAY_PATIENCE_MS,
     stopping: stopping.signal,
   });
-  const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
-  const calls = metrics.histogram('rpc_server_seconds', 'Duration of calls', ['method', 'code']);
-  const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', ['why']);
+  const events = metrics.counter('trade_events_total', 'What happened to trades', { kind: EVENT_KINDS });
+  const calls = metrics.histogram('rpc_server_seconds', 'Duration of calls', {
+    labels: ['method', 'code'],
+    kinds: combinations({ method: methodPaths(TradingServiceDefinition), code: ['OK', 'INTERNAL'] }),
+  });
+  const refused = metrics.counter('server_refused_total', 'Connections and requests ended for breaking a limit', {
+    why: REFUSED,
+  });
   const edge = {
     host: config.GATEWAY_HOST,
     tls,

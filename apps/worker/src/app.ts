@@ -4,7 +4,7 @@ import { Elector, LEASE_BUCKET, natsLeaseStore, type Term } from '@stockbroker/l
 import { marketHours } from '@stockbroker/market-hours';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
-import { type LanePorts, reportTo } from '@stockbroker/trade-flow';
+import { EVENT_KINDS, type LanePorts, reportTo } from '@stockbroker/trade-flow';
 import { type WorkerConfig, workerId } from './config.ts';
 import { LedPartitions } from './leadPartitions.ts';
 import { startSweeping } from './sweeping.ts';
@@ -26,7 +26,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
     log,
     metrics,
   });
-  const events = metrics.counter('trade_events_total', 'What happened to trades', ['kind']);
+  const events = metrics.counter('trade_events_total', 'What happened to trades', { kind: EVENT_KINDS });
   const lanePorts: LanePorts = {
     store,
     exchange,

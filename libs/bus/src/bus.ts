@@ -46,7 +46,9 @@ export class Bus {
   constructor(options: BusOptions) {
     this.#options = options;
     this.#published = options.metrics.counter('bus_wakeups_published_total', 'Wake-ups published');
-    this.#dropped = options.metrics.counter('bus_wakeups_dropped_total', 'Wake-ups not published, by cause', ['cause']);
+    this.#dropped = options.metrics.counter('bus_wakeups_dropped_total', 'Wake-ups not published, by cause', {
+      cause: ['disconnected', 'overload', 'failed'],
+    });
     options.connection.then(
       (connection) => this.#onConnected(connection),
       (error: unknown) => options.log.error({ err: error }, 'NATS connection given up'),

@@ -6,7 +6,7 @@ import {
   SubmitOutcome,
   type SubmitResult,
 } from '@stockbroker/rpc/exchange';
-import { Batcher, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
+import { Batcher, combinations, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
 import { type Exchange, ExchangeInDoubtError, type SubmitAnswer } from '@stockbroker/trade-flow';
 import { Breaker } from './breaker.ts';
 import { fromOrderReport, orderIdOf, printable, toOrder } from './convert.ts';
@@ -50,11 +50,18 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   const quotes = new Quotes(client, options.log);
   const breaker = new Breaker();
   const isReachable = () => quotes.isLive() && breaker.isClosed(performance.now());
-  const calls = options.metrics.histogram('exchange_call_seconds', 'Duration of calls to the exchange', ['method', 'outcome']);
+  const calls = options.metrics.histogram('exchange_call_seconds', 'Duration of calls to the exchange', {
+    labels: ['method', 'outcome'],
+    kinds: combinations({ method: ['submitOrders', 'getOrders'], outcome: ['answered', 'in doubt'] }),
+  });
   options.metrics.gauge('exchange_reachable', 'Whether calls to the exchange are answered and its quotes come: 1 or 0', () =>
     Number(isReachable()),
   );
-  const sizes = options.metrics.histogram('exchange_batch_orders', 'Orders in one call', ['method'], SIZE_BUCKETS);
+  const sizes = options.metrics.histogram('exchange_batch_orders', 'Orders in one call', {
+    labels: ['method'],
+    kinds: combinations({ method: ['submitOrders', 'getOrders'] }),
+    buckets: SIZE_BUCKETS,
+  });
 
   const inDoubtOnFailure = async <T>(method: string, call: () => Promise<T>): Promise<T> => {
     const end = calls.startTimer({ method });

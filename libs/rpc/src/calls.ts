@@ -1,7 +1,7 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { status as Status } from '@grpc/grpc-js';
 import { type CallContext, endedBy } from './callContext.ts';
-import { RpcError } from './rpcError.ts';
+import { RpcError, type StatusName } from './rpcError.ts';
 import { type MethodDefinition, methodPath, type RequestOf, type ResponseOf, type ServiceDefinition } from './service.ts';
 
 type Handler<M extends MethodDefinition> = M['responseStream'] extends true
@@ -21,7 +21,7 @@ export interface CallsOptions {
   /** Turns whatever a handler threw into the one error that the client sees. The only place where that happens. */
   toRpcError: (error: unknown, method: string) => RpcError;
   /** Called once a call has ended, for metrics. */
-  onCall?: ((method: string, code: string, seconds: number) => void) | undefined;
+  onCall?: ((method: string, code: StatusName, seconds: number) => void) | undefined;
 }
 
 /** Lets a call pass, or throws what `toRpcError` makes the answer of. */
@@ -170,7 +170,7 @@ export class Calls {
 
   #timer(path: string): (code: Status) => void {
     const started = performance.now();
-    return (code) => this.#options.onCall?.(path, Status[code], (performance.now() - started) / 1000);
+    return (code) => this.#options.onCall?.(path, Status[code] as StatusName, (performance.now() - started) / 1000);
   }
 }
 

@@ -3,7 +3,8 @@ import { type TLSSocket, Server as TlsServer } from 'node:tls';
 import { resetSocket } from './resetSocket.ts';
 
 /** Why a connection was closed without being asked to. */
-export type Refused = 'too many connections' | 'no handshake' | 'tls failed' | 'slow request';
+export const REFUSED = ['too many connections', 'no handshake', 'tls failed', 'slow request'] as const;
+export type Refused = (typeof REFUSED)[number];
 
 export interface ConnectionsOptions {
   /** At once. One more takes the place of the oldest stranger; when there are none, it is closed. */

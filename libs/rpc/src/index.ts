@@ -1,9 +1,10 @@
 export type { CallContext } from './callContext.ts';
-export { Connections, type ConnectionsOptions, peerOf, type Refused } from './connections.ts';
+export { Connections, type ConnectionsOptions, peerOf, REFUSED, type Refused } from './connections.ts';
 export { type CallOptions, RpcChannel, type RpcClient } from './client.ts';
-export { type FieldViolation, RpcError, type RpcErrorDetails, Status } from './rpcError.ts';
+export { type FieldViolation, RpcError, type RpcErrorDetails, STATUS_NAMES, Status, type StatusName } from './rpcError.ts';
 export { resetSocket } from './resetSocket.ts';
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
+export { methodPaths } from './service.ts';
 export type { Admit, Admitted, Handlers, Served, ServiceOptions } from './calls.ts';
 export { type TlsFiles, TlsFilesError, type TlsIdentity } from './tls/tlsFiles.ts';
 export { openClientTls, openServerTls, type TlsReport } from './tls/openTls.ts';

@@ -5,6 +5,9 @@ import { Status as StatusMessage } from './generated/google/rpc/status.ts';
 
 export { Status };
 
+export type StatusName = keyof typeof Status;
+export const STATUS_NAMES = Object.keys(Status).filter((name): name is StatusName => Number.isNaN(Number(name)));
+
 const DETAILS_KEY = 'grpc-status-details-bin';
 const TYPE_PREFIX = 'type.googleapis.com/';
 const DOMAIN = 'stockbroker';
@@ -82,9 +85,13 @@ function shortened(text: string): string {
   return short.toWellFormed();
 }
 
+/** What grpc-js says of a connection that ended without an error, or with one that has no message. */
+const NO_REASON = /Last error: (?:undefined|null|(?:Aggregate)?Error(?: \[\w+\])?:? ?)\./;
+
 /** For the client: grpc-js's error as an RpcError. */
 export function fromServiceError(error: ServiceError): RpcError {
-  return new RpcError(error.code, error.details || error.message, unpackDetails(error.metadata), { cause: error });
+  const message = (error.details || error.message).replace(NO_REASON, 'Last error: the connection was closed.');
+  return new RpcError(error.code, message, unpackDetails(error.metadata), { cause: error });
 }
 
 /** As the protocols of the gRPC family write bytes in headers and JSON. */

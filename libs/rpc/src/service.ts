@@ -39,3 +39,8 @@ type DeepPartial<T> = T extends Date | Uint8Array | { $case: string }
 export function methodPath(service: ServiceDefinition, method: MethodDefinition): string {
   return `/${service.fullName}/${method.name}`;
 }
+
+/** Of all methods of a service, as calls name them. */
+export function methodPaths(service: ServiceDefinition): string[] {
+  return Object.values(service.methods).map((method) => methodPath(service, method));
+}

@@ -17,8 +17,10 @@ export {
   type Variable,
   type Variables,
 } from './config.ts';
+export { LineWriter } from './lineWriter.ts';
 export { createLog, type Log } from './log.ts';
-export { createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
+export { combinations, createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
+export { reasonOf } from './reasonOf.ts';
 export { connectionAgeVariable, readServerLimits, serverVariables } from './serverVariables.ts';
 export { SeededRandom } from './seededRandom.ts';
 export { type Probe, startProbe } from './probe.ts';

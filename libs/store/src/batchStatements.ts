@@ -58,6 +58,23 @@ const LOCKED_PATIENCE_MS = 1_000;
 
 const isHeldUp = (error: unknown) => error instanceof StoreLockedError;
 
+/** The statements that take batches. */
+const BATCHED = [
+  'insertTrades',
+  'readOldestOpenTrades',
+  'readOpenCustomers',
+  'markTradesExecuted',
+  'cancelTrades',
+  'settleTrades',
+  'readTrades',
+  'raiseEpochs',
+  'readSnapshots',
+  'readChanges',
+  'listTrades',
+  'readAccounts',
+] as const;
+type Batched = (typeof BATCHED)[number];
+
 /** Makes batchers that all have the same limits, and that can be waited for. */
 export class Batchers {
   readonly #limits: BatchLimits & Start;
@@ -70,16 +87,19 @@ export class Batchers {
   constructor(limits: BatchLimits & Start, metrics: Metrics) {
     this.#limits = limits;
     this.#metrics = metrics;
-    this.#sizes = metrics.histogram('store_batch_rows', 'Rows in one statement', ['statement'], SIZE_BUCKETS);
-    this.#seconds = metrics.histogram('store_statement_seconds', 'Duration of one statement', ['statement']);
-    this.#locked = metrics.counter('store_locked_total', 'Statements that waited too long for another transaction’s lock', [
-      'statement',
-    ]);
+    this.#sizes = metrics.histogram('store_batch_rows', 'Rows in one statement', {
+      labels: ['statement'],
+      buckets: SIZE_BUCKETS,
+    });
+    this.#seconds = metrics.histogram('store_statement_seconds', 'Duration of one statement', { labels: ['statement'] });
+    this.#locked = metrics.counter('store_locked_total', 'Statements that waited too long for another transaction’s lock', {
+      statement: BATCHED,
+    });
   }
 
   /** One statement of a kind is in flight, the next batch fills meanwhile. @returns the operation on one item */
   of<Item, Result>(
-    name: string,
+    name: Batched,
     run: (items: Item[]) => Promise<Result[]>,
     { lockedBy, ...more }: BatchOptions<Item, Result> = {},
   ): Batcher<Item, Result>['submit'] {
@@ -103,8 +123,9 @@ export class Batchers {
         }
       },
     });
+    this.#sizes.zero({ statement: name });
+    this.#seconds.zero({ statement: name });
     this.#all.push(batcher);
-    this.#locked.inc({ statement: name }, 0);
     this.#metrics.gauge(`store_${name}_queued`, 'Operations waiting for their batch', () => batcher.queued);
     return batcher.submit;
   }

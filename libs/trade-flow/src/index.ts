@@ -46,4 +46,4 @@ export {
   type Wakeups,
 } from './ports.ts';
 // and what they tell people and dashboards.
-export { type FlowLog, reportTo } from './report.ts';
+export { EVENT_KINDS, type FlowLog, reportTo } from './report.ts';

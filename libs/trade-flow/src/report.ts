@@ -13,6 +13,24 @@ export function reportTo(log: FlowLog, count: (kind: FlowEvent['kind']) => void)
   };
 }
 
+const KINDS: Record<FlowEvent['kind'], true> = {
+  placed: true,
+  retried: true,
+  executed: true,
+  refused: true,
+  submitted: true,
+  settled: true,
+  duplicate: true,
+  canceled: true,
+  overdrawn: true,
+  quarantined: true,
+  'in-doubt': true,
+  resubmitted: true,
+  'lane-failed': true,
+};
+/** All kinds of events, for counters that show each from the start. */
+export const EVENT_KINDS = Object.keys(KINDS) as FlowEvent['kind'][];
+
 function levelOf({ kind }: FlowEvent): Level {
   switch (kind) {
     case 'placed':

@@ -1,7 +1,7 @@
 import type { CallContext } from '@stockbroker/rpc';
 import type { Log, Metrics } from '@stockbroker/runtime';
 import { uuidOf } from '@stockbroker/trading';
-import type { IdentityRefusedError } from './refused.ts';
+import { type IdentityRefusedError, WHYS, type Why } from './refused.ts';
 
 /** One line for every refusal, but whoever sends many must not fill the disk: so many a second, and a count of the others. */
 const LINES_PER_SECOND = 20;
@@ -12,14 +12,14 @@ const PLAIN = /^[\w.:=-]{1,64}$/;
 /** The audit log of refused identities. */
 export class Refusals {
   readonly #log: Log;
-  readonly #count: (why: string) => void;
+  readonly #count: (why: Why) => void;
   #lines = 0;
   #suppressed = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(log: Log, metrics: Metrics) {
     this.#log = log;
-    const counter = metrics.counter('identity_refused_total', 'Callers who were not who the call needed', ['reason']);
+    const counter = metrics.counter('identity_refused_total', 'Callers who were not who the call needed', { reason: WHYS });
     this.#count = (reason) => counter.inc({ reason });
   }
 

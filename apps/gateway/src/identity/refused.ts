@@ -1,24 +1,26 @@
 import { RpcError, type RpcErrorDetails, Status } from '@stockbroker/rpc';
 
 /** Why an identity was refused, for the log and the metrics: a closed set. */
-export type Why =
-  | 'no-token'
-  | 'two-tokens'
-  | 'too-long'
-  | 'malformed'
-  | 'algorithm'
-  | 'unknown-key'
-  | 'signature'
-  | 'uncheckable'
-  | 'issuer'
-  | 'audience'
-  | 'expired'
-  | 'not-yet'
-  | 'lifetime'
-  | 'subject'
-  | 'claim'
-  | 'missing-scope'
-  | 'other-customer';
+export const WHYS = [
+  'no-token',
+  'two-tokens',
+  'too-long',
+  'malformed',
+  'algorithm',
+  'unknown-key',
+  'signature',
+  'uncheckable',
+  'issuer',
+  'audience',
+  'expired',
+  'not-yet',
+  'lifetime',
+  'subject',
+  'claim',
+  'missing-scope',
+  'other-customer',
+] as const;
+export type Why = (typeof WHYS)[number];
 
 /** A caller who is not who the call needs. */
 export class IdentityRefusedError extends RpcError {
