@@ -175,12 +175,19 @@ function identityOf(pid) {
 }
 
 async function runTool(path, toolArgs) {
-  const env = { ...process.env, PATH: [binFolder, pathWithout(binFolder)].join(delimiter) };
+  const env = { ...process.env, ...reachLoopback(), PATH: [binFolder, pathWithout(binFolder)].join(delimiter) };
   const cache = compileCache();
   if (cache !== undefined) env.NODE_COMPILE_CACHE ??= cache;
   const nodeArgs = ['--disable-warning=ExperimentalWarning', path, ...toolArgs];
   const { code, signal } = await run(findNode(), nodeArgs, { env, stdio: 'inherit' });
   return exitCode(code, signal);
+}
+
+/** A proxy for the web is not for the servers on this machine. Downloads still go through it. */
+function reachLoopback() {
+  const known = process.env.no_proxy ?? process.env.NO_PROXY ?? '';
+  const all = known === '*' ? known : [known, 'localhost', '127.0.0.1', '::1'].filter(Boolean).join(',');
+  return { no_proxy: all, NO_PROXY: all };
 }
 
 /** As a shell tells it. */

@@ -1,5 +1,6 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { LineWriter } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
 import {
   createSystem,
@@ -175,7 +176,8 @@ export function appSettings(env: NodeJS.ProcessEnv): Record<string, string> {
   );
 }
 
+/** Of a full disk's lines only so many are lost as it does not take. */
 function logTo(file: string): (line: string) => void {
-  const stream = createWriteStream(file, { flags: 'a' });
-  return (line) => stream.write(`${line}\n`);
+  const writer = new LineWriter(openSync(file, 'a'), { dropped: () => {}, back: () => {} });
+  return (line) => writer.write(`${line}\n`);
 }

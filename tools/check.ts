@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { guardOutput } from './cli.ts';
 
 /** `npm run check`: everything about the code that can be checked without running it. Says which step failed, and what mends it. */
 const root = `${join(import.meta.dirname, '..')}/`;
@@ -45,6 +46,7 @@ const steps: Step[] = [
   { name: 'nothing unused', run: () => tool('knip', '--no-progress', '--no-config-hints'), mend: 'delete it' },
 ];
 
+guardOutput();
 if (process.argv.includes('--help')) {
   process.stdout.write(
     `npm run check: ${steps.map((step) => step.name).join(', ')}.\n  --release-api  makes today's protos the API that later changes must not break\n`,

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect, type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { reasonOf } from '@stockbroker/runtime';
 
 /** Something that the user can mend: shown as it is, without a stack trace. */
 export class UserError extends Error {
@@ -16,22 +18,66 @@ const FOR_PEOPLE = [
   'AppFailedError',
 ];
 
+/** Of a tool whose output cannot be written, as sysexits.h has it: no other code of a tool may be taken for this. */
+const CANNOT_WRITE = 74;
+/** As a shell tells it of a program that SIGPIPE has ended. */
+const READER_GONE = 141;
+/** How long a tool that goes on without a reader waits for one at its end. */
+const LAST_WORDS_MS = 1_000;
+
+/** What a tool does when nobody takes its output: it ends, or it goes on, because it runs servers. */
+export type WithoutOutput = 'end' | 'go on';
+
 /** Runs a tool, and ends the process, whatever is still open: with what `main` returns, or 1 and the error on standard error. */
-export async function runTool(main: () => Promise<number>): Promise<void> {
-  const code = await main().catch((error: unknown) => {
+export async function runTool(main: () => Promise<number>, withoutOutput: WithoutOutput = 'end'): Promise<void> {
+  guardOutput(withoutOutput);
+  const code = await keepToOwnServers(main).catch((error: unknown) => {
     process.stderr.write(`${describe(error)}\n`);
     return 1;
   });
   // Ended at once, it would take along what a reader of its output has not taken yet.
-  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))));
+  const taken = Promise.all(
+    [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
+  );
+  await (withoutOutput === 'end' ? taken : Promise.race([taken, delay(LAST_WORDS_MS)]));
   process.exit(code);
+}
+
+/** A full disk, or a reader that has gone (`npm run ops -- stuck | head -1`), ends no tool with a stack trace. */
+export function guardOutput(withoutOutput: WithoutOutput = 'end'): void {
+  process.stderr.on('error', () => {}); // There is nowhere else to say it.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (withoutOutput === 'go on') return;
+    if (error.code === 'EPIPE') process.exit(READER_GONE);
+    process.stderr.write(`The output cannot be written: ${error.message}\n`);
+    process.exit(CANNOT_WRITE);
+  });
+}
+
+/**
+ * Variables that the PostgreSQL driver reads by itself bend connections to servers of our own, and DATABASE_URL says all that is to be
+ * said of another one.
+ */
+async function keepToOwnServers(main: () => Promise<number>): Promise<number> {
+  const { DATABASE_URL: url = '', PGSSLMODE: mode = '' } = process.env;
+  if (url !== '' && mode !== '' && !/[?&]ssl(mode)?=/.test(url)) {
+    throw new UserError(`PGSSLMODE does not count here: say it in DATABASE_URL, with sslmode=${mode} at its end, or unset it.`);
+  }
+  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name)) delete process.env[name];
+  return main();
 }
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS'))
     return `${error.message}\nRun it with --help to see what it takes.`;
-  return FOR_PEOPLE.includes(error.name) && !process.env.DEBUG ? error.message : inspect(error);
+  if (process.env.DEBUG) return inspect(error);
+  return FOR_PEOPLE.includes(error.name) || isOfTheSystem(error) ? reasonOf(error) : inspect(error);
+}
+
+/** A file or folder that cannot be read or written, a full disk: its message names both, and its stack says nothing to a user. */
+function isOfTheSystem(error: NodeJS.ErrnoException): boolean {
+  return ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].includes(error.code ?? '') && error.path !== undefined;
 }
 
 /** Parses the command line, strictly; prints `help` and ends the process when it asks for that. */

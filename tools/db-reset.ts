@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { reasonOf } from '@stockbroker/runtime';
 import { createDatabase, demoCustomers, dropDatabase } from '@stockbroker/testkit/processes';
 import { readArguments, readDatabaseUrl, readPartitions, runTool, UserError } from './cli.ts';
 import { withDevDatabase } from './devDatabase.ts';
@@ -47,7 +48,7 @@ async function recreate(url: string, partitions: number): Promise<void> {
     await dropDatabase(elsewhere.href, name);
     await createDatabase(elsewhere.href, name);
   } catch (cause) {
-    throw new UserError(`${withoutPassword(url)} cannot be made anew: ${(cause as Error).message}`, { cause });
+    throw new UserError(`${withoutPassword(url)} cannot be made anew: ${reasonOf(cause)}`, { cause });
   }
   onEvent(`the database ${name} is new`);
   await migrateDatabase(url, partitions, onEvent);

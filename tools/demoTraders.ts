@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { retrying } from '@stockbroker/client';
 import type { CallOptions } from '@stockbroker/rpc';
 import { type Trade, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import { reasonOf } from '@stockbroker/runtime';
 import type { Order, Plan } from './demoPlan.ts';
 import { rejectCodeOf } from './printTrades.ts';
 import type { TradingClient } from './tradeClient.ts';
@@ -98,7 +99,7 @@ export class Trader {
         if (seen.placed % this.#options.sampleEvery === 0) samples.push(this.#watchClosely(orderId, startedAt));
         seen.placed += 1;
       } catch (error) {
-        this.#options.seen.failures.push(`${order.clientOrderId}: ${(error as Error).message}`);
+        this.#options.seen.failures.push(`${order.clientOrderId}: ${reasonOf(error)}`);
       }
     }
     this.#allPlaced = true;

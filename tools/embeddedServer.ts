@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { reasonOf } from '@stockbroker/runtime';
 
 const MAX_BACKOFF_MS = 5_000;
 
@@ -67,7 +68,7 @@ export class EmbeddedServer<S extends Server> {
         this.#onEvent(`${this.#name} runs again`);
         return server;
       } catch (error) {
-        this.#onEvent(`${this.#name} did not start: ${(error as Error).message}`);
+        this.#onEvent(`${this.#name} did not start: ${reasonOf(error)}`);
       }
     }
   }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { reasonOf } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
 import type { Account } from '@stockbroker/trading';
 import { UserError } from './cli.ts';
@@ -34,7 +35,7 @@ export async function openDemoAccounts(url: string, accounts: readonly OpeningAc
 export async function migrateDatabase(database: string | Promise<string>, partitions: number, onEvent: Tell): Promise<string> {
   const [{ migrate }, url] = await Promise.all([import('@stockbroker/store/migrate'), database]);
   const migrated = await migrate(url, partitions).catch((cause: unknown) => {
-    throw new UserError(`The database ${withoutPassword(url)} cannot be used: ${messageOf(cause)}.`, { cause });
+    throw new UserError(`The database ${withoutPassword(url)} cannot be used: ${sentence(cause)}.`, { cause });
   });
   if (migrated.partitions !== partitions) {
     throw new UserError(
@@ -59,7 +60,7 @@ export async function checkNats(servers: string): Promise<void> {
     }
   });
   await Promise.any(attempts).catch((cause: unknown) => {
-    throw new UserError(`No NATS server answers at NATS_URL=${servers}: ${messageOf(cause)}.`, { cause });
+    throw new UserError(`No NATS server answers at NATS_URL=${servers}: ${sentence(cause)}.`, { cause });
   });
 }
 
@@ -69,8 +70,7 @@ export function withoutPassword(url: string): string {
   return shown.href;
 }
 
-/** Connecting to several addresses fails with one error for each. */
-function messageOf(error: unknown): string {
-  const first = error instanceof AggregateError ? (error.errors as unknown[])[0] : error;
-  return (first instanceof Error ? first.message : String(first)).replace(/\.$/, '');
+/** Without the full stop that some end with. */
+function sentence(error: unknown): string {
+  return reasonOf(error).replace(/\.$/, '');
 }

@@ -1,4 +1,6 @@
 const FRAME_MS = 100;
+/** Bytes that may wait for a reader who takes nothing. */
+const MAX_WAITING = 1_024 * 1_024;
 
 /** Lines of progress with a live line below them on a terminal. Elsewhere only the lines, so that a log stays readable. */
 export class Progress {
@@ -21,6 +23,7 @@ export class Progress {
 
   /** One line that stays. */
   line(text: string): void {
+    if (this.#out.writableLength > MAX_WAITING) return;
     this.#erase();
     this.#out.write(`${text}\n`);
     this.#draw();

@@ -37,7 +37,7 @@ await runTool(async () => {
     release();
   }
   return 0;
-});
+}, 'go on');
 
 async function run(dataDir: string, partitions: number): Promise<void> {
   const progress = new Progress(process.stdout);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { BrokerClient, type BrokerError } from '@stockbroker/client';
 import { RpcChannel, type RpcClient, type TlsIdentity } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
+import { reasonOf } from '@stockbroker/runtime';
 import { demoCustomers, issuerFolder, openIssuer } from '@stockbroker/testkit/processes';
 import { uuidOf } from '@stockbroker/trading';
 import { UserError } from './cli.ts';
@@ -59,7 +60,7 @@ function readAuthorities(file: string | undefined): TlsIdentity {
   try {
     return { ca: readFileSync(file) };
   } catch (error) {
-    throw new UserError(`The authorities' certificates cannot be read: ${(error as Error).message}`);
+    throw new UserError(`The authorities' certificates cannot be read: ${reasonOf(error)}`);
   }
 }
 

@@ -16,12 +16,18 @@ interface Tool {
 }
 
 /** Starts `npm run <tool>` as npm does, with nothing in its environment but what it is given. It ends with the test. */
-export function startTool(tool: string, args: readonly string[], env: Record<string, string> = {}): Tool {
+export function startTool(
+  tool: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  account: { uid?: number; gid?: number } = {},
+): Tool {
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(process.execPath, [join(ROOT, 'tools', 'bootstrap.mjs'), `tools/${tool}.ts`, ...args], {
     cwd: ROOT,
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...account,
   });
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {

@@ -1,6 +1,7 @@
 import type { ExchangeClient } from '@stockbroker/exchange-client';
 import type { LeaseBucket } from '@stockbroker/lease';
 import type { TlsFiles } from '@stockbroker/rpc';
+import { reasonOf } from '@stockbroker/runtime';
 import type { Store } from '@stockbroker/store';
 import type { Database } from '@stockbroker/store/database';
 import { ExchangeInDoubtError, StoreUnavailableError } from '@stockbroker/trade-flow';
@@ -72,7 +73,7 @@ export class Servers {
     try {
       return await connect({ servers, name: 'ops', timeout: CONNECT_MS, reconnect: false });
     } catch (error) {
-      throw new CannotTellError(`NATS does not answer: ${(error as Error).message}`, { cause: error });
+      throw new CannotTellError(`NATS does not answer: ${reasonOf(error)}`, { cause: error });
     }
   });
   readonly #exchange = new Lazy(async () => {
@@ -139,7 +140,7 @@ export class Servers {
     return /^(NatsError|JetStream\w*|TimeoutError|ConnectionError|ClosedConnectionError|RequestError|NoRespondersError)$/.test(
       (error as Error)?.name,
     )
-      ? `NATS does not answer: ${message}`
+      ? `NATS does not answer: ${reasonOf(error)}`
       : undefined;
   }
 
@@ -154,6 +155,5 @@ function required<T>(value: T | undefined, names: string): T {
 }
 
 function reason(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.message.trim().split('\n').at(-1) || cause.name;
+  return reasonOf(cause).split('\n').at(-1) ?? '';
 }

@@ -1,5 +1,5 @@
 import { type ExchangeClient, MalformedReportError } from '@stockbroker/exchange-client';
-import { sleep } from '@stockbroker/runtime';
+import { reasonOf, sleep } from '@stockbroker/runtime';
 import { countStuckTrades, readStuckTrades, type StuckTrade } from '@stockbroker/store/operate';
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
 import { grouped, table, wholeNumber } from '../cli.ts';
@@ -87,7 +87,7 @@ async function readLeases(servers: Call['servers']): Promise<Facts['leases']> {
   try {
     return (await (await servers.leases()).read()).leases;
   } catch (error) {
-    return { unknown: servers.explain(error) ?? String(error) };
+    return { unknown: servers.explain(error) ?? reasonOf(error) };
   }
 }
 

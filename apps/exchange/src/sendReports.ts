@@ -3,6 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { RpcChannel, type RpcError, signWebhook } from '@stockbroker/rpc';
 import { CallbackServiceDefinition, type OrderReport, ReportOrdersRequest } from '@stockbroker/rpc/exchange';
+import { reasonOf } from '@stockbroker/runtime';
 import { grpcAddress } from './callbackUrl.ts';
 
 /** What came of one attempt to report. */
@@ -117,7 +118,7 @@ function post(url: URL, options: http.RequestOptions, body: Buffer, timeoutMs: n
       else if (request.reusedSocket && isCut(failure)) {
         // The server closed an idle connection just as it was used again: no answer to this message.
         resolve(post(url, options, body, timeoutMs, signal));
-      } else resolve({ delivered: false, text: failure?.message ?? 'the connection was closed' });
+      } else resolve({ delivered: false, text: failure === undefined ? 'the connection was closed' : reasonOf(failure) });
     });
     request.end(body);
   });

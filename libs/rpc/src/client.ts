@@ -128,6 +128,8 @@ function connect(address: string, tls: TlsIdentity | undefined): Client {
     'grpc.max_receive_message_length': 16 * 1024 * 1024,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_channelz': 0,
+    // A proxy for the web (http_proxy) is not for our servers: what connects, and where to, is said by the configuration alone.
+    'grpc.enable_http_proxy': 0,
     ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName }),
   });
 }

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { reasonOf } from './reasonOf.ts';
 
 /** Why a process is not ready, by the name of what is missing; undefined when that is fine. */
 export type Readiness = () => Record<string, string | undefined>;
@@ -32,7 +33,7 @@ export async function startAdmin(options: {
     } else if (path === '/metrics') {
       options.registry.metrics().then(
         (body) => send(200, options.registry.contentType, body),
-        (error: unknown) => send(500, 'text/plain', String(error)),
+        (error: unknown) => send(500, 'text/plain', reasonOf(error)),
       );
     } else {
       send(404, 'text/plain', 'try /livez, /readyz or /metrics\n');

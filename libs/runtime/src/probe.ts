@@ -1,4 +1,5 @@
 import { sleep } from './clock.ts';
+import { reasonOf } from './reasonOf.ts';
 
 export interface Probe {
   /** Why the dependency is not usable, or undefined. */
@@ -16,7 +17,7 @@ export function startProbe(ask: () => Promise<void>, everyMs = 1_000): Probe {
         await ask();
         problem = undefined;
       } catch (error) {
-        problem = error instanceof Error ? error.message : String(error);
+        problem = reasonOf(error);
       }
       await sleep(everyMs, stopped.signal);
     }

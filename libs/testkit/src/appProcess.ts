@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { sleep } from '@stockbroker/runtime';
+import { reasonOf, sleep } from '@stockbroker/runtime';
+import { ownEnvironment } from './ownEnvironment.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const PRELOAD = join(import.meta.dirname, 'preloadApp.ts');
@@ -132,19 +133,18 @@ export class AppProcess {
   }
 
   #spawn(script: string[], env: Record<string, string>): ChildProcess {
-    mkdirSync(dirname(this.#options.logFile), { recursive: true });
-    const log = openSync(this.#options.logFile, 'a');
-    this.#logStart = fstatSync(log).size;
+    const log = this.#openLog();
     const startedAtMs = Date.now();
     const child = spawn(process.execPath, [...NODE_FLAGS, ...script], {
       cwd: ROOT,
-      env: { ...inheritedEnvironment(), ...env },
-      stdio: ['ignore', log, log, 'ipc'],
+      env: ownEnvironment(env),
+      stdio: ['ignore', log ?? 'ignore', log ?? 'ignore', 'ipc'],
       // Its own process group: Ctrl-C reaches the supervisor alone, which stops everything in order.
       detached: true,
     });
-    closeSync(log);
+    if (log !== undefined) closeSync(log);
     this.#child = child;
+    child.on('error', () => {}); // Of the channel, when the process has just ended: its exit tells.
     child.on('message', (message: { endpoints?: Record<string, string> }) => {
       this.#endpoints = message.endpoints ?? {};
       this.#started.resolve();
@@ -156,6 +156,20 @@ export class AppProcess {
       });
     });
     return child;
+  }
+
+  /** Undefined where there is no room for it, or it must not be written: a process is started again all the same. */
+  #openLog(): number | undefined {
+    const { logFile, onEvent } = this.#options;
+    try {
+      mkdirSync(dirname(logFile), { recursive: true });
+      const log = openSync(logFile, 'a');
+      this.#logStart = fstatSync(log).size;
+      return log;
+    } catch (error) {
+      onEvent?.(`${this.name} runs without a log: ${reasonOf(error)}`);
+      return undefined;
+    }
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null, ranMs: number): void {
@@ -181,14 +195,15 @@ export class AppProcess {
       const response = await fetch(`${this.#endpoints.admin}/readyz`, { signal: AbortSignal.timeout(2_000) });
       return response.ok ? 'ready' : await response.text();
     } catch (error) {
-      return String(error);
+      return reasonOf(error);
     }
   }
 
   #failure(what: string): Error {
-    const lines = readFileSync(this.#options.logFile).subarray(this.#logStart).toString().trimEnd().split('\n');
-    const log = lines.slice(-KEPT_LINES).join('\n');
-    return new AppFailedError(`${this.name} ${what}. The end of ${this.#options.logFile}:\n${log}`);
+    const { logFile } = this.#options;
+    const written = existsSync(logFile) ? readFileSync(logFile).subarray(this.#logStart).toString() : '';
+    const log = written.trimEnd().split('\n').slice(-KEPT_LINES).join('\n');
+    return new AppFailedError(`${this.name} ${what}. The end of ${logFile}:\n${log}`);
   }
 }
 
@@ -196,10 +211,4 @@ function starting(): PromiseWithResolvers<void> {
   const started = Promise.withResolvers<void>();
   started.promise.catch(() => {}); // Whoever waits for the start is told; later nobody does.
   return started;
-}
-
-/** What a process needs of its parent's environment; the apps' own variables come from the system alone. */
-function inheritedEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NODE_COMPILE_CACHE', 'NODE_OPTIONS'];
-  return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }

@@ -1,5 +1,6 @@
 import { type Browser, chromium } from 'playwright-core';
 import { findChromium } from './findChromium.ts';
+import { ownEnvironment } from './ownEnvironment.ts';
 
 export type { Browser, BrowserContext, Page } from 'playwright-core';
 export { NoChromiumError } from './findChromium.ts';
@@ -23,5 +24,5 @@ const flags = [
 export async function openBrowser(): Promise<Browser> {
   // Unpacking takes a while: it is told, wherever that happens.
   const { program, env } = await findChromium({ log: (line) => void process.stderr.write(`${line}\n`) });
-  return chromium.launch({ executablePath: program, args: flags, env: { ...process.env, ...env } });
+  return chromium.launch({ executablePath: program, args: flags, env: ownEnvironment(env) });
 }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { reasonOf } from '@stockbroker/runtime';
 import { inWorkFolder } from './workFolder.ts';
 
 /** The index alone is 10 MB. */
@@ -137,11 +138,12 @@ async function run(command: string, args: string[], cwd: string): Promise<string
     const { stdout } = await promisify(execFile)(command, args, {
       cwd,
       timeout: downloadDeadlineMs,
+      // All of it: a mirror may be behind a proxy.
       env: { ...process.env, LC_ALL: 'C' },
     });
     return stdout;
   } catch (cause) {
     const said = (cause as { stderr?: string }).stderr?.trim();
-    throw new Error(`${command} ${args.at(-2)} ${args.at(-1)} failed: ${said || (cause as Error).message}`, { cause });
+    throw new Error(`${command} ${args.at(-2)} ${args.at(-1)} failed: ${said || reasonOf(cause)}`, { cause });
   }
 }

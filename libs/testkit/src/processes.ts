@@ -4,6 +4,7 @@
  */
 
 export { AppFailedError, type AppName, AppProcess } from './appProcess.ts';
+export { cacheFolder } from './cacheFolder.ts';
 export { NO_CALL_LIMITS } from './callLimits.ts';
 export { type DemoCustomer, demoCustomers } from './demoCustomers.ts';
 export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
@@ -12,6 +13,7 @@ export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { type Issuer, openIssuer } from './identity.ts';
 export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
+export { ownEnvironment } from './ownEnvironment.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
 export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { ServerStartError } from './serverProcess.ts';

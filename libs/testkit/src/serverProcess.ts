@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { reasonOf } from '@stockbroker/runtime';
+import { ownEnvironment } from './ownEnvironment.ts';
 import { descendantsOf, findProcesses, processStart, sendSignal } from './processTable.ts';
 
 /** How often a state that nobody announces is looked at. */
@@ -66,7 +68,7 @@ export async function spawnServer(command: string, args: readonly string[], opti
   const child = spawn(command, args, {
     cwd: '/', // the current folder may be closed to the server's account
     detached: true,
-    env: options.env ?? process.env,
+    env: options.env ?? ownEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
     ...options.account,
   });
@@ -89,7 +91,7 @@ export async function spawnServer(command: string, args: readonly string[], opti
 
   await once(child, 'spawn').catch((cause) => {
     process.off('exit', stopAtExit);
-    throw new ServerStartError(`${options.name} could not be started from ${command}: ${cause.message}`, '', { cause });
+    throw new ServerStartError(`${options.name} could not be started from ${command}: ${reasonOf(cause)}`, '', { cause });
   });
   const pid = child.pid ?? 0;
   const hasExited = () => closed || child.exitCode !== null || child.signalCode !== null;

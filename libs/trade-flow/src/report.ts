@@ -23,6 +23,7 @@ const KINDS: Record<FlowEvent['kind'], true> = {
   duplicate: true,
   canceled: true,
   overdrawn: true,
+  'suspect-fill': true,
   quarantined: true,
   'in-doubt': true,
   resubmitted: true,

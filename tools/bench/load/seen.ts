@@ -1,3 +1,4 @@
+import { reasonOf } from '@stockbroker/runtime';
 import { type Percentiles, percentiles } from '../../percentiles.ts';
 
 /** What the load generator has seen in a window of time. */
@@ -51,7 +52,7 @@ export class Window {
   }
 
   repeats(error: unknown): void {
-    const what = String((error as Error).message).slice(0, 80);
+    const what = reasonOf(error).slice(0, 80);
     this.#repeated[what] = (this.#repeated[what] ?? 0) + 1;
   }
 

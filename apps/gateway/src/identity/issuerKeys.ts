@@ -1,4 +1,4 @@
-import type { Log } from '@stockbroker/runtime';
+import { type Log, reasonOf } from '@stockbroker/runtime';
 import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import type { ReadKeys } from './readKeys.ts';
 import { type RefusedKey, usableKeys } from './usableKeys.ts';
@@ -71,7 +71,7 @@ export class IssuerKeys {
   /** What keeps this from knowing keys; undefined when they can be used. */
   problem(): string | undefined {
     if (this.areUsable) return this.#count === 0 ? NONE_USABLE : undefined;
-    return `${UNREADABLE}: ${this.#problem === undefined ? 'no answer yet' : messageOf(this.#problem)}`;
+    return `${UNREADABLE}: ${this.#problem === undefined ? 'no answer yet' : reasonOf(this.#problem)}`;
   }
 
   /** @throws KeysUnavailableError, JWKSNoMatchingKey */
@@ -150,10 +150,4 @@ export class IssuerKeys {
     log.info({ kids: kids.slice(0, MAX_LINES), refused: refused.length }, 'the issuer’s keys are new');
     for (const { kid, why } of refused.slice(0, MAX_LINES)) log.warn({ kid, why }, 'a key of the issuer is left out');
   }
-}
-
-/** Also of what lies below: fetch itself says no more than that it failed. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error && error.cause.message !== '' ? `${error.message}: ${error.cause.message}` : error.message;
 }
