@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { cacheFolder, ownEnvironment } from '@stockbroker/testkit/processes';
 
 const root = resolve(import.meta.dirname, '..');
-const folder = join(root, '.stockbroker', 'page');
 /** What the page is made of. */
 const sources = [
   'apps/web/{index.html,vite.config.ts,package.json}',
@@ -21,13 +21,15 @@ const sources = [
  * @returns the folder, for GATEWAY_WEB_ROOT
  */
 export async function buildPage(onEvent: (line: string) => void = () => {}): Promise<string> {
-  const target = join(folder, sourcesHash());
+  const name = sourcesHash();
+  const folder = cacheFolder('page', name);
+  const target = join(folder, name);
   if (existsSync(target)) return target;
   onEvent('building the trading page');
   const unfinished = `${target}.${process.pid}`;
   try {
     await runVite(unfinished);
-    removeOthers(target, unfinished);
+    removeOthers(folder, target, unfinished);
     renameSync(unfinished, target);
   } catch (error) {
     rmSync(unfinished, { recursive: true, force: true });
@@ -45,7 +47,13 @@ function sourcesHash(): string {
 
 function runVite(outDir: string): Promise<void> {
   const args = [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--outDir', outDir, '--logLevel', 'warn'];
-  const vite = spawn(process.execPath, args, { cwd: join(root, 'apps', 'web'), stdio: ['ignore', 'pipe', 'pipe'] });
+  // Its own way to read its configuration writes into node_modules, which may not be ours to write to.
+  args.push('--configLoader', 'native');
+  const vite = spawn(process.execPath, args, {
+    cwd: join(root, 'apps', 'web'),
+    env: ownEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [vite.stdout, vite.stderr])
     stream.on('data', (chunk: Buffer) => {
@@ -60,7 +68,7 @@ function runVite(outDir: string): Promise<void> {
 }
 
 /** Gateways keep what they serve in memory: what was built earlier is of no use. */
-function removeOthers(...kept: string[]): void {
+function removeOthers(folder: string, ...kept: string[]): void {
   for (const name of readdirSync(folder)) {
     const other = join(folder, name);
     if (!kept.includes(other) && !name.includes('.')) rmSync(other, { recursive: true, force: true });

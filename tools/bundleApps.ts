@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { cacheFolder } from '@stockbroker/testkit/processes';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const APPS = ['gateway', 'worker', 'callback', 'exchange'];
 /** Of the test runs and tools of this checkout. */
-const FOLDER = join(root, '.stockbroker', 'bundles');
 const DAY_MS = 86_400_000;
 
 interface BundledFile {
@@ -55,12 +55,14 @@ export async function bundleApps(): Promise<string> {
   const files = (await Promise.all(APPS.map(bundleApp))).flat();
   const hash = createHash('sha256');
   for (const { contents } of files) hash.update(contents);
-  const target = join(FOLDER, hash.digest('hex').slice(0, 16));
+  const name = hash.digest('hex').slice(0, 16);
+  const folder = cacheFolder('bundles', name);
+  const target = join(folder, name);
   if (existsSync(target)) {
     utimesSync(target, new Date(), new Date());
     return target;
   }
-  removeOld();
+  removeOld(folder);
   const unfinished = `${target}.${process.pid}`;
   mkdirSync(unfinished, { recursive: true });
   for (const { name, contents } of files) writeFileSync(join(unfinished, name), contents);
@@ -75,9 +77,9 @@ export async function bundleApps(): Promise<string> {
 }
 
 /** Another run may still start processes from those of today. */
-function removeOld(): void {
-  for (const name of existsSync(FOLDER) ? readdirSync(FOLDER) : []) {
-    const old = join(FOLDER, name);
+function removeOld(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    const old = join(folder, name);
     if (Date.now() - statSync(old).mtimeMs > DAY_MS) rmSync(old, { recursive: true, force: true });
   }
 }

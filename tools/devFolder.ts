@@ -1,10 +1,12 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { reasonOf } from '@stockbroker/runtime';
 import { claimFolder, FolderInUseError } from '@stockbroker/testkit/processes';
 import { UserError } from './cli.ts';
 
 const DEFAULT_FOLDER = resolve(import.meta.dirname, '..', '.stockbroker', 'dev');
 const FILE = 'connection.json';
+const CANNOT_KEEP = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'];
 
 /** How other commands find what `npm start` runs; it stands in the data folder as long as that runs. */
 export interface Connection {
@@ -35,8 +37,15 @@ export function isDefaultFolder(dataDir: string): boolean {
 /** Says that this process alone works on the data, until the returned function is called. @throws UserError */
 export function claimData(dataDir: string): () => void {
   try {
+    mkdirSync(dirname(dataDir), { recursive: true });
     return claimFolder(dataDir);
   } catch (error) {
+    if (CANNOT_KEEP.includes((error as NodeJS.ErrnoException).code ?? '')) {
+      throw new UserError(
+        `The data cannot be kept in ${dataDir}: ${reasonOf(error)}.\nGive another folder with --data-dir or STOCKBROKER_DATA_DIR.`,
+        { cause: error },
+      );
+    }
     if (!(error instanceof FolderInUseError)) throw error;
     const running = readConnection(dataDir);
     const what = running === undefined ? 'Another start, migration or reset' : 'npm start';

@@ -2,20 +2,33 @@ import './style/base.css';
 import './style/desk.css';
 import './style/parts.css';
 import { render } from 'preact';
+import { canKeep } from './kept.ts';
 import { type Session, SignIn, type SignInConfig, SignInError } from './signIn.ts';
 import { Desk } from './state/desk.ts';
 import { App } from './view/App.tsx';
 import { DeskContext } from './view/context.ts';
 import { SignInPage } from './view/SignInPage.tsx';
 
+const NOTHING_KEPT =
+  'This browser keeps nothing for this page, which it needs to sign you in and to remember orders that it has sent. ' +
+  'Allow cookies and site data for this site, then reload the page.';
+
 const place = document.getElementById('app');
 if (place === null) throw new Error('the page has no place for the app');
 
-void start(place);
+start(place).catch((error: unknown) => {
+  render(<p class="starting">Something unexpected went wrong on this page. Reload it in a moment.</p>, place);
+  throw error;
+});
 
 async function start(at: HTMLElement): Promise<void> {
-  const config = await readConfig();
   at.replaceChildren(); // What stood there while the scripts were loading.
+  if (!canKeep()) {
+    render(<p class="starting">{NOTHING_KEPT}</p>, at);
+    return;
+  }
+  render(<p class="starting">Loading…</p>, at);
+  const config = await readConfig();
   if (config === undefined) {
     render(<p class="starting">The broker does not answer. Reload the page in a moment.</p>, at);
     return;

@@ -63,8 +63,7 @@ export class SignIn {
       history.replaceState(null, '', location.pathname);
       return this.#comeBack(answer);
     }
-    const stored = sessionStorage.getItem(SESSION);
-    return stored === null ? undefined : (JSON.parse(stored) as Session);
+    return kept<Session>(SESSION);
   }
 
   /** Leaves for the issuer's page. @throws SignInError */
@@ -72,7 +71,7 @@ export class SignIn {
     if (!isSecureContext) throw new SignInError('Signing in needs https.');
     const { authorization_endpoint } = await this.#discover();
     const journey: Journey = { state: random(), nonce: random(), verifier: random() };
-    sessionStorage.setItem(JOURNEY, JSON.stringify(journey));
+    keep(JOURNEY, journey);
     const url = new URL(authorization_endpoint);
     const challenge = base64url(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(journey.verifier)));
     const query = {
@@ -102,9 +101,8 @@ export class SignIn {
 
   /** Signs out: this tab forgets the session at once, and the issuer is told that nobody may go on with it. */
   async end(): Promise<void> {
-    const stored = sessionStorage.getItem(SESSION);
+    const refreshToken = kept<Session>(SESSION)?.refreshToken;
     sessionStorage.removeItem(SESSION);
-    const { refreshToken } = JSON.parse(stored ?? '{}') as Partial<Session>;
     if (refreshToken !== undefined) await this.#revoke(refreshToken);
   }
 
@@ -120,10 +118,10 @@ export class SignIn {
   }
 
   async #comeBack(answer: URLSearchParams): Promise<Session> {
-    const journey = JSON.parse(sessionStorage.getItem(JOURNEY) ?? 'null') as Journey | null;
+    const journey = kept<Journey>(JOURNEY);
     sessionStorage.removeItem(JOURNEY);
     // Another site could send a browser here with a code of its own account.
-    if (journey === null || answer.get('state') !== journey.state) throw new SignInError('That sign-in did not begin here.');
+    if (journey === undefined || answer.get('state') !== journey.state) throw new SignInError('That sign-in did not begin here.');
     const error = answer.get('error');
     if (error !== null) throw new SignInError(`Not signed in: ${answer.get('error_description') ?? error}.`);
     const { issuer, token_endpoint } = await this.#discover();
@@ -138,7 +136,7 @@ export class SignIn {
       },
       journey.nonce,
     );
-    sessionStorage.setItem(SESSION, JSON.stringify(session));
+    keep(SESSION, session);
     return session;
   }
 
@@ -150,7 +148,7 @@ export class SignIn {
       // An issuer that sends no other means the same one: RFC 6749, section 6.
       const next = { refreshToken, ...(await this.#exchange(token_endpoint, grant)) };
       if (sessionStorage.getItem(SESSION) === stored) {
-        sessionStorage.setItem(SESSION, JSON.stringify(next));
+        keep(SESSION, next);
       } else {
         await this.#revoke(next.refreshToken); // Signed out meanwhile.
       }
@@ -183,6 +181,26 @@ export class SignIn {
     const found = await fetchJson<Endpoints>(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
     if (found.issuer !== issuer) throw new SignInError('Another issuer has answered.');
     return found;
+  }
+}
+
+/** What was kept; nothing where it cannot be read: then one signs in again. */
+function kept<T extends object>(key: string): T | undefined {
+  try {
+    return (JSON.parse(sessionStorage.getItem(key) ?? 'null') as T | null) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Until the tab is closed. @throws SignInError */
+function keep(key: string, value: Journey | Session): void {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(value));
+  } catch (error) {
+    throw new SignInError('This browser has no room to keep who signs in. Clear the data of this site, then try again.', {
+      cause: error,
+    });
   }
 }
 

@@ -1,4 +1,5 @@
 import { effect, signal } from '@preact/signals';
+import { chosenBefore, rememberChoice } from './kept.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -9,7 +10,7 @@ systemDark.addEventListener('change', () => {
   isSystemDark.value = systemDark.matches;
 });
 
-const stored = localStorage.getItem(KEY);
+const stored = chosenBefore(KEY);
 export const theme = signal<Theme>(stored === 'light' || stored === 'dark' ? stored : 'system');
 
 export function isDark(): boolean {
@@ -18,7 +19,7 @@ export function isDark(): boolean {
 
 export function chooseTheme(chosen: Theme): void {
   theme.value = chosen;
-  localStorage.setItem(KEY, chosen);
+  rememberChoice(KEY, chosen);
 }
 
 effect(() => {

