@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** The driver reads them by itself: what a shell says of another server would bend connections to the tests' own. */
+for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name) && name !== 'PGBENCH') delete process.env[name];
+
 export default defineConfig({
   test: {
     include: ['libs/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],

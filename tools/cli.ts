@@ -63,8 +63,12 @@ async function keepToOwnServers(main: () => Promise<number>): Promise<number> {
   if (url !== '' && mode !== '' && !/[?&]ssl(mode)?=/.test(url)) {
     throw new UserError(`PGSSLMODE does not count here: say it in DATABASE_URL, with sslmode=${mode} at its end, or unset it.`);
   }
-  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name)) delete process.env[name];
+  dropPostgresVariables();
   return main();
+}
+
+export function dropPostgresVariables(): void {
+  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name) && name !== 'PGBENCH') delete process.env[name];
 }
 
 function describe(error: unknown): string {

@@ -9,6 +9,7 @@ import { startPostgres } from '@stockbroker/testkit';
 import type { Trade } from '@stockbroker/trading';
 import { collectPlans } from './bench/plans.ts';
 import { markOf, openTradeDatabase, orderOf, reportOf } from './bench/tradeDatabase.ts';
+import { dropPostgresVariables, guardOutput } from './cli.ts';
 
 const HELP = `npm run storage [-- --customers 2000 --trades 40000 --batch 256 --fillfactor 50]
 
@@ -16,6 +17,8 @@ Takes trades through the three writing statements on a database of its own, then
 heap-only (HOT), bytes on disk and of write-ahead log for each trade, and the plan of each hot statement.
 `;
 
+guardOutput();
+dropPostgresVariables();
 const { values } = parseArgs({
   options: {
     customers: { type: 'string', default: '2000' },

@@ -5,8 +5,9 @@ import { Socket } from 'node:net';
 const PIECE = 8_192;
 /** Characters that may wait for a reader or a disk, about as many as a process logs in ten busy seconds. Later lines are dropped. */
 const MAX_WAITING = 4 * 1_024 * 1_024;
-/** A pipe that is full is tried again so soon. Polling it would need libuv's own queue, which cannot be emptied on the way out. */
-const RETRY_MS = 5;
+/** A pipe that is full is tried again so soon, and later and later. Polling it would need libuv's own queue, which cannot be emptied on the way out. */
+const RETRY_MS = 1;
+const MAX_RETRY_MS = 64;
 /** A reader that takes nothing for so long does not keep a process from ending. */
 const FLUSH_MS = 1_000;
 const FLUSH_SYNC_MS = 200;
@@ -44,6 +45,7 @@ export class LineWriter {
   #isTorn = false;
   #lost = 0;
   #retry: NodeJS.Timeout | undefined;
+  #retryMs = RETRY_MS;
   #flushed: (() => void)[] = [];
 
   constructor(fd: number, watch: LineWatch) {
@@ -127,7 +129,8 @@ export class LineWriter {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#goOn();
-    }, RETRY_MS);
+    }, this.#retryMs);
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
   }
 
   #take(): Buffer {
@@ -156,7 +159,10 @@ export class LineWriter {
     const piece = this.#piece;
     if (piece === undefined) return; // Written on the way out.
     try {
-      while (this.#done < piece.length) this.#done += writeSync(this.#fd, piece, this.#done);
+      while (this.#done < piece.length) {
+        this.#done += writeSync(this.#fd, piece, this.#done);
+        this.#retryMs = RETRY_MS;
+      }
     } catch (error) {
       if (isFull(error)) {
         this.#retryLater();
@@ -173,8 +179,10 @@ export class LineWriter {
     this.#isTorn = false;
     const lost = this.#lost;
     this.#lost = 0;
-    this.#next();
+    this.#piece = undefined;
+    this.#begin(); // Makes room for the line about the others, which a flush has to wait for too.
     if (lost > 0) this.#watch.back(lost);
+    this.#tellFlushed();
   }
 
   #next(): void {

@@ -144,15 +144,19 @@ export class AppProcess {
     });
     if (log !== undefined) closeSync(log);
     this.#child = child;
-    child.on('error', () => {}); // Of the channel, when the process has just ended: its exit tells.
     child.on('message', (message: { endpoints?: Record<string, string> }) => {
       this.#endpoints = message.endpoints ?? {};
       this.#started.resolve();
     });
     this.#exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
+      const onEnd = (how: string) => {
         resolve();
-        this.#onExit(code, signal, Date.now() - startedAtMs);
+        this.#onExit(how, Date.now() - startedAtMs);
+      };
+      child.once('exit', (code, signal) => onEnd(signal === null ? `exited with code ${code}` : `was ended by ${signal}`));
+      child.on('error', (error) => {
+        // Else it is of the channel, when the process has just ended: its exit tells.
+        if (child.pid === undefined) onEnd(`could not be started: ${reasonOf(error)}`);
       });
     });
     return child;
@@ -172,11 +176,10 @@ export class AppProcess {
     }
   }
 
-  #onExit(code: number | null, signal: NodeJS.Signals | null, ranMs: number): void {
+  #onExit(how: string, ranMs: number): void {
     this.#child = undefined;
     const env = this.#env;
     if (this.#stopping || env === undefined) return;
-    const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
     if (!this.#options.restart || Object.keys(this.#endpoints).length === 0) {
       this.#started.reject(this.#failure(how));
       return;
