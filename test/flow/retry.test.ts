@@ -1,9 +1,13 @@
 import { Status } from '@stockbroker/rpc';
-import { TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
+import { RejectCode, TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 import type { Broker } from '@stockbroker/testkit';
-import { parseUsd as usd } from '@stockbroker/trading';
+import { partitionOf, parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
+import { unusedTradeId } from '../support/reports.ts';
+import { withStore } from '../support/store.ts';
+
+const PARTITIONS = 100;
 
 let broker: Broker;
 beforeAll(async () => {
@@ -49,6 +53,31 @@ test('a retry answers the trade as it stands now', async () => {
   const retried = await alice.buys(1, 'AAPL', { clientOrderId: 'again' }, 1);
   expect(retried).toEqual(await alice.trade(trade));
   expect(retried).toMatchObject({ orderId: trade.orderId, status: TradeStatus.TRADE_STATUS_FILLED, price: '10.0000' });
+});
+
+test('a retry answers the trade also when its ticker is listed no more; another order of that ticker is INVALID_ARGUMENT', async () => {
+  const alice = await broker.customer({ cash: usd('1000.00') });
+  const order = { customerId: alice.id, stockTicker: 'GONE', type: 'buy', quantity: 1, queueForOpen: false } as const;
+  // As a gateway has stored it, before the exchange stopped to list the ticker.
+  const placed = { ...order, id: unusedTradeId(), partition: partitionOf(alice.id, PARTITIONS), clientOrderId: 'before' };
+  await withStore(broker, (store) => store.insertTrade(placed));
+  const retry = (gateway: number) => alice.buys(1, 'GONE', { clientOrderId: 'before' }, gateway);
+  const [retried] = await Promise.all([retry(0), retry(1)]);
+  expect(retried).toMatchObject({ orderId: placed.id });
+  const ended = await alice.ended(retried);
+  expect(ended).toMatchObject({ rejectCode: RejectCode.REJECT_CODE_UNKNOWN_TICKER });
+  expect(await retry(1)).toEqual(ended);
+  await expect(alice.buys(2, 'GONE', { clientOrderId: 'before' })).rejects.toMatchObject({
+    code: Status.ALREADY_EXISTS,
+    details: { info: { reason: 'CLIENT_ORDER_ID_USED', metadata: { order_id: placed.id } } },
+  });
+  const unknown = { code: Status.INVALID_ARGUMENT, details: { info: { reason: 'UNKNOWN_TICKER' } } };
+  await expect(alice.buys(1, 'GONE', { clientOrderId: 'after' })).rejects.toMatchObject(unknown);
+  await expect(alice.buys(1, 'GONE')).rejects.toMatchObject(unknown);
+  // What could never have been placed is not looked for.
+  await expect(alice.buys(0, 'GONE', { clientOrderId: 'before' })).rejects.toMatchObject(unknown);
+  const bob = await broker.customer();
+  await expect(bob.buys(1, 'GONE', { clientOrderId: 'before' })).rejects.toMatchObject(unknown);
 });
 
 test.each([

@@ -6,12 +6,13 @@ import type { Store } from '@stockbroker/store';
 import {
   type CancelPorts,
   cancelTrade,
+  findRetried,
   NoAccountError,
   NoTradeError,
   type PlacePorts,
   placeTrade,
 } from '@stockbroker/trade-flow';
-import { formatUsd, partitionOf, type Trade, uuidOf, validateOrder } from '@stockbroker/trading';
+import { formatUsd, mayHaveBeenValid, partitionOf, type Trade, uuidOf, validateOrder } from '@stockbroker/trading';
 import type { Admission } from './admission.ts';
 import { fromTradeStatus, fromTradeType, toAccountMessage, toQuoteMessage, toTradeMessage } from './convert.ts';
 import { checkTicker, invalidArgument, invalidField } from './errors.ts';
@@ -60,7 +61,15 @@ export function tradingService(ports: TradingPorts): TradingHandlers {
         throw invalidField('session_policy', 'must be REJECT_WHEN_CLOSED or QUEUE_FOR_OPEN');
       const violations = validateOrder(order, (ticker) => ports.exchange.quotes.isListed(ticker));
       const { type } = order;
-      if (violations.length > 0 || type === undefined) throw invalidArgument(violations);
+      if (type === undefined) throw invalidArgument(violations);
+      if (violations.length > 0) {
+        // A retry has the answer of its first attempt, whatever has changed since.
+        const isRetry = request.clientOrderId !== '' && mayHaveBeenValid(violations);
+        const find = () => findRetried({ ...ports.place, store: ports.store }, { ...order, type });
+        const existing = isRetry ? await patiently(context, find) : null;
+        if (existing === null) throw invalidArgument(violations);
+        return toTradeMessage(existing);
+      }
       const place = () => placeTrade(ports.place, ports.partitions, { ...order, type }, context.signal);
       return toTradeMessage(await patiently(context, place));
     },

@@ -72,6 +72,7 @@ const BATCHED = [
   'readChanges',
   'listTrades',
   'readAccounts',
+  'findTrades',
 ] as const;
 type Batched = (typeof BATCHED)[number];
 

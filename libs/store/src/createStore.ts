@@ -1,9 +1,10 @@
 import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
+import type { RetriedStore } from '@stockbroker/trade-flow';
 import type { Account } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
 import { attempt } from './errors.ts';
-import { insertTrades } from './insertTrades.ts';
+import { findTrades, insertTrades } from './insertTrades.ts';
 import { type ListedTrades, listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
 import { openPool, type PoolOptions } from './pool.ts';
@@ -47,7 +48,7 @@ export const BY_INDEX = '-c enable_seqscan=off -c plan_cache_mode=force_generic_
 const PAGES_IN_A_BATCH = 32;
 
 /** The broker's database, as the flow's ports and a few plain reads. */
-export interface Store extends TradeStore {
+export interface Store extends TradeStore, RetriedStore {
   listTrades(page: TradePage): Promise<ListedTrades>;
   readAccount(customerId: string): Promise<Account | null>;
   /** For dashboards and alerts. */
@@ -97,6 +98,9 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       maxBatch: PAGES_IN_A_BATCH,
       concurrency: 2,
     }),
+    findTrade: batchers.of('findTrades', (named: Parameters<RetriedStore['findTrade']>[0][]) =>
+      attempt(() => findTrades(db, named)),
+    ),
     readAccount: batchers.of('readAccounts', (customerIds: string[]) => attempt(() => readAccounts(db, customerIds)), {
       concurrency: 2,
     }),

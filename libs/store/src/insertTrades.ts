@@ -79,7 +79,9 @@ export async function insertTrades(db: Queries, trades: NewTrade[], maxOpen = DE
   });
 }
 
-const keyOf = ({ customerId, clientOrderId }: Pick<Trade, 'customerId' | 'clientOrderId'>) => `${customerId} ${clientOrderId}`;
+type ClientOrder = Pick<NewTrade, 'customerId' | 'clientOrderId'>;
+
+const keyOf = ({ customerId, clientOrderId }: ClientOrder) => `${customerId} ${clientOrderId}`;
 
 /** Of each, whether one before it has the same client order id. */
 function areRepeats(trades: NewTrade[]): boolean[] {
@@ -87,11 +89,17 @@ function areRepeats(trades: NewTrade[]): boolean[] {
   return trades.map((trade) => seen.size === seen.add(keyOf(trade)).size);
 }
 
+/** The trades that customers have placed under these ids of theirs, in the order asked for; null where there is none. */
+export async function findTrades(db: Queries, named: ClientOrder[]): Promise<(Trade | null)[]> {
+  const existing = await readExisting(db, named);
+  return named.map((order) => existing.get(keyOf(order)) ?? null);
+}
+
 /**
  * In a statement of its own: the one before cannot see what was committed while it waited for a lock. Rare. The first trade from that client
  * order id on, because only the index of client order ids has that order; asked for the one alone, the planner may read all of the customer's.
  */
-async function readExisting(db: Queries, trades: NewTrade[]): Promise<Map<string, Trade>> {
+async function readExisting(db: Queries, trades: ClientOrder[]): Promise<Map<string, Trade>> {
   if (trades.length === 0) return new Map();
   const rows = await db.query<Trade>`/* readExistingTrades */
     SELECT ${TRADE_COLUMNS}

@@ -1,5 +1,13 @@
 // The path of a trade: placed by a gateway,
-export { ClientOrderIdUsedError, NoAccountError, type PlacePorts, placeTrade, TooManyOpenTradesError } from './placeTrade.ts';
+export {
+  ClientOrderIdUsedError,
+  findRetried,
+  NoAccountError,
+  type PlacePorts,
+  placeTrade,
+  type RetriedStore,
+  TooManyOpenTradesError,
+} from './placeTrade.ts';
 // perhaps canceled while it is,
 export { type CancelPorts, cancelTrade, NoTradeError, NotCancelableError } from './cancelTrade.ts';
 // executed by the leader of the customer's partition, in the customer's lane,

@@ -57,14 +57,39 @@ export async function placeTrade(ports: PlacePorts, partitions: number, order: T
       ports.wakeups.tradePlaced(result.trade);
       return result.trade;
     case 'existing':
-      if (!isSameOrder(order, result.trade)) throw new ClientOrderIdUsedError(result.trade);
-      ports.observe({ kind: 'retried', trade: result.trade });
-      // Whoever placed it may have died before the wake-up.
-      if (result.trade.status === 'placed') ports.wakeups.tradePlaced(result.trade);
-      return result.trade;
+      return retried(ports, order, result.trade);
     case 'no-account':
       throw new NoAccountError(order.customerId);
     case 'too-many-open':
       throw new TooManyOpenTradesError(result);
   }
+}
+
+/** The trade that a client order id names, if there is one. */
+export interface RetriedStore {
+  findTrade(named: { customerId: string; clientOrderId: string }): Promise<Trade | null>;
+}
+
+/**
+ * For an order that may not be placed as the world is now, e.g. of a ticker that is listed no more: it may be the retry of one that
+ * was placed before.
+ *
+ * @returns the existing trade as it stands now, or null: there is none
+ * @throws ClientOrderIdUsedError, StoreUnavailableError
+ */
+export async function findRetried(
+  ports: Pick<PlacePorts, 'wakeups' | 'observe'> & { store: RetriedStore },
+  order: TradeOrder,
+): Promise<Trade | null> {
+  const existing = await ports.store.findTrade(order);
+  return existing === null ? null : retried(ports, order, existing);
+}
+
+/** @throws ClientOrderIdUsedError */
+function retried(ports: Pick<PlacePorts, 'wakeups' | 'observe'>, order: TradeOrder, existing: Trade): Trade {
+  if (!isSameOrder(order, existing)) throw new ClientOrderIdUsedError(existing);
+  ports.observe({ kind: 'retried', trade: existing });
+  // Whoever placed it may have died before the wake-up.
+  if (existing.status === 'placed') ports.wakeups.tradePlaced(existing);
+  return existing;
 }

@@ -11,7 +11,7 @@ export {
   type TradeStatus,
   type TradeType,
 } from './trade.ts';
-export { validateOrder, type Violation } from './validateOrder.ts';
+export { mayHaveBeenValid, validateOrder, type Violation } from './validateOrder.ts';
 export { isTicker } from './ticker.ts';
 export { isUuid, uuidOf, uuidV7 } from './ids.ts';
 export { formatUsd, parseUsd, type UsdE4 } from './money.ts';

@@ -10,6 +10,11 @@ export interface Violation {
   reason?: 'UNKNOWN_TICKER';
 }
 
+/** Whether an order with these violations, if there are any, may have been right earlier: what is listed changes. */
+export function mayHaveBeenValid(violations: Violation[]): boolean {
+  return violations.every(({ reason }) => reason === 'UNKNOWN_TICKER');
+}
+
 const CLIENT_ORDER_ID = /^[\x21-\x7e]{1,64}$/;
 
 /**

@@ -2512,7 +2512,8 @@ export const TradingServiceDefinition = {
   methods: {
     /**
      * Stores a trade and returns it as `placed`; it goes to the exchange right after, behind the customer's earlier trades.
-     * A retry with the same client_order_id and the same content returns the existing trade as it stands now.
+     * A retry with the same client_order_id and the same content returns the existing trade as it stands now, also when its ticker is
+     * listed no more.
      *
      * INVALID_ARGUMENT: a field is missing or wrong. ALREADY_EXISTS: the client_order_id was used for another trade.
      * NOT_FOUND: the customer has no account. FAILED_PRECONDITION, reason TOO_MANY_OPEN_TRADES: nothing was placed, and nothing will be
