@@ -89,7 +89,6 @@ const BROKEN: [string, () => string][] = [
   ['a beginning in the future', () => token({}, { ...claims(), nbf: nowSeconds() + 60 })],
   ['a beginning that is text', () => token({}, { ...claims(), nbf: 'now' })],
   ['a subject that is no UUID', () => token({}, { ...claims(), sub: 'alice' })],
-  ['a subject in capitals', () => token({}, { ...claims(), sub: CUSTOMER.toUpperCase() })],
   ['a subject and more', () => token({}, { ...claims(), sub: `${CUSTOMER}\n` })],
   ['a subject that is a list', () => token({}, { ...claims(), sub: [CUSTOMER] })],
   ['a subject that is an object', () => token({}, { ...claims(), sub: { toString: CUSTOMER } })],

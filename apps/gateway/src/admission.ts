@@ -75,16 +75,18 @@ export class Admission {
   }
 
   readonly admit: Admit = async (context, served) => {
-    const network = networkOf(context.address);
-    this.#takeCall('address', network);
     // That is for anybody; so is reflection, which does not come by here.
-    const needsIdentity = served.service !== HealthDefinition.fullName;
-    const identity = needsIdentity ? await this.#identify(context, served, network) : undefined;
-    if (identity !== undefined) {
-      this.#identities.set(context, identity);
-      this.#takeCall('customer', identity.customerId);
+    if (served.service === HealthDefinition.fullName) {
+      const network = networkOf(context.address);
+      this.#takeCall('address', network);
+      return served.method.responseStream ? this.#openStream('address', network) : undefined;
     }
-    return served.method.responseStream ? this.#openStream(network, identity) : undefined;
+    const identity = await this.#identify(context, served);
+    this.#identities.set(context, identity);
+    this.#takeCall('customer', identity.customerId);
+    if (!served.method.responseStream) return undefined;
+    const admitted = this.#openStream('customer', identity.customerId);
+    return { ...admitted, until: { atMs: identity.expiresAtMs, error: tokenExpired() } };
   };
 
   /** Whose call it is. */
@@ -99,15 +101,24 @@ export class Admission {
     return this.#refused(otherCustomer(), context);
   }
 
-  async #identify(context: CallContext, { method }: Served, network: string): Promise<Identity> {
+  /**
+   * Checking a token costs time, and anybody can make one: each address may try so many. One that has been found good needs no other
+   * check, and is its customer's: behind one address there may be thousands of them, and some who try tokens.
+   */
+  async #identify(context: CallContext, { method }: Served): Promise<Identity> {
+    const authorization = context.header('authorization');
+    const known = this.#options.authenticate.known(authorization);
+    const network = networkOf(context.address);
+    if (known === undefined) this.#takeCall('address', network);
     try {
-      const identity = await this.#options.authenticate(context.header('authorization'));
+      const identity = known ?? (await this.#options.authenticate(authorization));
+      if (known === undefined) this.#calls.address.giveBack(network);
       const scope = SCOPE_OF.get(method.name) ?? 'trade';
       if (!identity.scopes.has(scope)) throw missingScope(scope);
       return identity;
     } catch (error) {
       if (!(error instanceof IdentityRefusedError)) throw error;
-      this.#calls.address.charge(network, CALLS_OF_A_REFUSAL - 1);
+      if (error.code === Status.UNAUTHENTICATED) this.#calls.address.charge(network, CALLS_OF_A_REFUSAL - 1);
       throw this.#refused(error, context);
     }
   }
@@ -128,23 +139,9 @@ export class Admission {
     });
   }
 
-  /** @param identity whose token must not end before the stream does */
-  #openStream(network: string, identity: Identity | undefined): Admitted {
-    this.#takeStream('address', network);
-    if (identity === undefined) return { release: () => this.#streams.address.close(network) };
-    try {
-      this.#takeStream('customer', identity.customerId);
-    } catch (error) {
-      this.#streams.address.close(network);
-      throw error;
-    }
-    return {
-      until: { atMs: identity.expiresAtMs, error: tokenExpired() },
-      release: () => {
-        this.#streams.address.close(network);
-        this.#streams.customer.close(identity.customerId);
-      },
-    };
+  #openStream(of: 'customer' | 'address', key: string): Admitted {
+    this.#takeStream(of, key);
+    return { release: () => this.#streams[of].close(key) };
   }
 
   #takeStream(of: 'customer' | 'address', key: string): void {

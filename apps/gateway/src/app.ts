@@ -74,6 +74,7 @@ export async function startGateway({ config, log, metrics }: AppContext<GatewayC
     host: config.GATEWAY_HOST,
     tls,
     maxRequestBytes: config.GATEWAY_MAX_BYTES,
+    proxyHeader: config.GATEWAY_PROXY_PROTOCOL === 'v2',
     limits: { ...readServerLimits('GATEWAY', config), maxConnectionAgeMs: config.GATEWAY_MAX_CONNECTION_AGE_MS },
     onRefused: (why: Refused) => refused.inc({ why }),
   };

@@ -1,9 +1,10 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { type TLSSocket, Server as TlsServer } from 'node:tls';
+import { nameSource, takeProxyHeader } from './proxyHeader.ts';
 import { resetSocket } from './resetSocket.ts';
 
 /** Why a connection was closed without being asked to. */
-export const REFUSED = ['too many connections', 'no handshake', 'tls failed', 'slow request'] as const;
+export const REFUSED = ['too many connections', 'no handshake', 'no PROXY header', 'tls failed', 'slow request'] as const;
 export type Refused = (typeof REFUSED)[number];
 
 export interface ConnectionsOptions {
@@ -11,8 +12,18 @@ export interface ConnectionsOptions {
   maxConnections: number;
   /** A connection on which fewer bytes have come by then than any request has is closed. */
   handshakeTimeoutMs: number;
-  /** @param detail of 'tls failed': what was wrong with what the client showed, or with its protocol */
+  /** Each connection must begin with a header of the PROXY protocol, version 2, which says whose it is. By default none may. */
+  proxyHeader?: boolean | undefined;
+  /** @param detail of 'tls failed' and 'no PROXY header': what was wrong with what the client showed, or with its protocol */
   onRefused?: (why: Refused, detail?: string) => void;
+}
+
+interface Connection {
+  /** "address:port" of its client, as far as is known. */
+  name: string;
+  headerBytes: number;
+  /** What a server of TLS made of it, once its handshake is through. */
+  secured: TLSSocket | undefined;
 }
 
 /** HTTP/2's preface, and less than any HTTP/1.1 request. */
@@ -26,25 +37,30 @@ const FEWEST_BYTES = 24;
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #server: Server;
+  /** Those open, each with what is known of it. */
+  readonly #open = new Map<Socket, Connection>();
   /** In the order of their coming. */
-  readonly #strangers = new Map<string, Socket>();
-  readonly #known = new Set<string>();
-  readonly #open = new Set<Socket>();
-  /** What a server of TLS made of connections whose handshake is through. */
-  readonly #secured = new Map<string, TLSSocket>();
+  readonly #strangers = new Set<Socket>();
+  /** By the name of the client, which several may share: a balancer says what it likes. */
+  readonly #named = new Map<string, Set<Socket>>();
+  /** By the name that the network knows. */
+  readonly #raw = new Map<string, Socket>();
 
-  /** @param server may be one of TLS; listeners of its `connection` that come later see refused sockets destroyed */
+  /** @param server may be one of TLS. Its listeners of `connection` are called here, for those that may come in: none may be added */
   constructor(server: Server, options: ConnectionsOptions) {
     this.#options = options;
-    this.#server = server.on('connection', (socket) => this.#accept(socket));
-    if (!(server instanceof TlsServer)) return;
-    server.on('secureConnection', (socket) => {
-      const peer = peerOf(socket);
-      this.#secured.set(peer, socket);
-      socket.once('close', () => {
-        if (this.#secured.get(peer) === socket) this.#secured.delete(peer);
-      });
+    this.#server = server;
+    const serve = server.listeners('connection');
+    server.removeAllListeners('connection').on('connection', (socket) => {
+      if (!this.#accept(socket)) return;
+      const enter = () => {
+        for (const listener of serve) listener.call(server, socket);
+      };
+      if (options.proxyHeader === true) void this.#takeHeader(socket, enter);
+      else enter();
     });
+    if (!(server instanceof TlsServer)) return;
+    server.prependListener('secureConnection', (secured) => this.#secure(secured));
     server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }: TLSSocket) => {
       // A peer that just went. So ends also who has no certificate where one is wanted: that one is told by TLS itself.
       if (error.code === 'ECONNRESET' && !authorizationError) return;
@@ -67,7 +83,7 @@ export class Connections {
 
   /** @param peer "address:port" of a client one of whose calls has succeeded */
   trust(peer: string): void {
-    if (this.#strangers.delete(peer)) this.#known.add(peer);
+    for (const socket of this.#named.get(peer) ?? []) this.#strangers.delete(socket);
   }
 
   /** Takes no more; resolves when all have ended. */
@@ -79,54 +95,105 @@ export class Connections {
 
   /** Ends all at once. */
   destroy(): void {
-    for (const socket of this.#open) socket.destroy();
+    for (const socket of this.#open.keys()) socket.destroy();
   }
 
-  #accept(socket: Socket): void {
-    const { maxConnections, handshakeTimeoutMs } = this.#options;
+  /** @returns false: it was refused */
+  #accept(socket: Socket): boolean {
+    const { maxConnections, handshakeTimeoutMs, proxyHeader = false } = this.#options;
     if (this.#open.size >= maxConnections && !this.#makeRoom()) {
       this.#refuse(socket, 'too many connections');
-      return;
+      return false;
     }
-    const peer = peerOf(socket);
-    this.#open.add(socket);
-    this.#strangers.set(peer, socket);
+    const raw = peerOf(socket);
+    // Of a connection that has yet to say whose it is nothing counts.
+    this.#open.set(socket, { name: raw, headerBytes: proxyHeader ? Number.POSITIVE_INFINITY : 0, secured: undefined });
+    this.#strangers.add(socket);
+    this.#raw.set(raw, socket);
+    this.#name(socket, raw);
     const patience = setTimeout(() => {
-      if (this.#bytesRead(peer, socket) < FEWEST_BYTES) this.#refuse(socket, 'no handshake');
+      if (this.#bytesRead(socket) < FEWEST_BYTES) this.#refuse(socket, 'no handshake');
     }, handshakeTimeoutMs);
     patience.unref();
     socket.once('close', () => {
       clearTimeout(patience);
-      this.#forget(peer, socket);
+      this.#forget(socket);
+      // The port may be another connection's by now.
+      if (this.#raw.get(raw) === socket) this.#raw.delete(raw);
     });
+    return true;
   }
 
-  /** What a handshake of TLS takes does not count. */
-  #bytesRead(peer: string, socket: Socket): number {
-    if (!(this.#server instanceof TlsServer)) return socket.bytesRead;
-    return this.#secured.get(peer)?.bytesRead ?? 0;
+  async #takeHeader(socket: Socket, enter: () => void): Promise<void> {
+    socket.on('error', () => {}); // Between those who listen to it.
+    try {
+      const bytes = await takeProxyHeader(socket);
+      const connection = this.#open.get(socket);
+      if (bytes === undefined || connection === undefined) {
+        socket.destroy();
+        return;
+      }
+      connection.headerBytes = bytes;
+      this.#name(socket, peerOf(socket));
+      enter();
+    } catch (error) {
+      this.#refuse(socket, 'no PROXY header', (error as Error).message);
+    }
+  }
+
+  #name(socket: Socket, name: string): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined) return;
+    this.#unname(socket, connection.name);
+    connection.name = name;
+    const others = this.#named.get(name);
+    if (others === undefined) this.#named.set(name, new Set([socket]));
+    else others.add(socket);
+  }
+
+  #unname(socket: Socket, name: string): void {
+    const sockets = this.#named.get(name);
+    sockets?.delete(socket);
+    if (sockets?.size === 0) this.#named.delete(name);
+  }
+
+  /** TLS asks the network for the client's name: only the connection below knows the balancer's word. */
+  #secure(secured: TLSSocket): void {
+    const socket = this.#raw.get(peerOf(secured));
+    const connection = socket && this.#open.get(socket);
+    if (socket === undefined || connection === undefined) return;
+    connection.secured = secured;
+    const { remoteAddress: address, remotePort: port } = socket;
+    if (address !== undefined && port !== undefined && connection.name !== peerOf(secured))
+      nameSource(secured, { address, port });
+  }
+
+  /** What a PROXY header and a handshake of TLS take does not count. */
+  #bytesRead(socket: Socket): number {
+    const { headerBytes, secured } = this.#open.get(socket) ?? { headerBytes: 0, secured: undefined };
+    return this.#server instanceof TlsServer ? (secured?.bytesRead ?? 0) : socket.bytesRead - headerBytes;
   }
 
   #makeRoom(): boolean {
-    const oldest = this.#strangers.entries().next().value;
+    const [oldest] = this.#strangers;
     if (oldest === undefined) return false;
-    this.#forget(...oldest);
-    this.#refuse(oldest[1], 'too many connections');
+    this.#refuse(oldest, 'too many connections');
+    this.#forget(oldest);
     return true;
   }
 
   /** Reset, not closed in order: a peer that reads nothing must not keep the socket. */
-  #refuse(socket: Socket, why: Refused): void {
+  #refuse(socket: Socket, why: Refused, detail?: string): void {
     socket.on('error', () => {}); // Of a peer that is gone already.
-    resetSocket(socket, this.#secured.get(peerOf(socket)));
-    this.#options.onRefused?.(why);
+    resetSocket(socket, this.#open.get(socket)?.secured);
+    this.#options.onRefused?.(why, detail);
   }
 
-  #forget(peer: string, socket: Socket): void {
+  #forget(socket: Socket): void {
+    const connection = this.#open.get(socket);
+    if (connection !== undefined) this.#unname(socket, connection.name);
     this.#open.delete(socket);
-    // The port may be another connection's by now.
-    if (this.#strangers.get(peer) === socket) this.#strangers.delete(peer);
-    else this.#known.delete(peer);
+    this.#strangers.delete(socket);
   }
 }
 

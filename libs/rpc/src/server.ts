@@ -30,11 +30,13 @@ export interface GrpcServerOptions extends Omit<CallsOptions, 'maxStreams' | 'st
   maxRequestBytes: number;
   /** Proxies of ours before this server, each of which adds to X-Forwarded-For; by default none, and the header is not read. */
   trustedHops?: number;
+  /** Each connection begins with a header of the PROXY protocol, version 2; by default none does. */
+  proxyHeader?: boolean | undefined;
   /** Over the defaults. */
   limits?: Partial<ServerLimits>;
   /** What to show to clients, who then must speak TLS; with authorities, they must show a certificate of theirs. Undefined: no TLS. */
   tls?: TlsSource | undefined;
-  /** Called for each connection or request that was ended for breaking a limit, for metrics; `detail` says why TLS failed. */
+  /** Called for each connection or request that was ended for breaking a limit, for metrics; `detail` says why TLS or the PROXY header failed. */
   onRefused?: (why: Refused, detail?: string) => void;
 }
 
@@ -76,15 +78,16 @@ export class GrpcServer {
     // A listener of our own, because grpc-js gives no hold of its connections.
     const { tls } = options;
     const listener = tls === undefined ? createServer({ noDelay: true }) : createTlsServer(tls, ['h2']);
-    this.#connections = new Connections(listener, {
-      maxConnections: limits.maxConnections,
-      handshakeTimeoutMs: limits.requestTimeoutMs,
-      ...(onRefused === undefined ? {} : { onRefused }),
-    });
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     checkStreamHeaders(this.#server);
     listener.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       if (!socket.destroyed) injector.injectConnection(socket);
+    });
+    this.#connections = new Connections(listener, {
+      maxConnections: limits.maxConnections,
+      handshakeTimeoutMs: limits.requestTimeoutMs,
+      proxyHeader: options.proxyHeader,
+      ...(onRefused === undefined ? {} : { onRefused }),
     });
     this.#health = createHealth();
     this.add(HealthDefinition, this.#health.handlers);

@@ -14,11 +14,18 @@ const PAGE = (request: IncomingMessage) => (request.url === '/' ? page : undefin
 const unimplemented = async () => Promise.reject(new RpcError(Status.UNIMPLEMENTED, 'not in this test'));
 
 /** Trades of 2 shares wait until they are cancelled, those of 13 are refused; quotes come for ever, or three to the client named so. */
-export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: Partial<ServerLimits> } = {}) {
+interface WebFixtureOptions {
+  tls?: TlsSource;
+  limits?: Partial<ServerLimits>;
+  proxyHeader?: boolean;
+}
+
+export async function openWeb({ tls, limits = {}, proxyHeader }: WebFixtureOptions = {}) {
   const told = Promise.withResolvers<unknown>();
   const streamed = { quotes: 0 };
   const calls: number[] = [];
   const deadlines: (Date | undefined)[] = [];
+  const addresses: string[] = [];
   const details: string[] = [];
   const refused: Refused[] = [];
   const bounds = { maxStreams: 3, stallTimeoutMs: 4_000, ...limits };
@@ -28,6 +35,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     maxRequestBytes: MAX_BYTES,
     maxInFlight: 2,
     tls,
+    proxyHeader,
     limits: bounds,
     onRefused: (why, detail) => {
       refused.push(why);
@@ -39,6 +47,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     placeTrade: async (request, context) => {
       calls.push(Number(request.quantity));
       deadlines.push(context.deadline);
+      addresses.push(context.address);
       if (request.quantity === 2) {
         context.signal.addEventListener('abort', () => told.resolve(context.signal.reason));
         await told.promise;
@@ -84,6 +93,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     maxArriving: 100,
     allowedOrigins: [ORIGIN],
     limits: bounds,
+    proxyHeader,
     tls,
     ...(tls && { page: PAGE }),
     onRefused: (why) => refused.push(why),
@@ -104,6 +114,7 @@ export async function openWeb({ tls, limits = {} }: { tls?: TlsSource; limits?: 
     calls,
     /** Theirs. */
     deadlines,
+    addresses,
     grpcPort: await server.listen(),
     /** Why the call of a trade of 2 shares was ended. */
     aborted: told.promise,

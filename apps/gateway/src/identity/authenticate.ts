@@ -23,8 +23,12 @@ export interface Identity {
   expiresAtMs: number;
 }
 
-/** @throws IdentityRefusedError UNAUTHENTICATED; RpcError UNAVAILABLE when the issuer's keys cannot be had */
-export type Authenticate = (authorization: string | undefined) => Promise<Identity>;
+export interface Authenticate {
+  /** @throws IdentityRefusedError UNAUTHENTICATED; RpcError UNAVAILABLE when the issuer's keys cannot be had */
+  (authorization: string | undefined): Promise<Identity>;
+  /** Whose a token is that has been found good before, and still is; undefined for any other: that one has to be checked. */
+  known(authorization: string | undefined): Identity | undefined;
+}
 
 /** Verifying an EdDSA token takes 300 µs, and a client sends the same one with each call. */
 const CACHED_TOKENS = 20_000;
@@ -32,6 +36,7 @@ const CACHED_TOKENS = 20_000;
 const CACHED_BYTES = 32 * 1024 * 1024;
 const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_TOKEN_BYTES = 8_192;
+const BEARER = /^Bearer ([\w.~+/=-]+)$/i;
 /** What an entry of the cache takes beside its token, about. */
 const ENTRY_BYTES = 500;
 
@@ -43,13 +48,21 @@ export function createAuthenticate(options: AuthOptions): Authenticate {
     sizeCalculation: (_entry, token) => token.length + ENTRY_BYTES,
   });
 
-  return async (authorization) => {
-    const token = readToken(authorization);
+  // Only while the key that it was verified with is known to be the issuer's.
+  const recall = (token: string): Identity | undefined => {
     const cached = verified.get(token);
-    // Only while the key that it was verified with is known to be the issuer's.
-    if (cached !== undefined && cached.keysVersion === keys.version && keys.areUsable) {
-      if (cached.identity.expiresAtMs <= Date.now()) throw tokenExpired();
-      return cached.identity;
+    return cached?.keysVersion === keys.version && keys.areUsable ? cached.identity : undefined;
+  };
+  const known = (authorization: string | undefined) => {
+    const identity = recall(BEARER.exec(authorization ?? '')?.[1] ?? '');
+    return identity !== undefined && identity.expiresAtMs > Date.now() ? identity : undefined;
+  };
+  const authenticate = async (authorization: string | undefined) => {
+    const token = readToken(authorization);
+    const cached = recall(token);
+    if (cached !== undefined) {
+      if (cached.expiresAtMs <= Date.now()) throw tokenExpired();
+      return cached;
     }
     const keysVersion = keys.version;
     const identity = await verify(token, options);
@@ -57,6 +70,7 @@ export function createAuthenticate(options: AuthOptions): Authenticate {
     if (keysVersion === keys.version) verified.set(token, { identity, keysVersion });
     return identity;
   };
+  return Object.assign(authenticate, { known });
 }
 
 function readToken(authorization: string | undefined): string {
@@ -64,7 +78,7 @@ function readToken(authorization: string | undefined): string {
   if (authorization === undefined || authorization === '') throw unauthenticated('no-token', how);
   // What was sent twice arrives with a comma between, which is no part of a token.
   if (authorization.includes(',')) throw unauthenticated('two-tokens', `${how}, once`);
-  const token = /^Bearer ([\w.~+/=-]+)$/i.exec(authorization)?.[1];
+  const token = BEARER.exec(authorization)?.[1];
   if (token === undefined) throw unauthenticated('malformed', how);
   if (token.length > MAX_TOKEN_BYTES) throw unauthenticated('too-long', 'the token is too long');
   return token;

@@ -39,6 +39,12 @@ export class CallRate {
     return 0;
   }
 
+  /** Gives back one call that was taken. */
+  giveBack(key: string): void {
+    const fullAtMs = this.#fullAtMs.get(key);
+    if (fullAtMs !== undefined) this.#fullAtMs.set(key, fullAtMs - this.#perCallMs);
+  }
+
   /** Takes as many calls as there are, up to `count`: what was done cost more than one. */
   charge(key: string, count: number): void {
     const nowMs = this.#nowMs();

@@ -1,4 +1,4 @@
-import { type ConfigOf, integer } from '@stockbroker/runtime';
+import { type ConfigOf, integer, oneOf } from '@stockbroker/runtime';
 import type { Limits } from '../admission.ts';
 
 const RATE = { min: 0, max: 1_000_000 };
@@ -18,18 +18,27 @@ export const limitVariables = {
   ),
   GATEWAY_CUSTOMER_STREAMS: integer('Streams of one customer at once. 0: no limit.', RATE, { default: '20' }),
   GATEWAY_ADDRESS_CALLS_PER_SECOND: integer(
-    'Calls from one address (IPv6: from one /64), before it is known whose they are; a refused token counts as ten. 0: no limit.',
+    'Calls from one address (IPv6: from one /64) whose token is not known yet; a refused one counts as ten, a good one not at all. 0: no limit.',
     RATE,
     { default: '500' },
   ),
   GATEWAY_ADDRESS_BURST_CALLS: integer('Calls from one address at once.', { min: 1, max: RATE.max }, { default: '1000' }),
-  GATEWAY_ADDRESS_STREAMS: integer('Streams to one address at once. 0: no limit.', RATE, { default: '200' }),
+  GATEWAY_ADDRESS_STREAMS: integer(
+    'Streams to one address at once that need no token: watches of the health. 0: no limit.',
+    RATE,
+    { default: '200' },
+  ),
   GATEWAY_TRUSTED_HOPS: integer(
-    'Proxies before the gRPC port that each add the address that called them to X-Forwarded-For; 0: the connection’s address counts.',
+    'Proxies before the gRPC port that speak HTTP, and each add the address that called them to X-Forwarded-For; 0: the connection’s address counts. For balancers of TCP connections: GATEWAY_PROXY_PROTOCOL.',
     HOPS,
     { default: '0' },
   ),
   GATEWAY_WEB_TRUSTED_HOPS: integer('The same before the web port.', HOPS, { default: '0' }),
+  GATEWAY_PROXY_PROTOCOL: oneOf(
+    'v2: each connection to both ports begins with a header of the PROXY protocol, version 2 (HAProxy’s send-proxy-v2), and has the address in it; one without is reset. Only for ports that nobody but the balancer can reach.',
+    ['off', 'v2'],
+    { default: 'off' },
+  ),
 };
 
 export function readLimits(config: ConfigOf<typeof limitVariables>): { customer: Limits; address: Limits } {

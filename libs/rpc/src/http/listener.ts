@@ -25,6 +25,8 @@ export interface HttpListenerOptions {
   idleTimeoutMs: number;
   /** What is left of an answer at its end has to be taken within this; then its connection, over HTTP/2 its stream, is given up. */
   stallTimeoutMs: number;
+  /** Each connection begins with a header of the PROXY protocol, version 2; by default none does. */
+  proxyHeader?: boolean | undefined;
   /** What to show to clients, who then must speak TLS, and may speak HTTP/2. */
   tls?: { source: TlsSource; maxCallsPerConnection: number; pingAfterMs: number; pingTimeoutMs: number } | undefined;
   /** Answers with `send`, or by itself. When it rejects the request broke off: nobody is left to answer. */
@@ -53,7 +55,7 @@ export class HttpListener {
   #closing = false;
 
   constructor(options: HttpListenerOptions) {
-    const { requestTimeoutMs, maxConnections, onRefused } = options;
+    const { requestTimeoutMs, maxConnections, proxyHeader, onRefused } = options;
     this.#options = options;
     this.#bodies = new BodyReader(options.maxBytes, options.maxArriving);
     const http1 = {
@@ -80,7 +82,12 @@ export class HttpListener {
       });
       this.#server = createBothServer(http1, source, onRequest, this.#http2);
     }
-    this.#connections = new Connections(this.#server, { maxConnections, handshakeTimeoutMs: requestTimeoutMs, onRefused });
+    this.#connections = new Connections(this.#server, {
+      maxConnections,
+      handshakeTimeoutMs: requestTimeoutMs,
+      proxyHeader,
+      onRefused,
+    });
   }
 
   get connections(): number {

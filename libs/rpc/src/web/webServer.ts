@@ -23,6 +23,8 @@ export interface WebServerOptions {
   maxArriving: number;
   /** Proxies of ours before this server, each of which adds to X-Forwarded-For; by default none, and the header is not read. */
   trustedHops?: number;
+  /** Each connection begins with a header of the PROXY protocol, version 2; by default none does. */
+  proxyHeader?: boolean | undefined;
   /** Over the defaults. */
   limits?: Partial<ServerLimits>;
   /** What to show to clients, who then must speak TLS, and may speak HTTP/2. Undefined: plain HTTP/1.1. */
@@ -74,6 +76,7 @@ export class WebServer {
       requestTimeoutMs: limits.requestTimeoutMs,
       idleTimeoutMs: limits.idleTimeoutMs,
       stallTimeoutMs: limits.stallTimeoutMs,
+      proxyHeader: options.proxyHeader,
       tls: options.tls && { ...limits, source: options.tls },
       handle: (request, response) => this.#handle(request, response),
       onRefused: options.onRefused ?? (() => {}),
