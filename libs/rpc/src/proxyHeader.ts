@@ -4,7 +4,7 @@ import { isIPv6, type Socket, SocketAddress } from 'node:net';
  * The header with which a balancer of TCP connections says whose connection it hands on: version 2 of the PROXY protocol
  * (haproxy.org/download/2.9/doc/proxy-protocol.txt), HAProxy's `send-proxy-v2`. Version 1 is text and not taken.
  */
-const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n');
+const SIGNATURE = Buffer.from([0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]);
 /** The signature, version and command, family, and how much follows. */
 const HEAD_BYTES = 16;
 /** Addresses and what balancers add to them, certificates' names for example. The length could say 64 kB. */
