@@ -3,6 +3,8 @@ import { MemoryWatch, type ProcessMemory } from './support/memoryWatch.ts';
 
 /** A test that grows while nobody looks takes the whole machine, sooner or later: no process of a run may have more. */
 const MOST_BYTES = 2 ** 30;
+/** The main process, its two workers, and one that came after a worker that failed. */
+const LISTED = 4;
 
 /**
  * Ends the output with the most memory that processes had, and the line that programs read: "N passed, N failed". A file that cannot be
@@ -31,7 +33,7 @@ export default class CountingReporter implements Reporter {
     const all = this.#memory.processes;
     const others = all.filter((each) => !isOfVitest(each));
     const tooLarge = all.filter(({ mostBytes }) => mostBytes > MOST_BYTES);
-    console.log(`Most memory: ${all.filter(isOfVitest).map(described).join(', ')}`);
+    console.log(`Most memory: ${all.filter(isOfVitest).slice(0, LISTED).map(described).join(', ')}`);
     if (others[0] !== undefined) console.log(`  and of the ${others.length} others: ${described(others[0])}`);
     for (const each of tooLarge) console.log(`Too much memory, over ${megabytes(MOST_BYTES)}: ${described(each)}`);
     if (tooLarge.length > 0) process.exitCode = 1;

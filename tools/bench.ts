@@ -1,6 +1,6 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openRunFolder } from '@stockbroker/testkit/runs';
 import { measure } from './bench/measure.ts';
 import { type Plan, QUICK } from './bench/plan.ts';
 import { report } from './bench/report.ts';
@@ -63,8 +63,7 @@ await runTool(async () => {
     bellTrades: only.has('bell') ? wholeNumber('--bell-trades', values['bell-trades'], { min: 100, max: 5_000_000 }) : undefined,
     profiles,
   };
-  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-bench-'));
-  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  const folder = openRunFolder('bench');
   const progress = new Progress(process.stderr);
   const stopping = stopSignal(() => process.exit(130));
   try {

@@ -1,6 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { keepFolder, openRunFolder } from '@stockbroker/testkit/runs';
 import { KIND_NAMES, KINDS, type KindName, kindsNamed } from './chaos/kinds.ts';
 import { chaosReport } from './chaos/report.ts';
 import { runChaos } from './chaos/run.ts';
@@ -94,8 +93,7 @@ function someMinutes(text: string): number {
 }
 
 async function run({ json, keep, ...wanted }: Wanted): Promise<number> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'stockbroker-chaos-'));
-  chmodSync(dataDir, 0o755); // PostgreSQL may run under another account.
+  const dataDir = openRunFolder('chaos');
   const progress = new Progress(process.stderr);
   const running: { kill(): Promise<void> }[] = [];
   const remove = () => rmSync(dataDir, { recursive: true, force: true });
@@ -115,7 +113,9 @@ async function run({ json, keep, ...wanted }: Wanted): Promise<number> {
   } finally {
     // Whatever an orderly stop has left, or a start that failed: nothing of it may live on.
     await Promise.all(running.map((each) => each.kill()));
-    if (keeps) progress.line(`The data and logs are kept in ${dataDir}`);
-    else remove();
+    if (keeps) {
+      keepFolder(dataDir);
+      progress.line(`The data and logs are kept in ${dataDir}`);
+    } else remove();
   }
 }

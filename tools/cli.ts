@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect, type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { reasonOf } from '@stockbroker/runtime';
+import { sweepRuns } from '@stockbroker/testkit/runs';
 
 /** Something that the user can mend: shown as it is, without a stack trace. */
 export class UserError extends Error {
@@ -28,13 +29,18 @@ const LAST_WORDS_MS = 1_000;
 /** What a tool does when nobody takes its output: it ends, or it goes on, because it runs servers. */
 export type WithoutOutput = 'end' | 'go on';
 
-/** Runs a tool, and ends the process, whatever is still open: with what `main` returns, or 1 and the error on standard error. */
+/**
+ * Runs a tool, and ends the process, whatever is still open: with what `main` returns, or 1 and the error on standard error. Before, it
+ * removes what killed runs have left.
+ */
 export async function runTool(main: () => Promise<number>, withoutOutput: WithoutOutput = 'end'): Promise<void> {
   guardOutput(withoutOutput);
-  const code = await keepToOwnServers(main).catch((error: unknown) => {
-    process.stderr.write(`${describe(error)}\n`);
-    return 1;
-  });
+  const code = await sweepRuns()
+    .then(() => keepToOwnServers(main))
+    .catch((error: unknown) => {
+      process.stderr.write(`${describe(error)}\n`);
+      return 1;
+    });
   // Ended at once, it would take along what a reader of its output has not taken yet.
   const taken = Promise.all(
     [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),

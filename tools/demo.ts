@@ -1,10 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { RpcChannel } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { checkBooks } from '@stockbroker/testkit';
 import { NO_CALL_LIMITS } from '@stockbroker/testkit/processes';
+import { keepFolder, openRunFolder } from '@stockbroker/testkit/runs';
 import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts';
 import { grouped, readArguments, runTool, type StopSignal, stopSignal, wholeNumber } from './cli.ts';
 import { makePlans, type Plan } from './demoPlan.ts';
@@ -62,8 +61,7 @@ interface Size {
 
 /** Undefined when the user has stopped it. */
 async function run(plans: Plan[], { workers, gateways, stalledMs }: Size): Promise<DemoResult | undefined> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'stockbroker-demo-'));
-  chmodSync(dataDir, 0o755); // PostgreSQL may run under another account.
+  const dataDir = openRunFolder('demo');
   const progress = new Progress(process.stderr);
   const processes = new BrokerProcesses({
     dataDir,
@@ -98,8 +96,10 @@ async function run(plans: Plan[], { workers, gateways, stalledMs }: Size): Promi
     if (stopping.isRequested()) progress.line('Stopping…');
     await processes.stop();
     const keeps = result !== undefined && problems(result).length > 0;
-    if (keeps) progress.line(`The data and logs are kept in ${dataDir}`);
-    else remove();
+    if (keeps) {
+      keepFolder(dataDir);
+      progress.line(`The data and logs are kept in ${dataDir}`);
+    } else remove();
   }
 }
 

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { BrokerClient, TradeType, webCalls } from '@stockbroker/client';
 import { type Browser, openBrowser, type Page } from '@stockbroker/testkit/browser';
 import { demoCustomers } from '@stockbroker/testkit/processes';
+import { openRunFolder } from '@stockbroker/testkit/runs';
 import { type Broker, BrokerProcesses } from './brokerProcesses.ts';
 import { buildPage } from './buildPage.ts';
 import { readArguments, runTool, UserError, wholeNumber } from './cli.ts';
@@ -27,7 +27,7 @@ await runTool(async () => {
   });
   const seconds = wholeNumber('--seconds', values.seconds, { min: 1, max: 900 });
   const progress = new Progress(process.stdout);
-  const dataDir = mkdtempSync(join(tmpdir(), 'stockbroker-screenshots-'));
+  const dataDir = openRunFolder('screenshots');
   const processes = new BrokerProcesses({
     dataDir,
     databaseUrl: undefined,

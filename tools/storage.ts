@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createMetrics, sleep } from '@stockbroker/runtime';
 import { createStore, type Store } from '@stockbroker/store';
 import type { Database } from '@stockbroker/store/database';
 import { startPostgres } from '@stockbroker/testkit';
+import { openRunFolder } from '@stockbroker/testkit/runs';
 import type { Trade } from '@stockbroker/trading';
 import { collectPlans } from './bench/plans.ts';
 import { markOf, openTradeDatabase, orderOf, reportOf } from './bench/tradeDatabase.ts';
@@ -36,7 +36,7 @@ const customers = Number(values.customers);
 const trades = Number(values.trades);
 const batch = Number(values.batch);
 
-const dir = mkdtempSync(join(tmpdir(), 'stockbroker-storage-'));
+const dir = openRunFolder('storage');
 const plans = collectPlans(0.02);
 const server = await startPostgres({ dataDir: join(dir, 'postgres'), settings: plans.settings, log: plans.log });
 try {

@@ -1,6 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { openRunFolder } from '@stockbroker/testkit/runs';
 import { grouped, readArguments, runTool, stopSignal, table, wholeNumber } from './cli.ts';
 import { type Percentiles, percentiles } from './percentiles.ts';
 import { Progress } from './progress.ts';
@@ -57,8 +56,7 @@ await runTool(async () => {
     moves: wholeNumber('--moves', values.moves, { min: 0, max: 10_000 }),
     ttlMs: ttl === undefined ? undefined : wholeNumber('--ttl-ms', ttl, { min: 1_000, max: 60_000 }),
   };
-  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-takeover-'));
-  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  const folder = openRunFolder('takeover');
   const progress = new Progress(process.stderr);
   const stopping = stopSignal(() => process.exit(130));
   try {

@@ -1,6 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { openRunFolder } from '@stockbroker/testkit/runs';
 import { readArguments, runTool, stopSignal, table, wholeNumber } from './cli.ts';
 import { percentiles } from './percentiles.ts';
 import { Progress } from './progress.ts';
@@ -34,8 +33,7 @@ await runTool(async () => {
   const streams = wholeNumber('--streams', values.streams, { min: 1, max: 20_000 });
   const trades = wholeNumber('--trades', values.trades, { min: 1, max: 1_000_000 });
   const rounds = wholeNumber('--rounds', values.rounds, { min: 1, max: 100 });
-  const folder = mkdtempSync(join(tmpdir(), 'stockbroker-watching-'));
-  chmodSync(folder, 0o755); // PostgreSQL may run under another account.
+  const folder = openRunFolder('watching');
   const progress = new Progress(process.stderr);
   const stopping = stopSignal(() => process.exit(130));
   try {

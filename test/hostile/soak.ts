@@ -1,10 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { parseWebhookSecret, signWebhook } from '@stockbroker/rpc';
 import { TradeStatus, TradeType } from '@stockbroker/rpc/stockbroker';
 import { SeededRandom, sleep } from '@stockbroker/runtime';
 import { type AppProcess, eventually, type System, tradingClient } from '@stockbroker/testkit';
+import { keepFolder, openRunFolder } from '@stockbroker/testkit/runs';
 import { BrokerProcesses } from '../../tools/brokerProcesses.ts';
 import { readArguments, runTool, stopSignal, table, wholeNumber } from '../../tools/cli.ts';
 import { type Attack, type Attacked, openAttacks } from './attackers.ts';
@@ -56,8 +55,7 @@ await runTool(async () => {
 });
 
 async function run(seconds: number, seed: number, attackers: number): Promise<Result> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'stockbroker-hostile-'));
-  chmodSync(dataDir, 0o755); // PostgreSQL may run under another account.
+  const dataDir = openRunFolder('hostile');
   const customerId = crypto.randomUUID();
   const events: string[] = [];
   const processes = new BrokerProcesses({
@@ -90,7 +88,10 @@ async function run(seconds: number, seed: number, attackers: number): Promise<Re
   } finally {
     await processes.stop();
     if (result?.problems.length === 0) remove();
-    else process.stderr.write(`The data and logs are kept in ${dataDir}\n`);
+    else {
+      keepFolder(dataDir);
+      process.stderr.write(`The data and logs are kept in ${dataDir}\n`);
+    }
   }
 }
 

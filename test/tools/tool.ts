@@ -22,10 +22,10 @@ export function startTool(
   env: Record<string, string> = {},
   account: { uid?: number; gid?: number } = {},
 ): Tool {
-  const { PATH = '', HOME = '' } = process.env;
+  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env;
   const child = spawn(process.execPath, [join(ROOT, 'tools', 'bootstrap.mjs'), `tools/${tool}.ts`, ...args], {
     cwd: ROOT,
-    env: { PATH, HOME, ...env },
+    env: { PATH, HOME, TMPDIR, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...account,
   });
@@ -63,10 +63,15 @@ export async function runTool(
   return { code, stdout: run.stdout(), stderr: run.stderr() };
 }
 
-/** For data of a tool's own; also PostgreSQL's account can reach it. Removed after the test. */
+/** For data of a tool's own. Removed after the test. */
 export function newDataFolder(): string {
+  return join(newFolder(), 'data');
+}
+
+/** Also PostgreSQL's account can reach it. Removed after the test. */
+export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'stockbroker-tools-'));
   chmodSync(folder, 0o755);
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, 'data');
+  return folder;
 }

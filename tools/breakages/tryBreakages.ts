@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openRunFolder } from '@stockbroker/testkit/runs';
 import { type StopSignal, stopSignal, UserError } from '../cli.ts';
 import { applyPatch, copySources, type Patch } from './sourceCopy.ts';
 
@@ -39,9 +39,11 @@ export async function tryBreakages<B extends Breakage>(
   if (unknown !== undefined) throw new UserError(`There is no breakage ${JSON.stringify(unknown)}; --help lists them.`);
   const stopping = stopSignal(() => process.exit(130));
   let failed = 0;
+  const folder = openRunFolder('breakages');
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   for (const breakage of breakages) {
     if (names?.includes(breakage.name) === false) continue;
-    const { isAsExpected, line } = await inCopy(breakage, (copy) => tryOut(breakage, copy, stopping));
+    const { isAsExpected, line } = await inCopy(folder, breakage, (copy) => tryOut(breakage, copy, stopping));
     if (stopping.isRequested()) return 130;
     failed += isAsExpected ? 0 : 1;
     process.stdout.write(`${isAsExpected ? '✓' : '✗'} ${breakage.name}: ${line}\n`);
@@ -49,8 +51,8 @@ export async function tryBreakages<B extends Breakage>(
   return failed === 0 ? 0 : 1;
 }
 
-async function inCopy<T>({ patches }: Breakage, run: (copy: string) => Promise<T>): Promise<T> {
-  const copy = mkdtempSync(join(tmpdir(), 'stockbroker-breakage-'));
+async function inCopy<T>(folder: string, { patches }: Breakage, run: (copy: string) => Promise<T>): Promise<T> {
+  const copy = mkdtempSync(join(folder, 'copy-'));
   chmodSync(copy, 0o755); // PostgreSQL may run under another account.
   try {
     copySources(ROOT, copy);

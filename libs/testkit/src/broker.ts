@@ -13,6 +13,7 @@ import { eventually } from './eventually.ts';
 import { ExchangeActor } from './exchangeActor.ts';
 import { type NatsServer, startNats } from './natsServer.ts';
 import { processStart } from './processTable.ts';
+import { keepFolder } from './runFolder.ts';
 import type { System } from './system.ts';
 
 const PARTITIONS = 100;
@@ -189,6 +190,7 @@ export class Broker {
       ...pids.filter((pid) => processStart(pid) !== undefined).map((pid) => `process ${pid} is left`),
       ...readFatalLines(join(this.folder, 'system', 'logs')),
     ];
+    if (keep || problems.length > 0) keepFolder(this.folder);
     if (problems.length > 0) throw new Error(`${problems.join('\n')}\nThe logs are in ${this.folder}.`);
     if (!keep) rmSync(this.folder, { recursive: true, force: true });
   }

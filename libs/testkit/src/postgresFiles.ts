@@ -148,7 +148,7 @@ export function placeData(requested: string, account: Account | undefined, log: 
   const parent = dirname(requested);
   if (!account || (canEnter(account, parent) && !existsSync(join(requested, whereFile)))) return requested;
   const folder = openFolder(account);
-  removeAbandoned(folder);
+  removeAbandonedIn(folder);
   const key = createHash('sha256').update(requested).digest('hex').slice(0, 16);
   const elsewhere = join(folder, `postgres-data-${key}`);
   const note = join(requested, whereFile);
@@ -162,24 +162,59 @@ export function placeData(requested: string, account: Account | undefined, log: 
   return elsewhere;
 }
 
+/** Where data is kept that was requested in the folder, or below it, and had to live elsewhere. */
+export function dataElsewhereOf(requested: string): string[] {
+  return openFolders()
+    .flatMap(notesIn)
+    .filter((note) => note.requested.startsWith(requested))
+    .map(({ data }) => data);
+}
+
+/** Removes data of temporary folders that are gone. */
+export function removeAbandonedData(): void {
+  openFolders().forEach(removeAbandonedIn);
+}
+
+/** The folders below that there are, for root. */
+function openFolders(): string[] {
+  return process.getuid?.() === 0 ? openFolderCandidates().filter((folder) => existsSync(folder)) : [];
+}
+
+function notesIn(folder: string): { requested: string; data: string }[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(forSuffix));
+  return names.flatMap((name) => {
+    const requested = readIfThere(join(folder, name)); // Another process may remove it meanwhile.
+    return requested === undefined ? [] : [{ requested, data: join(folder, name.slice(0, -forSuffix.length)) }];
+  });
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /**
  * Data of temporary folders that were removed since, as tests do. Only of those: another missing folder may be on a disk that is not
  * mounted now.
  */
-function removeAbandoned(folder: string): void {
+function removeAbandonedIn(folder: string): void {
   const temporary = [...new Set(['/tmp', tmpdir()])].map((path) => `${path}/`);
-  for (const name of readdirSync(folder).filter((each) => each.endsWith(forSuffix))) {
-    const requested = readFileSync(join(folder, name), 'utf8');
-    const data = join(folder, name.slice(0, -forSuffix.length));
-    const wanted = existsSync(join(requested, whereFile)) || !temporary.some((path) => requested.startsWith(path));
+  for (const { requested, data } of notesIn(folder)) {
+    const wanted = existsSync(requested) || !temporary.some((path) => requested.startsWith(path));
     if (wanted || findProcesses('postgres', ['-D', data]).length > 0) continue;
     for (const path of [data, data + forSuffix]) rmSync(path, { recursive: true, force: true });
   }
 }
 
+const openFolderCandidates = () => ['/var/lib/stockbroker', join(tmpdir(), 'stockbroker-root'), '/tmp/stockbroker-root'];
+
 /** A folder that belongs to root, that nobody else can write to and that everybody can enter. */
 function openFolder(account: Account): string {
-  const candidates = ['/var/lib/stockbroker', join(tmpdir(), 'stockbroker-root'), '/tmp/stockbroker-root'];
+  const candidates = openFolderCandidates();
   for (const folder of candidates) {
     try {
       mkdirSync(folder, { recursive: true });

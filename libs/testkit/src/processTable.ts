@@ -26,6 +26,33 @@ export function findProcesses(program: string, args: readonly string[]): number[
   return processIds().filter((pid) => readProc(pid, 'cmdline')?.includes(commandLine));
 }
 
+/** Programs that are known by their arguments alone, since they get an environment of their own. */
+const SERVERS = /(?:^|\/)(?:postgres|initdb|nats-server)$/;
+
+/** Processes with one of these paths in their environment, and servers that were started with it. */
+export function processesNaming(paths: readonly string[]): number[] {
+  const names = (text = '') => paths.some((path) => text.includes(path));
+  if (!onLinux) {
+    return ps(['-A', '-E', '-ww', '-o', 'pid=,command='])
+      .filter(names)
+      .map((line) => Number.parseInt(line, 10));
+  }
+  return processIds().filter((pid) => {
+    const isAlive = processStart(pid) !== undefined;
+    const commandLine = readProc(pid, 'cmdline');
+    const isServer = SERVERS.test(commandLine?.split('\0')[0] ?? '');
+    return isAlive && (names(readProc(pid, 'environ')) || (isServer && names(commandLine)));
+  });
+}
+
+/** Its parent, the parent of that, and so on. */
+export function ancestorsOf(descendant: number): number[] {
+  const table = new Map(parents());
+  const found: number[] = [];
+  for (let pid = table.get(descendant); pid !== undefined && pid > 0; pid = table.get(pid)) found.push(pid);
+  return found;
+}
+
 /** Its children, their children, and so on. */
 export function descendantsOf(ancestor: number): number[] {
   const found = [ancestor];
@@ -112,11 +139,11 @@ function procStat(pid: number): ProcStat | undefined {
   return state && start ? { state, parent: Number(parent), start, cpuSeconds, endedCpuSeconds } : undefined;
 }
 
-function readProc(pid: number, file: 'stat' | 'cmdline' | 'status'): string | undefined {
+function readProc(pid: number, file: 'stat' | 'cmdline' | 'environ' | 'status'): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch {
-    return undefined; // gone since it was listed
+    return undefined; // gone since it was listed, or another user's
   }
 }
 

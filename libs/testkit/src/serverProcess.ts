@@ -155,7 +155,8 @@ export async function killLeftovers(program: string, args: readonly string[]): P
   }
 }
 
-function killTree(pid: number): number[] {
+/** Ends a process and whatever it started, at once. */
+export function killTree(pid: number): number[] {
   const all = haltTree(pid);
   for (const each of all) sendSignal(each, 'SIGKILL');
   return all;
@@ -237,7 +238,8 @@ async function within(deadlineMs: number, event: Promise<void>): Promise<boolean
   return inTime;
 }
 
-async function becomes(state: () => boolean, deadlineMs: number): Promise<boolean> {
+/** Looks at a state until it is so, or the deadline passes. @returns whether it is so */
+export async function becomes(state: () => boolean, deadlineMs: number): Promise<boolean> {
   const giveUpAt = Date.now() + deadlineMs;
   while (!state()) {
     if (Date.now() > giveUpAt) return false;
