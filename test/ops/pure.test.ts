@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareOrder } from '../../tools/ops/compareOrder.ts';
 import { dayBounds, idsOf, today } from '../../tools/ops/day.ts';
-import { joinStates, spread, stillWrong } from '../../tools/ops/leaseState.ts';
+import { joinStates, Looks, spread } from '../../tools/ops/leaseState.ts';
 import { mergeById } from '../../tools/ops/mergeById.ts';
 import { type Facts, type Found, whyStuck } from '../../tools/ops/whyStuck.ts';
 
@@ -176,14 +176,33 @@ test('leases: only what is wrong in each look counts; a partition that changes h
     const held = leaders.flatMap((holder, p) => (holder === null ? [] : [[p, { holder, renewedAt: AT }] as const]));
     return joinStates([fence(0, 'a'), fence(1, 'a'), fence(2, 'a')], { workers: [], leases: new Map(held) });
   };
-  const first = stillWrong(undefined, look('a', null, 'b'));
-  expect(first.map(({ partition, problem }) => [partition, problem])).toEqual([
+  const looks = new Looks();
+  looks.add(look('a', null, 'b'));
+  expect(looks.wrong.map(({ partition, problem }) => [partition, problem])).toEqual([
     [1, 'no-leader'],
     [2, 'disagree'],
   ]);
-  const second = stillWrong(first, look(null, null, 'a'));
-  expect(second.map(({ partition }) => partition)).toEqual([1]);
-  expect(stillWrong(second, look(null, 'b', 'b'))).toEqual([]);
+  looks.add(look(null, null, 'a'));
+  expect(looks.wrong.map(({ partition }) => partition)).toEqual([1]);
+  looks.add(look('a', 'a', 'a'));
+  expect([looks.isQuiet, looks.wrong]).toEqual([true, []]);
+});
+
+test('leases: one look is never enough; a partition that changes hands again and again is wrong though each look finds it led', () => {
+  const look = (epoch: bigint, leader: string) =>
+    joinStates([{ partition: 0, epoch, leader, since: AT }], {
+      workers: [],
+      leases: new Map([[0, { holder: leader, renewedAt: AT }]]),
+    });
+  const moves = new Looks();
+  moves.add(look(5n, 'a'));
+  expect(moves.isQuiet).toBe(false);
+  moves.add(look(6n, 'b'));
+  expect([moves.isQuiet, moves.wrong]).toEqual([false, []]);
+  moves.add(look(7n, 'a'));
+  expect([moves.isQuiet, moves.wrong.map(({ partition, problem }) => [partition, problem])]).toEqual([false, [[0, 'moving']]]);
+  moves.add(look(7n, 'a'));
+  expect([moves.isQuiet, moves.wrong]).toEqual([true, []]);
 });
 
 test('leases: the spread is that of the workers that take part', () => {

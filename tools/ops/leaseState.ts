@@ -11,7 +11,7 @@ export interface PartitionState {
   /** Who raised the epoch last, and when. */
   fencedBy: string;
   since: Date;
-  problem: 'no-leader' | 'disagree' | null;
+  problem: 'no-leader' | 'disagree' | 'moving' | null;
 }
 
 /** Either may change a moment before the other, when a partition changes hands. */
@@ -23,10 +23,45 @@ export function joinStates(fences: PartitionFence[], { leases }: LeaseSnapshot):
   });
 }
 
-/** Partitions that have had the same problem all the while: what a change of hands explains has gone by then. */
-export function stillWrong(before: PartitionState[] | undefined, now: PartitionState[]): PartitionState[] {
-  const known = new Map(before?.map((state) => [state.partition, state.problem]));
-  return now.filter(({ partition, problem }) => problem !== null && (before === undefined || known.get(partition) === problem));
+/** What is seen of the partitions while somebody looks again and again. */
+export class Looks {
+  #first: PartitionState[] | undefined;
+  #last: PartitionState[] = [];
+  #wrong: PartitionState[] = [];
+  #isQuiet = false;
+
+  add(states: PartitionState[]): void {
+    const before = new Map(this.#last.map((state) => [state.partition, state]));
+    const known = new Map(this.#wrong.map((state) => [state.partition, state.problem]));
+    const wrong = states.filter(({ problem }) => problem !== null);
+    this.#isQuiet =
+      this.#first !== undefined &&
+      wrong.length === 0 &&
+      states.every(({ partition, epoch }) => before.get(partition)?.epoch === epoch);
+    this.#wrong = this.#first === undefined ? wrong : wrong.filter(({ partition, problem }) => known.get(partition) === problem);
+    this.#first ??= states;
+    this.#last = states;
+  }
+
+  /** All is well in a look, and nothing has changed hands since the look before: one look alone sees only a moment. */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
+  /**
+   * What a change of hands does not explain: partitions that have had the same problem all the while, and those that have changed hands
+   * more than once. None when the last looks were quiet.
+   */
+  get wrong(): PartitionState[] {
+    if (this.#isQuiet) return [];
+    const wrong = new Map(this.#wrong.map((state) => [state.partition, state]));
+    const first = new Map(this.#first?.map((state) => [state.partition, state.epoch]));
+    for (const state of this.#last) {
+      const raised = state.epoch - (first.get(state.partition) ?? state.epoch);
+      if (raised > 1n && !wrong.has(state.partition)) wrong.set(state.partition, { ...state, problem: 'moving' });
+    }
+    return [...wrong.values()].toSorted((a, b) => a.partition - b.partition);
+  }
 }
 
 export interface WorkerLoad {

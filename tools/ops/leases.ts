@@ -3,7 +3,7 @@ import { sleep } from '@stockbroker/runtime';
 import { readPartitionLeases } from '@stockbroker/store/operate';
 import { counted, table } from '../cli.ts';
 import { type Call, CannotTellError, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
-import { joinStates, loads, type PartitionState, spread, stillWrong, type WorkerLoad } from './leaseState.ts';
+import { joinStates, Looks, loads, type PartitionState, spread, type WorkerLoad } from './leaseState.ts';
 
 const HELP = `npm run ops -- leases: which worker leads what, and since when.
 
@@ -11,10 +11,10 @@ const HELP = `npm run ops -- leases: which worker leads what, and since when.
   --patience TIME   how long something may be wrong before it counts, because partitions change hands; default 5s
   --json, --data-dir, and the environment: see npm run ops -- --help
 
-A partition is wrong when nobody has its lease (in JetStream), or when the lease and the fence (the epoch in PostgreSQL) name
-different workers. Since is when the leader raised the epoch.
+A partition is wrong when nobody has its lease (in JetStream), when the lease and the fence (the epoch in PostgreSQL) name
+different workers, or when it changes its leader again and again: it is looked at twice at least. Since is when the leader raised the epoch.
 
-Exit code: 0 every partition is led, 1 some are wrong for longer than --patience, 2 wrong usage, 3 PostgreSQL or NATS does not answer.
+Exit code: 0 every partition is led and stays so, 1 some are wrong for longer than --patience, 2 wrong usage, 3 PostgreSQL or NATS does not answer.
 `;
 
 const LOOK_EVERY_MS = 250;
@@ -26,15 +26,11 @@ export const leases: OpsCommand = {
     noArguments('leases', args);
     const { states, snapshot, wrong } = await look(servers, duration('--patience', String(values.patience)));
     const workers = loads(states, snapshot);
-    const problems = wrong.map(({ partition, problem, leader, fencedBy }) =>
-      problem === 'no-leader'
-        ? `partition ${partition}: nobody leads it; last ${fencedBy || 'nobody'}`
-        : `partition ${partition}: ${leader} has the lease, but ${fencedBy || 'nobody'} raised the epoch last`,
-    );
     const text = [
       values.partitions === true ? partitionTable(states) : workerTable(workers),
       '',
-      ...(problems.length === 0 ? [summary(workers, states.length)] : problems),
+      ...wrong.map(problemOf),
+      summary(workers, states),
     ].join('\n');
     const json = {
       workers,
@@ -42,10 +38,17 @@ export const leases: OpsCommand = {
       partitions: states,
       withoutLeader: wrong.filter(({ problem }) => problem === 'no-leader').map(({ partition }) => partition),
       disagreeing: wrong.filter(({ problem }) => problem === 'disagree').map(({ partition }) => partition),
+      moving: wrong.filter(({ problem }) => problem === 'moving').map(({ partition }) => partition),
     } satisfies Record<string, unknown>;
     return { attention: wrong.length > 0, text, json } satisfies Result;
   },
 };
+
+function problemOf({ partition, problem, leader, fencedBy, epoch }: PartitionState): string {
+  if (problem === 'no-leader') return `partition ${partition}: nobody leads it; last ${fencedBy || 'nobody'}`;
+  if (problem === 'moving') return `partition ${partition}: it changes its leader again and again; its epoch is ${epoch} by now`;
+  return `partition ${partition}: ${leader} has the lease, but ${fencedBy || 'nobody'} raised the epoch last`;
+}
 
 interface Look {
   states: PartitionState[];
@@ -53,17 +56,16 @@ interface Look {
   wrong: PartitionState[];
 }
 
-/** Looks again and again until nothing is wrong, or something has been all the time. */
+/** Looks again and again until all is well and quiet, or patience ends. */
 async function look(servers: Call['servers'], patienceMs: number): Promise<Look> {
   const giveUpAt = performance.now() + patienceMs;
   const [db, bucket] = await Promise.all([servers.db(), servers.leases()]);
-  for (let wrong: PartitionState[] | undefined; ; ) {
+  for (const looks = new Looks(); ; await sleep(LOOK_EVERY_MS)) {
     const [fences, snapshot] = await Promise.all([readPartitionLeases(db), bucket.read()]);
     if (fences.length === 0) throw new CannotTellError('The database has no partitions yet: npm run db:migrate');
     const states = joinStates(fences, snapshot);
-    wrong = stillWrong(wrong, states);
-    if (wrong.length === 0 || performance.now() >= giveUpAt) return { states, snapshot, wrong };
-    await sleep(LOOK_EVERY_MS);
+    looks.add(states);
+    if (looks.isQuiet || performance.now() >= giveUpAt) return { states, snapshot, wrong: looks.wrong };
   }
 }
 
@@ -90,8 +92,10 @@ function partitionTable(states: PartitionState[]): string {
   return table([['partition', 'lease', 'epoch', 'raised by', 'since', ''], ...rows], [0, 2]);
 }
 
-function summary(workers: WorkerLoad[], partitions: number): string {
+function summary(workers: WorkerLoad[], states: PartitionState[]): string {
   const even = spread(workers);
   const shares = even === null ? '' : `, ${even.least} to ${even.most} each`;
-  return `${counted(partitions, 'partition')} led by ${counted(workers.filter((worker) => worker.partitions.length > 0).length, 'worker')}${shares}.`;
+  const led = states.filter(({ problem }) => problem === null).length;
+  const partitions = led === states.length ? counted(led, 'partition') : `${led} of ${counted(states.length, 'partition')}`;
+  return `${partitions} led by ${counted(workers.filter((worker) => worker.partitions.length > 0).length, 'worker')}${shares}.`;
 }
