@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '@stockbroker/runtime';
+import { readDatabaseIdentity, setDatabaseIdentity } from '@stockbroker/store/migrate';
 import { createDatabase, demoCustomers, dropDatabase } from '@stockbroker/testkit/processes';
 import { readArguments, readDatabaseUrl, readPartitions, runTool, UserError } from './cli.ts';
 import { withDevDatabase } from './devDatabase.ts';
@@ -44,6 +45,7 @@ async function recreate(url: string, partitions: number): Promise<void> {
   // A connection to a database cannot drop that one.
   const elsewhere = new URL(url);
   elsewhere.pathname = name === 'postgres' ? '/template1' : '/postgres';
+  const identity = await readDatabaseIdentity(url);
   try {
     await dropDatabase(elsewhere.href, name);
     await createDatabase(elsewhere.href, name);
@@ -52,5 +54,7 @@ async function recreate(url: string, partitions: number): Promise<void> {
   }
   onEvent(`the database ${name} is new`);
   await migrateDatabase(url, partitions, onEvent);
+  // NATS may know the one before: this is the same broker's.
+  if (identity !== undefined) await setDatabaseIdentity(url, identity);
   await openDemoAccounts(url, demoCustomers, onEvent);
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { natsAt } from '@stockbroker/bus';
 import { reasonOf } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
 import type { Account } from '@stockbroker/trading';
@@ -49,9 +50,10 @@ export async function migrateDatabase(database: string | Promise<string>, partit
 }
 
 /** @throws UserError when none of the servers, separated by commas, takes connections */
-export async function checkNats(servers: string): Promise<void> {
-  const attempts = servers.split(',').map(async (server) => {
-    const { hostname, port } = new URL(/^\w+:\/\//.test(server) ? server : `nats://${server}`);
+export async function checkNats(urls: string): Promise<void> {
+  const { servers } = natsAt(urls).NATS_URL; // Without credentials.
+  const attempts = servers.map(async (server) => {
+    const { hostname, port } = new URL(server);
     const socket = connect({ host: hostname, port: Number(port) || 4_222 });
     try {
       await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) });
@@ -60,7 +62,7 @@ export async function checkNats(servers: string): Promise<void> {
     }
   });
   await Promise.any(attempts).catch((cause: unknown) => {
-    throw new UserError(`No NATS server answers at NATS_URL=${servers}: ${sentence(cause)}.`, { cause });
+    throw new UserError(`No NATS server answers at NATS_URL=${servers.join(',')}: ${sentence(cause)}.`, { cause });
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager, StorageType } from '@nats-io/jetstream';
-import { Bus, connectNats } from '@stockbroker/bus';
+import { Bus, connectNats, natsAt } from '@stockbroker/bus';
 import { createLog, createMetrics } from '@stockbroker/runtime';
 import { eventually, startNats } from '@stockbroker/testkit';
 import type { Trade } from '@stockbroker/trading';
@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 async function managerOf() {
-  const connection = await connectNats(nats.url, 'manager');
+  const connection = await connectNats(natsAt(nats.url), 'manager');
   onTestFinished(() => connection.close());
   return jetstreamManager(connection);
 }
@@ -27,9 +27,13 @@ async function managerOf() {
 /** As two processes have it. */
 type Open = () => Promise<{ mine: ProcessBus; theirs: ProcessBus }>;
 
+const failed = (error: Error) => {
+  throw error;
+};
+
 async function openBus(metrics = createMetrics('test')): Promise<Bus> {
-  const connection = connectNats(nats.url, 'conformance');
-  const bus = new Bus({ connection, replicas: 1, log: createLog('test', 'silent'), metrics });
+  const log = createLog('test', 'silent');
+  const bus = new Bus({ config: natsAt(nats.url), name: 'conformance', database: 'ours', log, metrics, fail: failed });
   onTestFinished(() => bus.close());
   await eventually(() => bus.isConnected, Boolean);
   return bus;

@@ -1,6 +1,6 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { LEASE_BUCKET, natsLeaseStore } from '@stockbroker/lease';
+import { leaseBucketName, natsLeaseStore } from '@stockbroker/lease';
 import { type AppProcess, type Broker, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -8,6 +8,7 @@ import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts'
 
 /** Longer than a worker takes to start: it must see the marks of those before it. */
 const TTL_MS = 3_000;
+const LEASE_BUCKET = leaseBucketName('');
 
 let broker: Broker;
 beforeAll(async () => {
@@ -30,11 +31,19 @@ async function leave(worker: AppProcess): Promise<void> {
   );
 }
 
+const identity = async () => (await broker.db.databaseIdentity.findFirstOrThrow()).id;
+
 /** What the bucket of leases holds and what is done to it, as a worker would see it that takes part in nothing. */
 async function onlooker() {
   const connection = await connect({ servers: broker.nats.url });
   onTestFinished(() => connection.close());
-  const store = await natsLeaseStore({ connection, bucket: LEASE_BUCKET, ttlMs: TTL_MS, replicas: 1 });
+  const store = await natsLeaseStore({
+    connection,
+    bucket: LEASE_BUCKET,
+    database: await identity(),
+    ttlMs: TTL_MS,
+    replicas: 1,
+  });
   const { streams } = await jetstreamManager(connection);
   const operation = async (partition: number) => {
     const last = await streams.getMessage(`KV_${LEASE_BUCKET}`, { last_by_subj: `$KV.${LEASE_BUCKET}.partition.${partition}` });

@@ -160,8 +160,9 @@ async function fix({ db, store, exchange }: Sides, servers: Call['servers'], id:
 async function settledNews(servers: Call['servers']): Promise<(trade: Trade) => void> {
   try {
     const connection = await servers.nats();
-    const { publishSettled } = await import('@stockbroker/bus');
-    return (trade) => publishSettled(connection, trade);
+    const { busNames, publishSettled } = await import('@stockbroker/bus');
+    const names = busNames((await servers.natsConfig()).NATS_PREFIX);
+    return (trade) => publishSettled(connection, names, trade);
   } catch {
     return () => {};
   }

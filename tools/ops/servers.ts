@@ -1,3 +1,4 @@
+import type { NatsConfig } from '@stockbroker/bus';
 import type { ExchangeClient } from '@stockbroker/exchange-client';
 import type { LeaseBucket } from '@stockbroker/lease';
 import type { TlsFiles } from '@stockbroker/rpc';
@@ -15,6 +16,8 @@ import { Lazy } from './lazy.ts';
 export interface Targets {
   databaseUrl?: string | undefined;
   natsUrl?: string | undefined;
+  /** More about NATS: prefix and credentials. */
+  natsEnv?: NodeJS.ProcessEnv | undefined;
   exchange?: { address: string; apiKey: string; tls?: TlsFiles } | undefined;
 }
 
@@ -42,7 +45,7 @@ export function findTargets(env: NodeJS.ProcessEnv, dataDir: string): Targets {
   ].filter(([value]) => value !== undefined && value !== '');
   if (running !== undefined && named.every(([value, known]) => value === known)) {
     const { databaseUrl, natsUrl, exchangeAddress: address, exchangeApiKey: apiKey } = running;
-    return { databaseUrl, natsUrl, exchange: { address, apiKey } };
+    return { databaseUrl, natsUrl, natsEnv: env, exchange: { address, apiKey } };
   }
   if (named.length === 0) throw new CannotTellError(NOTHING);
   if (Boolean(EXCHANGE_ADDRESS) !== Boolean(EXCHANGE_API_KEY)) {
@@ -50,7 +53,7 @@ export function findTargets(env: NodeJS.ProcessEnv, dataDir: string): Targets {
   }
   const exchange =
     EXCHANGE_ADDRESS && EXCHANGE_API_KEY ? { address: EXCHANGE_ADDRESS, apiKey: EXCHANGE_API_KEY, tls } : undefined;
-  return { databaseUrl: DATABASE_URL || undefined, natsUrl: NATS_URL || undefined, exchange };
+  return { databaseUrl: DATABASE_URL || undefined, natsUrl: NATS_URL || undefined, natsEnv: env, exchange };
 }
 
 /** Connections to them, each made when it is first needed: a command loads only what it uses. */
@@ -69,9 +72,10 @@ export class Servers {
   });
   readonly #nats = new Lazy(async () => {
     const { connect } = await import('@nats-io/transport-node');
-    const servers = required(this.#targets.natsUrl, 'NATS_URL').split(',');
+    const { natsOptions } = await import('@stockbroker/bus');
+    const options = natsOptions(await this.natsConfig());
     try {
-      return await connect({ servers, name: 'ops', timeout: CONNECT_MS, reconnect: false });
+      return await connect({ ...options, name: 'ops', timeout: CONNECT_MS, reconnect: false });
     } catch (error) {
       throw new CannotTellError(`NATS does not answer: ${reasonOf(error)}`, { cause: error });
     }
@@ -111,9 +115,16 @@ export class Servers {
     return this.#nats.get();
   }
 
+  /** The servers, how they are reached, and the prefix of all names there. */
+  async natsConfig(): Promise<NatsConfig> {
+    const { natsAt } = await import('@stockbroker/bus');
+    return natsAt(required(this.#targets.natsUrl, 'NATS_URL'), this.#targets.natsEnv);
+  }
+
   async leases(): Promise<LeaseBucket> {
-    const { LEASE_BUCKET, openLeaseBucket } = await import('@stockbroker/lease');
-    return openLeaseBucket(await this.nats(), LEASE_BUCKET);
+    const { leaseBucketName, openLeaseBucket } = await import('@stockbroker/lease');
+    const { NATS_PREFIX } = await this.natsConfig();
+    return openLeaseBucket(await this.nats(), leaseBucketName(NATS_PREFIX));
   }
 
   exchange(): Promise<ExchangeClient> {

@@ -1,4 +1,4 @@
-import { Bus, connectNats } from '@stockbroker/bus';
+import { Bus } from '@stockbroker/bus';
 import { GrpcServer, REFUSED, type Refused, STATUS_NAMES } from '@stockbroker/rpc';
 import { CallbackServiceDefinition } from '@stockbroker/rpc/exchange';
 import { type AppContext, type RunningApp, readServerLimits, startProbe } from '@stockbroker/runtime';
@@ -11,9 +11,9 @@ import { HTTP_ANSWERS, startHttpServer } from './httpServer.ts';
 const CALLBACK_PATH = '/v1/callbacks';
 
 /** Takes the exchange's callbacks over HTTP and gRPC and settles trades. Answers with success only after the commit. */
-export async function startCallback({ config, log, metrics }: AppContext<CallbackConfig>): Promise<RunningApp> {
+export async function startCallback({ config, log, metrics, fail }: AppContext<CallbackConfig>): Promise<RunningApp> {
   const store = await openStore(config, log, metrics);
-  const bus = new Bus({ connection: connectNats(config.NATS_URL, 'callback'), replicas: config.NATS_REPLICAS, log, metrics });
+  const bus = new Bus({ config, name: 'callback', database: await store.readIdentity(), log, metrics, fail });
   const events = metrics.counter('trade_events_total', 'What happened to trades', { kind: EVENT_KINDS });
   const answers = metrics.counter('callback_answers_total', 'Callbacks answered, by HTTP status or gRPC code', {
     answer: [...HTTP_ANSWERS, ...STATUS_NAMES],

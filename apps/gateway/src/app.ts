@@ -1,4 +1,4 @@
-import { Bus, connectNats } from '@stockbroker/bus';
+import { Bus } from '@stockbroker/bus';
 import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
 import { GrpcServer, methodPaths, openServerTls, REFUSED, type Refused, WebServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
@@ -28,13 +28,13 @@ import { createWatching } from './watching.ts';
 const QUOTES_EVERY_MS = 250;
 
 /** Takes customers' calls. Any number of gateways run side by side, and none keeps anything that another would miss. */
-export async function startGateway({ config, log, metrics }: AppContext<GatewayConfig>): Promise<RunningApp> {
+export async function startGateway({ config, log, metrics, fail }: AppContext<GatewayConfig>): Promise<RunningApp> {
   const identity = await openAdmission(config, log, metrics);
   const { admission } = identity;
   const tls = await openServerTls({ cert: config.GATEWAY_TLS_CERT, key: config.GATEWAY_TLS_KEY, ca: '' }, { log, metrics });
   const exchangeTls = await openExchangeTls(config, { log, metrics });
   const store = await openStore(config, log, metrics);
-  const bus = new Bus({ connection: connectNats(config.NATS_URL, 'gateway'), replicas: config.NATS_REPLICAS, log, metrics });
+  const bus = new Bus({ config, name: 'gateway', database: await store.readIdentity(), log, metrics, fail });
   const exchange = createExchangeClient({
     address: config.EXCHANGE_ADDRESS,
     apiKey: config.EXCHANGE_API_KEY,

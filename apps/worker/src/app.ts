@@ -1,21 +1,22 @@
-import { Bus, connectNats } from '@stockbroker/bus';
+import { Bus } from '@stockbroker/bus';
 import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
-import { Elector, LEASE_BUCKET, natsLeaseStore, type Term } from '@stockbroker/lease';
+import { Elector, leaseBucketName, natsLeaseStore, type Term } from '@stockbroker/lease';
 import { marketHours } from '@stockbroker/market-hours';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
 import { EVENT_KINDS, type LanePorts, reportTo } from '@stockbroker/trade-flow';
 import { type WorkerConfig, workerId } from './config.ts';
+import { leadingProblem } from './leadingProblem.ts';
 import { LedPartitions } from './leadPartitions.ts';
 import { startSweeping } from './sweeping.ts';
 
 /** Leads partitions and runs their customers' lanes: the only process that sends orders to the exchange. */
-export async function startWorker({ config, log, metrics }: AppContext<WorkerConfig>): Promise<RunningApp> {
+export async function startWorker({ config, log, metrics, fail }: AppContext<WorkerConfig>): Promise<RunningApp> {
   const id = workerId(config);
   const tls = await openExchangeTls(config, { log, metrics });
   const store = await openStore(config, log, metrics);
-  const connection = connectNats(config.NATS_URL, id);
-  const bus = new Bus({ connection, replicas: config.NATS_REPLICAS, log, metrics });
+  const database = await store.readIdentity();
+  const bus = new Bus({ config, name: id, database, log, metrics, fail });
   const exchange = createExchangeClient({
     address: config.EXCHANGE_ADDRESS,
     apiKey: config.EXCHANGE_API_KEY,
@@ -52,9 +53,12 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
     log,
     resign: (term: Term) => void elector.resign(term),
   });
+  const connection = await bus.connection;
+  await bus.ensured();
   const leaseStore = await natsLeaseStore({
-    connection: await connection,
-    bucket: LEASE_BUCKET,
+    connection,
+    bucket: leaseBucketName(config.NATS_PREFIX),
+    database,
     ttlMs: config.LEASE_TTL_MS,
     replicas: config.NATS_REPLICAS,
   });
@@ -74,17 +78,24 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
   await store.warmUp();
   elector.start();
   const sweeping = startSweeping(led, config.SWEEP_MS, lanePorts, (error) => log.warn({ err: error }, 'sweep failed'));
-  const database = startProbe(() => store.ping());
+  const databaseProbe = startProbe(() => store.ping());
   metrics.gauge('worker_partitions_led', 'Partitions that this worker leads', () => led.count);
+  // Longer than it takes to replace a leader that was killed.
+  const unled = () => [elector.withoutLeader, led.notBegun(config.LEASE_TTL_MS)];
+  metrics.gauge('worker_partitions_without_leader', 'Partitions that this worker should lead, and nobody does', () =>
+    unled().reduce((sum, { partitions }) => sum + partitions.length, 0),
+  );
   metrics.gauge('worker_lanes', 'Customers that this worker is busy with', () => led.lanes);
 
   return {
     endpoints: { worker: id },
     readiness: () => ({
-      database: database.problem(),
-      nats: bus.isConnected ? undefined : 'not connected',
+      database: databaseProbe.problem(),
+      nats: bus.problem(),
       // Asked to drain: it leads nothing more and can be stopped.
       drained: elector.isDraining ? 'draining: it takes no partitions until it is restarted' : undefined,
+      // Partitions that it should lead, and nobody has led for longer than a lease lives.
+      leading: leadingProblem(unled()),
       // A worker that sees itself among the workers takes part in elections, whatever it leads.
       elections: elector.isDraining || elector.workers.includes(id) ? undefined : 'not announced yet',
     }),
@@ -95,7 +106,7 @@ export async function startWorker({ config, log, metrics }: AppContext<WorkerCon
       await exchange.close();
       await bus.close();
       tls?.stop();
-      database.stop();
+      databaseProbe.stop();
       await store.close();
     },
   };

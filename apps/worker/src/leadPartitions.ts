@@ -31,6 +31,10 @@ const HAND_OVER_MS = 50;
 
 interface Led {
   term: Term;
+  /** When it was elected, by the wall clock. */
+  sinceMs: number;
+  /** Why the last attempt to begin has failed. */
+  problem: string;
   /** Resolves when the partition is led, or will not be. */
   started: Promise<void>;
   /** The epoch as it is being raised; never rejects. */
@@ -56,6 +60,13 @@ export class LedPartitions implements ElectorEvents {
     return this.#led.size;
   }
 
+  /** Partitions whose lease this worker has had for longer than that, without leading them. */
+  notBegun(longerThanMs: number): { partitions: number[]; why: string } {
+    const beforeMs = this.#ports.lanePorts.clock.now() - longerThanMs;
+    const waiting = [...this.#led.values()].filter((led) => led.leader === undefined && led.sinceMs < beforeMs);
+    return { partitions: waiting.map(({ term }) => term.partition), why: waiting[0]?.problem ?? '' };
+  }
+
   get lanes(): number {
     let lanes = 0;
     for (const { leader } of this.#led.values()) lanes += leader?.lanes ?? 0;
@@ -64,7 +75,16 @@ export class LedPartitions implements ElectorEvents {
 
   elected(term: Term): void {
     const nothing = Promise.resolve();
-    const led: Led = { term, started: nothing, raising: nothing, stopping: false, leader: undefined, subscriptions: [] };
+    const led: Led = {
+      term,
+      sinceMs: this.#ports.lanePorts.clock.now(),
+      problem: 'the database has not answered yet',
+      started: nothing,
+      raising: nothing,
+      stopping: false,
+      leader: undefined,
+      subscriptions: [],
+    };
     this.#led.set(term.partition, led);
     led.started = this.#start(led);
   }
@@ -130,6 +150,7 @@ export class LedPartitions implements ElectorEvents {
         log.debug({ partition, epoch: String(epoch) }, 'leads');
         return;
       } catch (error) {
+        led.problem = error instanceof Error ? error.message : String(error);
         log.warn({ err: error, partition }, 'cannot lead yet');
         if (led.stopping) return;
         await clock.sleep(backoffMs(failures, random.number(), { maxMs: 1_000 }));

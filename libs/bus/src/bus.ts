@@ -1,17 +1,24 @@
 import { type ConsumerInfo, type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Log, Metrics } from '@stockbroker/runtime';
-import { backoffMs, sleep } from '@stockbroker/runtime';
+import { backoffMs, checkReplicas, SharedSettingsError, sleep } from '@stockbroker/runtime';
 import type { Trade } from '@stockbroker/trading';
+import { type BusNames, busNames } from './names.ts';
+import { NatsLink } from './natsLink.ts';
 import { publishChanged, publishSettled } from './publishSettled.ts';
-import { ensureWakeupConsumer, ensureWakeupStream, settledSubject, updatesSubject, wakeupSubject } from './streams.ts';
+import { ensureWakeupConsumer, ensureWakeupStream } from './streams.ts';
+import type { NatsConfig } from './variables.ts';
 
 export interface BusOptions {
-  connection: Promise<NatsConnection>;
-  /** Copies of the wake-up stream: 1, or 3 with a cluster of NATS servers. */
-  replicas: number;
+  config: NatsConfig;
+  /** Of the connection, among those that NATS lists. */
+  name: string;
+  /** The identity of the broker's database: NATS must not be another broker's. */
+  database: string;
   log: Log;
   metrics: Metrics;
+  /** For a fault that only a restart mends. */
+  fail: (error: Error) => void;
 }
 
 /** A trade as wake-ups tell of it. */
@@ -33,9 +40,11 @@ const FLUSH_TIMEOUT_MS = 500;
  */
 export class Bus {
   readonly #options: BusOptions;
+  readonly #names: BusNames;
+  readonly #link: NatsLink;
+  readonly #streamEnsured: Promise<void>;
   #connection: NatsConnection | undefined;
   #client: JetStreamClient | undefined;
-  #connected = false;
   /** To be told of at the end of this turn of the event loop. */
   readonly #gathered: TradeRef[] = [];
   /** With those gathered. */
@@ -49,20 +58,35 @@ export class Bus {
     this.#dropped = options.metrics.counter('bus_wakeups_dropped_total', 'Wake-ups not published, by cause', {
       cause: ['disconnected', 'overload', 'failed'],
     });
-    options.connection.then(
-      (connection) => this.#onConnected(connection),
-      (error: unknown) => options.log.error({ err: error }, 'NATS connection given up'),
-    );
+    this.#names = busNames(options.config.NATS_PREFIX);
+    this.#link = new NatsLink(options, () => this.#ensureStreamAgain());
+    this.#streamEnsured = this.#link.connection.then((connection) => this.#onConnected(connection));
+    this.#streamEnsured.catch((error: unknown) => this.#onStreamProblem(error));
+  }
+
+  /** Pending until there is one. */
+  get connection(): Promise<NatsConnection> {
+    return this.#link.connection;
   }
 
   /** False while there is no connection to NATS. */
   get isConnected(): boolean {
-    return this.#connected;
+    return this.#link.isConnected;
+  }
+
+  /** Why NATS cannot be used, e.g. because it refuses the credentials; undefined when it can. */
+  problem(): string | undefined {
+    return this.#link.problem();
+  }
+
+  /** Resolves when the stream of wake-ups is there with our settings. @throws SharedSettingsError when it cannot be */
+  ensured(): Promise<void> {
+    return this.#streamEnsured;
   }
 
   /** Wakes the trade's partition at the end of the event loop's turn. Returns at once; a wake-up that fails is only counted. */
   tradePlaced(trade: TradeRef): void {
-    if (!this.#connected) this.#drop('disconnected');
+    if (!this.isConnected) this.#drop('disconnected');
     else if (this.#inFlight >= MAX_WAKEUPS_IN_FLIGHT) this.#drop('overload');
     else this.#gather(trade);
     this.#customerChanged(trade);
@@ -87,7 +111,7 @@ export class Bus {
     const wakeups = Array.from(
       Map.groupBy(trades, ({ partition }) => partition),
       ([partition, ofPartition]) =>
-        [wakeupSubject(partition), ofPartition.map(({ customerId }) => customerId).join(' ')] as const,
+        [this.#names.wakeupSubject(partition), ofPartition.map(({ customerId }) => customerId).join(' ')] as const,
     );
     const last = wakeups.pop();
     if (last === undefined) return;
@@ -105,11 +129,11 @@ export class Bus {
 
   /** Tells the partition's leader that the trade has ended. */
   tradeSettled(trade: TradeRef): void {
-    if (this.#connected && this.#connection !== undefined) publishSettled(this.#connection, trade);
+    if (this.isConnected && this.#connection !== undefined) publishSettled(this.#connection, this.#names, trade);
   }
 
   #customerChanged(trade: TradeRef): void {
-    if (this.#connected && this.#connection !== undefined) publishChanged(this.#connection, trade);
+    if (this.isConnected && this.#connection !== undefined) publishChanged(this.#connection, this.#names, trade);
   }
 
   /** Calls back with the customer's revision for each change, by whatever process. */
@@ -118,14 +142,14 @@ export class Bus {
     let isStopped = false;
     const subscribe = (connection: NatsConnection) => {
       if (isStopped) return;
-      subscription = connection.subscribe(updatesSubject(customerId), {
+      subscription = connection.subscribe(this.#names.updatesSubject(customerId), {
         callback: (error, message) => {
           if (error === null) handle(Number(message.string()));
         },
       });
     };
     if (this.#connection !== undefined) subscribe(this.#connection);
-    else void this.#options.connection.then(subscribe, () => {}); // Given up is told by the bus itself.
+    else void this.#link.connection.then(subscribe);
     return {
       stop: async () => {
         isStopped = true;
@@ -136,7 +160,7 @@ export class Bus {
 
   /** Calls back for each trade of the partition that is settled, by whatever process. */
   onSettled(partition: number, handle: (customerId: string, tradeId: string) => void): Subscribed {
-    const subscription: Subscription | undefined = this.#connection?.subscribe(settledSubject(partition), {
+    const subscription: Subscription | undefined = this.#connection?.subscribe(this.#names.settledSubject(partition), {
       callback: (error, message) => {
         const [customerId, tradeId] = error === null ? message.string().split(' ') : [];
         if (customerId !== undefined && tradeId !== undefined) handle(customerId, tradeId);
@@ -183,7 +207,7 @@ export class Bus {
 
   /** Until the server has heard of it that a consumer was stopped, it may send a wake-up there that nobody takes. */
   async #untilServerKnows(): Promise<void> {
-    if (!this.#connected || this.#connection === undefined) return;
+    if (!this.isConnected || this.#connection === undefined) return;
     const flushed = this.#connection.flush().catch(() => {}); // Disconnected meanwhile: then it knows too.
     await Promise.race([flushed, sleep(FLUSH_TIMEOUT_MS)]);
   }
@@ -191,9 +215,9 @@ export class Bus {
   /** Flushes what was published and closes the connection; one that was never made is not waited for. */
   async close(): Promise<void> {
     const deadline = Date.now() + 1_000;
-    while (this.#inFlight > 0 && this.#connected && Date.now() < deadline) await sleep(10);
-    if (this.#connected) await this.#connection?.flush();
-    await this.#connection?.close();
+    while (this.#inFlight > 0 && this.isConnected && Date.now() < deadline) await sleep(10);
+    await this.#untilServerKnows();
+    await this.#link.close();
   }
 
   async #consume(partition: number) {
@@ -205,15 +229,21 @@ export class Bus {
 
   async #ensureConsumer(manager: JetStreamManager, partition: number): Promise<ConsumerInfo> {
     try {
-      return await ensureWakeupConsumer(manager, partition);
+      return await ensureWakeupConsumer(manager, this.#names, partition);
     } catch {
-      await ensureWakeupStream(manager, this.#options.replicas);
-      return ensureWakeupConsumer(manager, partition);
+      await this.#ensureStream(manager);
+      return ensureWakeupConsumer(manager, this.#names, partition);
     }
   }
 
+  async #ensureStream(manager: JetStreamManager): Promise<void> {
+    const { config, database } = this.#options;
+    checkReplicas(config.NATS_REPLICAS, this.#connection?.info?.cluster);
+    await ensureWakeupStream(manager, { names: this.#names, replicas: config.NATS_REPLICAS, database });
+  }
+
   async #jetStream(): Promise<{ manager: JetStreamManager; client: JetStreamClient }> {
-    const connection = await this.#options.connection;
+    const connection = await this.#link.connection;
     const manager = await jetstreamManager(connection, { checkAPI: false });
     return { manager, client: jetstream(connection) };
   }
@@ -225,33 +255,24 @@ export class Bus {
   async #onConnected(connection: NatsConnection): Promise<void> {
     this.#connection = connection;
     this.#client = jetstream(connection);
-    this.#connected = true;
-    void this.#followStatus(connection);
-    await this.#ensureStream();
-  }
-
-  async #followStatus(connection: NatsConnection): Promise<void> {
-    for await (const status of connection.status()) {
-      if (status.type === 'disconnect') {
-        this.#connected = false;
-        this.#options.log.warn('NATS disconnected');
-      } else if (status.type === 'reconnect') {
-        this.#connected = true;
-        this.#options.log.info('NATS reconnected');
-        void this.#ensureStream();
-      }
-    }
-    this.#connected = false;
+    const { manager } = await this.#jetStream();
+    await this.#ensureStream(manager);
   }
 
   /** The server may have come back without its store. */
-  async #ensureStream(): Promise<void> {
+  async #ensureStreamAgain(): Promise<void> {
     try {
       const { manager } = await this.#jetStream();
-      await ensureWakeupStream(manager, this.#options.replicas);
+      await this.#ensureStream(manager);
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'wake-up stream not ensured; consumers will try again');
+      this.#onStreamProblem(error);
     }
+  }
+
+  #onStreamProblem(error: unknown): void {
+    const { log } = this.#options;
+    if (error instanceof SharedSettingsError) log.error({ err: error }, 'the stream of wake-ups is not as it must be');
+    else log.warn({ err: error }, 'wake-up stream not ensured; consumers will try again');
   }
 }
 

@@ -1,5 +1,6 @@
 export { Bus, type BusOptions, type Subscribed, type TradeRef } from './bus.ts';
-export { connectNats } from './connectNats.ts';
+export { connectNats, natsOptions } from './connectNats.ts';
 export { publishSettled } from './publishSettled.ts';
-export { settledSubject, wakeupStreamSettings } from './streams.ts';
-export { natsVariables } from './variables.ts';
+export { busNames } from './names.ts';
+export { wakeupStreamSettings } from './streams.ts';
+export { type NatsConfig, natsAt, natsVariables } from './variables.ts';

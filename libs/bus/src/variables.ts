@@ -1,11 +1,47 @@
-import { integer, text, type Variables } from '@stockbroker/runtime';
+import { type ConfigOf, integer, readConfig, text, type Variable, type Variables } from '@stockbroker/runtime';
+import { type NatsUrls, parseNatsUrls } from './natsUrls.ts';
+
+const urls: Variable<NatsUrls> = {
+  doc: 'NATS servers, separated by commas: nats://host:4222, or with credentials nats://user:password@host, nats://token@host; tls:// demands TLS.',
+  default: 'nats://127.0.0.1:4222',
+  secret: true,
+  parse: parseNatsUrls,
+};
+
+const prefix: Variable<string> = {
+  doc: 'Begins all names on NATS: two brokers that share its servers need two prefixes; empty: none.',
+  default: '',
+  parse: (value) => {
+    if (!/^(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31})?$/.test(value)) {
+      throw new Error('must be at most 32 letters, digits, - and _, beginning with a letter or a digit');
+    }
+    return value;
+  },
+};
 
 /** What a process that uses NATS can be told. */
 export const natsVariables = {
-  NATS_URL: text('NATS servers, separated by commas.', { default: 'nats://127.0.0.1:4222' }),
+  NATS_URL: urls,
+  NATS_PREFIX: prefix,
+  NATS_CREDS_FILE: text('File of NATS credentials (a JWT and its seed), read at each connection; empty: none.', { default: '' }),
+  NATS_CA_FILE: text(
+    'PEM file of the authorities that NATS servers’ certificates are of; it demands TLS; empty: those of the system.',
+    {
+      default: '',
+    },
+  ),
+  NATS_CERT_FILE: text('PEM file of this process’s own certificate, for NATS servers that ask for one.', { default: '' }),
+  NATS_KEY_FILE: text('PEM file of its key.', { default: '' }),
   NATS_REPLICAS: integer(
-    'Copies of the wake-up stream and of the leases: 1, or 3 with a cluster.',
+    'Copies of the wake-up stream and of the leases: 1, or 3 with a cluster. Both are changed when a process starts with another value.',
     { min: 1, max: 5 },
     { default: '1' },
   ),
 } satisfies Variables;
+
+export type NatsConfig = ConfigOf<typeof natsVariables>;
+
+/** The configuration that names these servers and nothing else, for tools. */
+export function natsAt(servers: string, env: NodeJS.ProcessEnv = {}): NatsConfig {
+  return readConfig('NATS', natsVariables, { ...env, NATS_URL: servers });
+}

@@ -1,8 +1,8 @@
-import { DRAINING, drainKey, JOINING, leaseKey, partitionIn, presenceKey } from './keys.ts';
+import { DRAINING, drainKey, JOINING, leaseKey, parseValue, partitionIn, presenceKey, toValue } from './keys.ts';
 import { Membership } from './membership.ts';
 import { Moves } from './moves.ts';
 import { OtherLeases } from './otherLeases.ts';
-import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore } from './ports.ts';
+import type { ElectorEvents, ElectorOptions, LeaseChange, LeaseClock, LeaseStore, WithoutLeader } from './ports.ts';
 import { Presence } from './presence.ts';
 import { takeLease } from './takeLease.ts';
 import { Held, type Term } from './term.ts';
@@ -21,6 +21,7 @@ export class Elector {
   readonly #events: ElectorEvents;
   /** How long a creation or renewal is trusted, from its attempt. */
   readonly #lifetimeMs: number;
+  readonly #value: string;
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
   readonly #others: OtherLeases;
@@ -29,6 +30,8 @@ export class Elector {
   readonly #refusedUntilMs = new Map<number, number>();
   readonly #stopped = new AbortController();
   readonly #presence: Presence;
+  /** Why a lease could not be had the last time. */
+  #notAcquired = 'not tried yet';
   #leaving = false;
   #draining = false;
   #watch = new AbortController();
@@ -40,12 +43,14 @@ export class Elector {
     this.#clock = clock;
     this.#events = events;
     this.#lifetimeMs = options.ttlMs - options.marginMs;
+    this.#value = toValue(options.workerId, options.ttlMs);
     const isAlone = () => this.#membership.workers.every((worker) => worker === options.workerId);
     this.#moves = new Moves(clock, isAlone);
-    const announce = (as: string) => this.#tolerate('announce', () => store.put(presenceKey(options.workerId), as));
+    const announce = (as: string) =>
+      this.#tolerate('announce', () => store.put(presenceKey(options.workerId), toValue(as, options.ttlMs)));
     this.#presence = new Presence({ workerId: options.workerId, renewMs: options.renewMs, clock, isAlone, announce });
-    this.#others = new OtherLeases(options.ttlMs);
-    this.#membership = new Membership(options.partitions, options.ttlMs, options.clusterSize);
+    this.#others = new OtherLeases();
+    this.#membership = new Membership(options.partitions, options.clusterSize);
   }
 
   get held(): number[] {
@@ -54,6 +59,14 @@ export class Elector {
 
   get workers(): string[] {
     return this.#membership.workers;
+  }
+
+  /** Partitions that this worker may lead, and nobody has led for longer than a lease's lifetime. */
+  get withoutLeader(): WithoutLeader {
+    const { workerId, ttlMs } = this.#options;
+    const vacant = this.#leaving || this.#draining ? [] : this.#others.vacantBefore(this.#clock.monotonicMs() - ttlMs);
+    const ours = vacant.filter((partition) => this.#membership.cluster(partition).includes(workerId));
+    return { partitions: ours, why: this.#notAcquired };
   }
 
   /** True from the moment in which an operator asked this worker to drain, for as long as it runs. */
@@ -95,9 +108,9 @@ export class Elector {
     const nowMs = this.#clock.monotonicMs();
     this.#membership.expire(nowMs);
     // Whose lease ends without being given up is gone, though the presence may outlive it by a renewal's time.
-    for (const holder of this.#others.expire(nowMs)) this.#membership.left(holder);
+    for (const holder of this.#others.expire(nowMs)) if (holder !== this.#options.workerId) this.#membership.left(holder);
     for (const held of this.#held.values()) {
-      if (!held.isTrusted()) this.#lose(held);
+      if (!held.isTrusted()) this.#lapse(held);
       else if (!held.busy && nowMs - held.attemptedAtMs >= this.#options.renewMs) void this.#renew(held);
     }
     if (this.#leaving) return;
@@ -126,8 +139,9 @@ export class Elector {
     this.#acquiring.add(partition);
     const attemptedAtMs = this.#clock.monotonicMs();
     try {
-      const expired = this.#others.takeExpired(partition);
-      const revision = await takeLease(this.#store, leaseKey(partition), this.#options.workerId, expired);
+      const expired = { revision: this.#others.expired(partition), refused: () => this.#others.forgetExpired(partition) };
+      const revision = await takeLease(this.#store, leaseKey(partition), this.#value, expired);
+      this.#notAcquired = 'the store says that the lease is taken';
       if (revision === 'taken') return;
       if (this.#leaving || this.#draining) return await this.#store.delete(leaseKey(partition), revision);
       const held = new Held(partition, revision, this.#clock, this.#lifetimeMs, attemptedAtMs);
@@ -136,6 +150,7 @@ export class Elector {
       this.#others.taken(partition);
       this.#events.elected(held);
     } catch (error) {
+      this.#notAcquired = error instanceof Error ? error.message : String(error);
       this.#events.problem(`partition ${partition} not acquired`, error);
     } finally {
       this.#acquiring.delete(partition);
@@ -149,7 +164,7 @@ export class Elector {
     const { revision: known } = held;
     held.attemptedAtMs = attemptedAtMs;
     try {
-      const revision = await this.#store.update(leaseKey(held.partition), this.#options.workerId, known);
+      const revision = await this.#store.update(leaseKey(held.partition), this.#value, known);
       if (this.#held.get(held.partition) !== held) return;
       if (revision === 'lost') {
         // Unless the answer to an earlier renewal was lost: then the watch has told of that revision, and the next try has it.
@@ -162,6 +177,12 @@ export class Elector {
     } finally {
       held.busy = false;
     }
+  }
+
+  /** Nobody may have taken it meanwhile: then its key is still there, and ours to take like any that has ended. */
+  #lapse(held: Held): void {
+    this.#lose(held);
+    this.#others.lapsed(held.partition, held.revision);
   }
 
   #lose(held: Held): void {
@@ -217,6 +238,7 @@ export class Elector {
     await this.#presence.announce(); // First, so that the watch shows by it how old all the rest is.
     while (!this.#stopped.signal.aborted) {
       this.#watch = new AbortController();
+      this.#others.forgetRevisions();
       try {
         for await (const change of this.#store.watch(this.#watch.signal)) this.#observe(change);
       } catch (error) {
@@ -226,45 +248,44 @@ export class Elector {
     }
   }
 
-  #observe({ key, holder, revision, ageMs }: LeaseChange): void {
+  #observe({ key, holder: value, revision, ageMs }: LeaseChange): void {
+    const { workerId, partitions, ttlMs } = this.#options;
+    const { holder, ttlMs: lifetimeMs } = value === null ? { holder: null, ttlMs } : parseValue(value, ttlMs);
     // A worker that begins must not give the lease of a dead one its whole lifetime again.
-    const nowMs = this.#clock.monotonicMs();
-    const writtenAtMs = nowMs - ageMs;
+    const endsAtMs = this.#clock.monotonicMs() - ageMs + lifetimeMs;
     const [kind, name = ''] = key.split('.');
-    if (key === drainKey(this.#options.workerId) && holder !== null) void this.#drain();
-    const partition = partitionIn(key, this.#options.partitions);
-    if (kind === 'worker') this.#observeWorker(name, holder, writtenAtMs);
-    else if (partition !== undefined) this.#observeLease(partition, holder, revision, writtenAtMs);
+    if (key === drainKey(workerId) && holder !== null) void this.#drain();
+    const partition = partitionIn(key, partitions);
+    if (kind === 'worker') this.#observeWorker(name, holder, endsAtMs);
+    else if (partition !== undefined) this.#observeLease(partition, holder, revision, endsAtMs);
   }
 
-  #observeWorker(worker: string, holder: string | null, writtenAtMs: number): void {
+  #observeWorker(worker: string, holder: string | null, endsAtMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     if (worker === this.#options.workerId) this.#presence.heard(nowMs);
     if (holder === null || holder === DRAINING || holder === JOINING) this.#membership.left(worker);
-    else this.#membership.saw(worker, writtenAtMs);
+    else this.#membership.saw(worker, endsAtMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
   }
 
-  #observeLease(partition: number, holder: string | null, revision: number, writtenAtMs: number): void {
+  #observeLease(partition: number, holder: string | null, revision: number, endsAtMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     const held = this.#held.get(partition);
     if (held !== undefined && revision < held.revision) return; // The watch lags behind the answers to our own calls.
-    if (holder === this.#options.workerId) {
-      if (held !== undefined) held.saw(revision);
-      else if (!this.#acquiring.has(partition)) void this.#dropStray(partition, revision);
+    if (holder === this.#options.workerId && held !== undefined) {
+      held.saw(revision);
     } else if (holder === null) {
       if (held === undefined) {
         this.#others.vacant(partition, nowMs);
         this.#consider(partition, nowMs);
       }
-    } else {
-      this.#others.saw(partition, holder, writtenAtMs, revision);
+    } else if (holder !== this.#options.workerId) {
+      this.#others.saw(partition, holder, endsAtMs, revision);
+    } else if (!this.#acquiring.has(partition)) {
+      // In our name, but we do not know to hold it, because the answer was lost. Should the deletion fail, it ends like another's.
+      this.#others.saw(partition, holder, endsAtMs, revision);
+      void this.#tolerate('drop a stray lease', () => this.#store.delete(leaseKey(partition), revision));
     }
-  }
-
-  /** A lease in our name that we do not know to hold, because the answer was lost: give it up rather than wait for its end. */
-  async #dropStray(partition: number, revision: number): Promise<void> {
-    await this.#tolerate('drop a stray lease', () => this.#store.delete(leaseKey(partition), revision));
   }
 
   /** For calls whose failure costs only time. */

@@ -1,5 +1,5 @@
-/** The JetStream bucket of all leases. */
-export const LEASE_BUCKET = 'LEASES';
+/** The JetStream bucket of all leases of one broker. @param prefix NATS_PREFIX; empty for the name without one */
+export const leaseBucketName = (prefix: string) => (prefix === '' ? 'LEASES' : `${prefix}_LEASES`);
 
 export const leaseKey = (partition: number) => `partition.${partition}`;
 /** The partition that a key is the lease of. Anyone with access to NATS can write other keys: they mean nothing. */
@@ -15,3 +15,19 @@ export const drainKey = (workerId: string) => `drain.${workerId}`;
 export const DRAINING = 'draining';
 /** The presence of a worker that has just begun and does not hear of changes yet: nobody hands anything over to it. */
 export const JOINING = 'joining';
+
+/** No lease lives longer: LEASE_TTL_MS is at most this. */
+const MAX_TTL_MS = 60_000;
+
+/**
+ * What a key holds: who has it, and for how long it lives unless it is written again. The bucket keeps keys for the longest lifetime of
+ * all workers; workers with different ones run side by side while LEASE_TTL_MS is being changed, and each lease ends by its own.
+ */
+export const toValue = (holder: string, ttlMs: number) => `${holder} ${ttlMs}`;
+
+/** A lifetime that is missing or none is our own: a worker of an earlier version writes none. */
+export function parseValue(value: string, ownTtlMs: number): { holder: string; ttlMs: number } {
+  const [holder = '', lifetime = ''] = value.split(' ', 2);
+  const ttlMs = /^[1-9]\d{0,5}$/.test(lifetime) ? Number(lifetime) : ownTtlMs;
+  return { holder, ttlMs: Math.min(ttlMs, MAX_TTL_MS) };
+}

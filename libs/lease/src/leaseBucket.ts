@@ -1,7 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { Kvm, type KvWatchEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { DRAINING, drainKey } from './keys.ts';
+import { DRAINING, drainKey, parseValue } from './keys.ts';
 
 /** What the bucket says at one moment; a moment later it may be otherwise. */
 export interface LeaseSnapshot {
@@ -61,6 +61,7 @@ export function snapshotOf(entries: LeaseEntry[]): LeaseSnapshot {
 function note(snapshot: LeaseSnapshot, entry: LeaseEntry): void {
   if (entry.operation !== 'PUT') return;
   const [kind, name = ''] = entry.key.split('.');
-  if (kind === 'worker') snapshot.workers.push({ id: name, draining: entry.string() === DRAINING });
-  else if (kind === 'partition') snapshot.leases.set(Number(name), { holder: entry.string(), renewedAt: entry.created });
+  const { holder } = parseValue(entry.string(), 0);
+  if (kind === 'worker') snapshot.workers.push({ id: name, draining: holder === DRAINING });
+  else if (kind === 'partition') snapshot.leases.set(Number(name), { holder, renewedAt: entry.created });
 }

@@ -2,40 +2,39 @@ import { assignClusters } from '@stockbroker/trading';
 
 /** Which workers are alive, as far as one of them has seen, and which partitions each should lead. */
 export class Membership {
-  readonly #seenAtMs = new Map<string, number>();
+  /** When each is forgotten unless it is seen again. */
+  readonly #endsAtMs = new Map<string, number>();
   /** Of each partition; undefined since a worker came or went. */
   #clusters: string[][] | undefined;
   readonly #partitions: number;
-  readonly #ttlMs: number;
   readonly #clusterSize: number;
 
-  constructor(partitions: number, ttlMs: number, clusterSize: number) {
+  constructor(partitions: number, clusterSize: number) {
     this.#partitions = partitions;
-    this.#ttlMs = ttlMs;
     this.#clusterSize = clusterSize;
   }
 
   get workers(): string[] {
-    return [...this.#seenAtMs.keys()];
+    return [...this.#endsAtMs.keys()];
   }
 
   has(worker: string): boolean {
-    return this.#seenAtMs.has(worker);
+    return this.#endsAtMs.has(worker);
   }
 
-  saw(worker: string, nowMs: number): void {
-    if (!this.#seenAtMs.has(worker)) this.#clusters = undefined;
-    this.#seenAtMs.set(worker, nowMs);
+  saw(worker: string, endsAtMs: number): void {
+    if (!this.#endsAtMs.has(worker)) this.#clusters = undefined;
+    this.#endsAtMs.set(worker, endsAtMs);
   }
 
   left(worker: string): void {
-    if (this.#seenAtMs.delete(worker)) this.#clusters = undefined;
+    if (this.#endsAtMs.delete(worker)) this.#clusters = undefined;
   }
 
-  /** Forgets workers that have not been seen for a lease's time. */
+  /** Forgets workers that have not been seen for their lifetime. */
   expire(nowMs: number): void {
-    for (const [worker, seenAtMs] of this.#seenAtMs) {
-      if (nowMs - seenAtMs > this.#ttlMs) this.left(worker);
+    for (const [worker, endsAtMs] of this.#endsAtMs) {
+      if (nowMs > endsAtMs) this.left(worker);
     }
   }
 

@@ -1,24 +1,19 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { type KV, Kvm, type KvWatchEntry } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { KV, KvWatchEntry } from '@nats-io/kv';
+import { type BucketOptions, ensureBucket } from './ensureBucket.ts';
 import type { LeaseChange, LeaseStore } from './ports.ts';
 
 /** "wrong last sequence": the key's revision is not the one that was named. */
 const WRONG_REVISION = 10071;
 const TIMEOUT_MS = 2_000;
 
-export interface NatsLeaseStoreOptions {
-  connection: NatsConnection;
-  bucket: string;
-  ttlMs: number;
-  /** 1, or 3 with a cluster of NATS servers. */
-  replicas: number;
-}
-
-/** Leases in a JetStream key-value bucket whose keys have a lifetime. The bucket is made again whenever it is gone. */
-export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<LeaseStore> {
-  const { connection, bucket, ttlMs, replicas } = options;
-  const open = () => new Kvm(connection).create(bucket, { ttl: ttlMs, history: 1, replicas, timeout: TIMEOUT_MS });
+/**
+ * Leases in a JetStream key-value bucket whose keys have a lifetime. The bucket is made again whenever it is gone.
+ *
+ * @throws SharedSettingsError when the bucket is not, and cannot be made, as this worker needs it
+ */
+export async function natsLeaseStore(options: BucketOptions): Promise<LeaseStore> {
+  const open = () => ensureBucket(options);
   let kv: KV = await open();
 
   /** A failed call may mean that the bucket is gone: it is opened again for the next one. */
@@ -51,10 +46,14 @@ export async function natsLeaseStore(options: NatsLeaseStoreOptions): Promise<Le
       }),
     put: (key, holder) =>
       guarded(async () => {
+        // Workers announce themselves so, once in each renewal: they see soon when another start, or a person, has changed the bucket.
+        kv = await open();
         await kv.put(key, holder);
       }),
     delete: (key, revision) => guarded(() => kv.delete(key, revision === undefined ? {} : { previousSeq: revision })),
     async *watch(signal) {
+      // A watch begins anew when its bucket may be another one by now, which another worker has made.
+      kv = await open();
       const entries = await guarded(() => kv.watch());
       const stop = () => entries.stop();
       signal.addEventListener('abort', stop, { once: true });

@@ -41,6 +41,12 @@ export interface ElectorEvents {
   problem(message: string, error: unknown): void;
 }
 
+export interface WithoutLeader {
+  partitions: number[];
+  /** Why the last attempt to lead any partition has failed. */
+  why: string;
+}
+
 export interface ElectorOptions {
   /** Unique among all workers, also among restarts of one. */
   workerId: string;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LeaseStore } from '../src/index.ts';
+import { toValue } from '../src/keys.ts';
 import { createElection, PARTITIONS, TTL_MS } from './election.ts';
 
 test('drain: a worker that is asked to gives everything to the others after the work in hand, and takes nothing until it is restarted', async () => {
@@ -12,7 +13,7 @@ test('drain: a worker that is asked to gives everything to the others after the 
   await leases.connect().put('drain.a', 'asked');
   await clock.advance(4_000);
   expect(elector.isDraining).toBe(true);
-  expect(leases.holder('worker.a')).toBe('draining');
+  expect(leases.holder('worker.a')).toBe(toValue('draining', TTL_MS));
   expect(new Set(trusted().flat())).toEqual(new Set(['a', 'b']));
   done.resolve();
   await clock.advance(1_000);
@@ -46,7 +47,7 @@ test('drain: a lease that is won in the moment of the request is given back', as
   };
   worker('a', { reachable: true }, { create });
   await clock.advance(500);
-  expect(leases.holder('partition.0')).toBe('a');
+  expect(leases.holder('partition.0')).toBe(toValue('a', TTL_MS));
   await store.put('drain.a', 'asked');
   await clock.advance(100);
   answered.resolve();

@@ -9,18 +9,19 @@ export const PARTITIONS = 20;
  * Electors on a simulated clock, that share leases in memory.
  *
  * @param lateMs how much later than after its lifetime the store forgets a lease
+ * @param bucketTtlMs how long the store keeps a key
  */
-export function createElection(lateMs = 0) {
+export function createElection(lateMs = 0, bucketTtlMs = TTL_MS) {
   const clock = new SimulatedClock();
-  const leases = new MemoryLeases(clock, TTL_MS, () => lateMs);
+  const leases = new MemoryLeases(clock, bucketTtlMs, () => lateMs);
   const terms = new Map<string, Map<number, Term>>();
   const log: string[] = [];
   const handOvers = new Map<string, () => Promise<void>>();
 
-  const worker = (workerId: string, link = { reachable: true }, over: Partial<LeaseStore> = {}) => {
+  const worker = (workerId: string, link = { reachable: true }, over: Partial<LeaseStore> = {}, ttlMs = TTL_MS) => {
     const own = new Map<number, Term>();
     terms.set(workerId, own);
-    const options = { workerId, partitions: PARTITIONS, clusterSize: 3, ttlMs: TTL_MS, renewMs: 1_000, marginMs: 300 };
+    const options = { workerId, partitions: PARTITIONS, clusterSize: 3, ttlMs, renewMs: ttlMs / 3, marginMs: ttlMs / 10 };
     const elector: Elector = new Elector(options, { ...leases.connect(link), ...over }, clock, {
       elected: (term) => {
         own.set(term.partition, term);

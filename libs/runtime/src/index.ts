@@ -22,5 +22,6 @@ export { createLog, type Log } from './log.ts';
 export { combinations, createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
 export { reasonOf } from './reasonOf.ts';
 export { connectionAgeVariable, readServerLimits, serverVariables } from './serverVariables.ts';
+export { checkIdentity, checkReplicas, ensureSettings, IDENTITY_KEY, SharedSettingsError } from './sharedSettings.ts';
 export { SeededRandom } from './seededRandom.ts';
 export { type Probe, startProbe } from './probe.ts';

@@ -59,6 +59,8 @@ export interface Store extends TradeStore, RetriedStore {
   warmUp(): Promise<void>;
   /** @throws Error when the database was created with another number of partitions, or not migrated */
   checkPartitions(partitions: number): Promise<void>;
+  /** Which database this is, also after a restore or a failover. @throws StoreUnavailableError */
+  readIdentity(): Promise<string>;
   /** Finishes what waits, then closes the connections. */
   close(): Promise<void>;
 }
@@ -118,6 +120,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       const hint = count === 0 ? 'it has no partitions yet: run npm run db:migrate' : `set PARTITIONS=${count}`;
       throw new Error(`PARTITIONS is ${partitions}, but the database was created with ${count}: ${hint}`);
     },
+    readIdentity: () => attempt(() => readIdentity(db)),
     close: async () => {
       await batchers.idle();
       if (!pool.ending) await pool.end();
@@ -149,4 +152,11 @@ async function countPartitions(db: Queries): Promise<number> {
   if (found?.name == null) return 0;
   const [partitions] = await db.query<{ count: number }>`SELECT count(*)::int AS count FROM partition_leases`;
   return partitions?.count ?? 0;
+}
+
+/** @throws Error when the database is not migrated yet */
+async function readIdentity(db: Queries): Promise<string> {
+  const [row] = await db.query<{ id: string }>`SELECT id FROM database_identity`;
+  if (row === undefined) throw new Error('The database has no identity: run npm run db:migrate');
+  return row.id;
 }

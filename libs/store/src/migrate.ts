@@ -51,3 +51,31 @@ async function isUpToDate(client: pg.Client): Promise<boolean> {
   const done = new Set(rows.map((row) => row.migration_name));
   return migrationNames().every((name) => done.has(name));
 }
+
+/** Which database this is; undefined when it is not there, or not migrated. */
+export async function readDatabaseIdentity(databaseUrl: string): Promise<string | undefined> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  client.on('error', () => {}); // As above.
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ id: string }>('SELECT id FROM database_identity');
+    return rows[0]?.id;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) return undefined;
+    throw error;
+  } finally {
+    await client.end().catch(() => {}); // It may never have been connected.
+  }
+}
+
+/** For a database made anew in the place of another: its broker goes on with the NATS that knows the other. */
+export async function setDatabaseIdentity(databaseUrl: string, id: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  client.on('error', () => {}); // As above.
+  await client.connect();
+  try {
+    await client.query('UPDATE database_identity SET id = $1', [id]);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connectNats, wakeupStreamSettings } from '@stockbroker/bus';
+import { connectNats, natsAt, wakeupStreamSettings } from '@stockbroker/bus';
 import { type Floor, floorOf } from './floor.ts';
 import type { BaselineRun } from './on.ts';
 
 /** One wake-up published and acknowledged, on a stream with the settings of ours. */
 export async function publishFloor(on: BaselineRun): Promise<Floor> {
-  const connection = await connectNats(on.natsUrl, 'bench');
+  const connection = await connectNats(natsAt(on.natsUrl), 'bench');
   try {
     const name = `bench-${randomUUID()}`;
     const manager = await jetstreamManager(connection);

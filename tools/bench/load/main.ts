@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectNats } from '@stockbroker/bus';
+import { connectNats, natsAt } from '@stockbroker/bus';
 import { RpcChannel } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import { PlainGrpc } from '../plainGrpc.ts';
@@ -81,7 +81,7 @@ async function begin(given: Load): Promise<void> {
 async function startTrading(): Promise<Trading> {
   const places = Array.from({ length: CHANNELS }, () => new PlainGrpc(gateway));
   const client = new RpcChannel(gateway).client(TradingServiceDefinition);
-  const nats = await connectNats(natsUrl, 'bench');
+  const nats = await connectNats(natsAt(natsUrl), 'bench');
   const started = new Trading(places, client, nats);
   await nats.flush(); // The server knows of the subscription before anything ends.
   return started;

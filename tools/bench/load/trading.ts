@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { settledSubject } from '@stockbroker/bus';
+import { busNames } from '@stockbroker/bus';
 import type { RpcClient } from '@stockbroker/rpc';
 import { PlaceTradeRequest, Trade, TradeStatus, TradeType, type TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import type { PlainGrpc } from '../plainGrpc.ts';
@@ -59,7 +59,7 @@ export class Trading {
   constructor(places: PlainGrpc[], client: Client, nats: NatsConnection) {
     this.#places = places;
     this.#client = client;
-    nats.subscribe(settledSubject('*'), {
+    nats.subscribe(busNames('').settledSubject('*'), {
       callback: (error, message) => {
         if (error === null) this.#settled(message.string().slice(ID + 1, 2 * ID + 1), performance.now()); // "<customer id> <trade id>"
       },

@@ -1,4 +1,4 @@
-import { connectNats, settledSubject } from '@stockbroker/bus';
+import { busNames, connectNats, natsAt } from '@stockbroker/bus';
 import { type Percentiles, percentiles } from '../../percentiles.ts';
 
 /** From the open, seconds. */
@@ -24,11 +24,11 @@ const DIGITS = 3;
 
 /** Follows the ends of trades as callback servers tell them, right after each commit; one message costs the broker nothing. */
 export async function watchWaits(natsUrl: string, opensAtMs: number): Promise<WaitsWatch> {
-  const nats = await connectNats(natsUrl, 'bench');
+  const nats = await connectNats(natsAt(natsUrl), 'bench');
   const customers = new Map<string, { firstMs: number; lastMs: number }>();
   let ended = 0;
   let early = 0;
-  nats.subscribe(settledSubject('*'), {
+  nats.subscribe(busNames('').settledSubject('*'), {
     callback: (error, message) => {
       if (error !== null) return;
       const nowMs = Date.now();

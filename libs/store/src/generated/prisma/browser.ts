@@ -50,6 +50,11 @@ export type PartitionLease = Prisma.PartitionLeaseModel
  */
 export type Execution = Prisma.ExecutionModel
 /**
+ * Model DatabaseIdentity
+ * Which database this is, also after a restore or a failover: one row, made with the database.
+ */
+export type DatabaseIdentity = Prisma.DatabaseIdentityModel
+/**
  * Model CallbackQuarantine
  * Callbacks that need an operator: what came, as it came, and why it is here.
  */

@@ -403,6 +403,7 @@ export const ModelName = {
   Position: 'Position',
   PartitionLease: 'PartitionLease',
   Execution: 'Execution',
+  DatabaseIdentity: 'DatabaseIdentity',
   CallbackQuarantine: 'CallbackQuarantine',
   AccountEntry: 'AccountEntry',
   OperatorAction: 'OperatorAction'
@@ -421,7 +422,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "trade" | "openTrade" | "balance" | "position" | "partitionLease" | "execution" | "callbackQuarantine" | "accountEntry" | "operatorAction"
+    modelProps: "trade" | "openTrade" | "balance" | "position" | "partitionLease" | "execution" | "databaseIdentity" | "callbackQuarantine" | "accountEntry" | "operatorAction"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -869,6 +870,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DatabaseIdentity: {
+      payload: Prisma.$DatabaseIdentityPayload<ExtArgs>
+      fields: Prisma.DatabaseIdentityFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DatabaseIdentityFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DatabaseIdentityFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>
+        }
+        findFirst: {
+          args: Prisma.DatabaseIdentityFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DatabaseIdentityFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>
+        }
+        findMany: {
+          args: Prisma.DatabaseIdentityFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>[]
+        }
+        create: {
+          args: Prisma.DatabaseIdentityCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>
+        }
+        createMany: {
+          args: Prisma.DatabaseIdentityCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DatabaseIdentityCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>[]
+        }
+        delete: {
+          args: Prisma.DatabaseIdentityDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>
+        }
+        update: {
+          args: Prisma.DatabaseIdentityUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>
+        }
+        deleteMany: {
+          args: Prisma.DatabaseIdentityDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DatabaseIdentityUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DatabaseIdentityUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>[]
+        }
+        upsert: {
+          args: Prisma.DatabaseIdentityUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DatabaseIdentityPayload>
+        }
+        aggregate: {
+          args: Prisma.DatabaseIdentityAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDatabaseIdentity>
+        }
+        groupBy: {
+          args: Prisma.DatabaseIdentityGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DatabaseIdentityGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DatabaseIdentityCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DatabaseIdentityCountAggregateOutputType> | number
+        }
+      }
+    }
     CallbackQuarantine: {
       payload: Prisma.$CallbackQuarantinePayload<ExtArgs>
       fields: Prisma.CallbackQuarantineFieldRefs
@@ -1209,6 +1284,13 @@ export const ExecutionScalarFieldEnum = {
 } as const
 
 export type ExecutionScalarFieldEnum = (typeof ExecutionScalarFieldEnum)[keyof typeof ExecutionScalarFieldEnum]
+
+
+export const DatabaseIdentityScalarFieldEnum = {
+  id: 'id'
+} as const
+
+export type DatabaseIdentityScalarFieldEnum = (typeof DatabaseIdentityScalarFieldEnum)[keyof typeof DatabaseIdentityScalarFieldEnum]
 
 
 export const CallbackQuarantineScalarFieldEnum = {
@@ -1569,6 +1651,7 @@ export type GlobalOmitConfig = {
   position?: Prisma.PositionOmit
   partitionLease?: Prisma.PartitionLeaseOmit
   execution?: Prisma.ExecutionOmit
+  databaseIdentity?: Prisma.DatabaseIdentityOmit
   callbackQuarantine?: Prisma.CallbackQuarantineOmit
   accountEntry?: Prisma.AccountEntryOmit
   operatorAction?: Prisma.OperatorActionOmit

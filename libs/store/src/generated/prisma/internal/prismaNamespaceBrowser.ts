@@ -57,6 +57,7 @@ export const ModelName = {
   Position: 'Position',
   PartitionLease: 'PartitionLease',
   Execution: 'Execution',
+  DatabaseIdentity: 'DatabaseIdentity',
   CallbackQuarantine: 'CallbackQuarantine',
   AccountEntry: 'AccountEntry',
   OperatorAction: 'OperatorAction'
@@ -157,6 +158,13 @@ export const ExecutionScalarFieldEnum = {
 } as const
 
 export type ExecutionScalarFieldEnum = (typeof ExecutionScalarFieldEnum)[keyof typeof ExecutionScalarFieldEnum]
+
+
+export const DatabaseIdentityScalarFieldEnum = {
+  id: 'id'
+} as const
+
+export type DatabaseIdentityScalarFieldEnum = (typeof DatabaseIdentityScalarFieldEnum)[keyof typeof DatabaseIdentityScalarFieldEnum]
 
 
 export const CallbackQuarantineScalarFieldEnum = {
