@@ -167,7 +167,7 @@ export class BrokerProcesses {
 }
 
 const SETTINGS =
-  /^(LOG_LEVEL|PARTITIONS|MARKET_HOURS|CLUSTER_SIZE|MAX_LANES|\w+_(MS|ROWS|POOL|RATE|BYTES|IN_FLIGHT|PER_SECOND|BURST_CALLS|STREAMS|HOPS)|AUTH_MAX_LIFETIME_S|GATEWAY_TLS_(CERT|KEY)|EXCHANGE_(SEED|MANUAL|MAX_\w+))$/;
+  /^(LOG_LEVEL|PARTITIONS|MARKET_HOURS|CLUSTER_SIZE|MAX_LANES|QUOTE_MAX_MOVE|\w+_(MS|ROWS|POOL|RATE|BYTES|IN_FLIGHT|PER_SECOND|BURST_CALLS|STREAMS|HOPS)|AUTH_MAX_LIFETIME_S|GATEWAY_TLS_(CERT|KEY)|EXCHANGE_(SEED|MANUAL|MAX_\w+))$/;
 
 /** Settings of the apps that a user may change from outside; what ties the processes together is decided here. */
 export function appSettings(env: NodeJS.ProcessEnv): Record<string, string> {

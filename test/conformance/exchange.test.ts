@@ -84,11 +84,11 @@ describe.each([
 
   test('quotes: bid below ask; a ticker that is not listed is unknown', async () => {
     const { exchange } = await open();
-    const answer = await exchange.freshQuote('AAPL');
+    const answer = await exchange.freshQuote('AAPL', 'buy');
     if (answer.kind !== 'quote') throw new Error(`no quote but ${answer.kind}`);
     expect(answer.quote).toMatchObject({ stockTicker: 'AAPL', halted: false });
-    expect(answer.quote.bid).toBeLessThan(answer.quote.ask);
-    expect(await exchange.freshQuote('NONE')).toEqual({ kind: 'unknown-ticker' });
+    expect(answer.quote.bid).toBeLessThan(answer.quote.ask ?? 0n);
+    expect(await exchange.freshQuote('NONE', 'buy')).toEqual({ kind: 'unknown-ticker' });
   });
 
   test('when it cannot be asked, everything is in doubt, and it is not reachable', async () => {
@@ -100,7 +100,7 @@ describe.each([
     expect(exchange.isReachable()).toBe(false);
     const later = async () => {
       await wait(200);
-      return exchange.freshQuote('AAPL');
+      return exchange.freshQuote('AAPL', 'buy');
     };
     await eventually(later, ({ kind }) => kind === 'unreachable', { what: 'silence' });
   });

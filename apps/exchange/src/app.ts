@@ -34,7 +34,10 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
   const faults = new Faults(initialBehaviour(config), random);
   const metrics = createExchangeMetrics(context.metrics);
   const journal = new Journal(config.EXCHANGE_DATA_DIR);
-  const market = new Market(instruments, random, config.EXCHANGE_TICK_MS);
+  const market = new Market(instruments, random, config.EXCHANGE_TICK_MS, {
+    restateMs: config.EXCHANGE_RESTATE_MS,
+    isFrozen: () => faults.behaviour.freezeQuotes,
+  });
   const senders = new Senders({ signingKey: config.EXCHANGE_CALLBACK_SECRET, timeoutMs: config.EXCHANGE_CALLBACK_TIMEOUT_MS });
   const backoff = { baseMs: config.EXCHANGE_CALLBACK_BACKOFF_BASE_MS, maxMs: config.EXCHANGE_CALLBACK_BACKOFF_MAX_MS };
   const reports = new Reports({ journal, senders, faults, random, backoff, metrics, log });

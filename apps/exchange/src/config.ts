@@ -55,6 +55,11 @@ export const exchangeVariables = {
     { min: 0, max: 60_000 },
     { default: '250' },
   ),
+  EXCHANGE_RESTATE_MS: integer(
+    'Time between two statements of quotes that stay as they are; 0: they are not restated, which breaks a promise.',
+    { min: 0, max: 60_000 },
+    { default: '2000' },
+  ),
   EXCHANGE_SEED: integer('Seed of every random choice.', { min: 0, max: 4_294_967_295 }, { default: '1' }),
 
   EXCHANGE_SIMULATOR_SERVICE: oneOf('Serves SimulatorService: the switches below while it runs.', ON_OFF, { default: 'off' }),
@@ -68,6 +73,13 @@ export const exchangeVariables = {
   EXCHANGE_REORDER_RATE: fraction('Share of report batches sent in a shuffled order.', { default: '0' }),
   EXCHANGE_DROP_RATE: fraction('Share of reports never sent, although promised.', { default: '0' }),
   EXCHANGE_CONFLICT_RATE: fraction('Share of reports followed by one that contradicts it.', { default: '0' }),
+  EXCHANGE_REPEAT_EXECUTION_RATE: fraction('Share of fills first reported with another fill’s execution id, then truly.', {
+    default: '0',
+  }),
+  EXCHANGE_BREAK_LIMIT_RATE: fraction('Share of fills at a price beyond the order’s limit.', { default: '0' }),
+  EXCHANGE_FREEZE_QUOTES: oneOf('on: quotes neither change nor are restated, although heartbeats come.', ON_OFF, {
+    default: 'off',
+  }),
   EXCHANGE_UNAVAILABLE: oneOf('on: calls are answered UNAVAILABLE.', ON_OFF, { default: 'off' }),
   EXCHANGE_SWALLOW_ANSWERS: oneOf('on: SubmitOrders takes the orders but never answers.', ON_OFF, { default: 'off' }),
 } satisfies Variables;
@@ -87,6 +99,9 @@ export function initialBehaviour(config: ExchangeConfig): Behaviour {
     reorderRate: config.EXCHANGE_REORDER_RATE,
     dropRate: config.EXCHANGE_DROP_RATE,
     conflictRate: config.EXCHANGE_CONFLICT_RATE,
+    repeatExecutionRate: config.EXCHANGE_REPEAT_EXECUTION_RATE,
+    breakLimitRate: config.EXCHANGE_BREAK_LIMIT_RATE,
+    freezeQuotes: config.EXCHANGE_FREEZE_QUOTES === 'on',
     unavailable: config.EXCHANGE_UNAVAILABLE === 'on',
     swallowAnswers: config.EXCHANGE_SWALLOW_ANSWERS === 'on',
   });

@@ -72,6 +72,8 @@ export class Destination {
   #pumpScheduled = false;
   #wakeUp: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Of the latest fill whose true report was answered with success: another order's, for a fault to repeat. */
+  #deliveredExecutionId = '';
   #onQuiet: (() => void) | undefined;
 
   /** @param backlog true when the journal may hold reports for the URL from before */
@@ -136,6 +138,8 @@ export class Destination {
     if (twice && !twiceAtOnce) followUps.push(report);
     const queued = { report, sequence: order.sequence, followUps };
     const wanted = twiceAtOnce ? [queued, { report, sequence: undefined, followUps: [] }] : [queued];
+    if (report.executionId !== '' && this.#deliveredExecutionId !== '' && faults.strikes('repeatExecutionRate'))
+      wanted.unshift({ report: { ...report, executionId: this.#deliveredExecutionId }, sequence: undefined, followUps: [] });
     if (faults.strikes('lateRate')) this.#holdBack(wanted, faults.behaviour.lateMs);
     else this.#enqueue(wanted);
   }
@@ -213,8 +217,9 @@ export class Destination {
   #settle(batch: Batch): void {
     this.#failures = 0;
     this.#count(-batch.reports.length);
-    for (const { sequence, followUps } of batch.reports) {
+    for (const { report, sequence, followUps } of batch.reports) {
       if (sequence !== undefined) {
+        if (report.executionId !== '') this.#deliveredExecutionId = report.executionId;
         this.#parts.journal.markDelivered(sequence);
         this.owed -= 1;
       }

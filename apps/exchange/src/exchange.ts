@@ -4,7 +4,7 @@ import { checkOrder, isSameOrder } from './checkOrder.ts';
 import type { Faults } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { Market } from './market.ts';
-import { matchOrder } from './matching.ts';
+import { beyondLimit, matchOrder } from './matching.ts';
 import type { COMPLETIONS, ExchangeMetrics, OUTCOMES } from './metrics.ts';
 import type { CompletedOrder, NewOrder, OrderRecord, Outcome } from './order.ts';
 import type { Reports } from './reports.ts';
@@ -141,7 +141,10 @@ export class Exchange {
 
   #match(order: NewOrder): Outcome {
     const { faults, market } = this.#parts;
-    if (!faults.strikes('rejectRate')) return matchOrder(order, market.listing(order.ticker));
+    if (!faults.strikes('rejectRate')) {
+      const outcome = matchOrder(order, market.listing(order.ticker));
+      return outcome.filled && faults.strikes('breakLimitRate') ? beyondLimit(order) : outcome;
+    }
     return { filled: false, reason: RejectReason.REJECT_REASON_OTHER, message: 'rejected at random' };
   }
 

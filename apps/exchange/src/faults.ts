@@ -2,7 +2,16 @@ import { Behaviour, type OrderReport, OrderState, RejectReason } from '@stockbro
 import type { SeededRandom } from '@stockbroker/runtime';
 import { formatPriceE4, parsePriceE4 } from './prices.ts';
 
-const RATES = ['rejectRate', 'duplicateRate', 'lateRate', 'reorderRate', 'dropRate', 'conflictRate'] as const;
+const RATES = [
+  'rejectRate',
+  'duplicateRate',
+  'lateRate',
+  'reorderRate',
+  'dropRate',
+  'conflictRate',
+  'repeatExecutionRate',
+  'breakLimitRate',
+] as const;
 type Rate = (typeof RATES)[number];
 const MAX_MS = 600_000;
 

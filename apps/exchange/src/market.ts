@@ -37,11 +37,21 @@ export class Market {
   readonly #listings = new Map<string, WalkedListing>();
   readonly #listeners = new Set<QuoteListener>();
   readonly #random: SeededRandom;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #isFrozen: () => boolean;
+  readonly #timers: NodeJS.Timeout[] = [];
 
-  /** @param tickMs time between moves; 0: prices stand still */
-  constructor(instruments: readonly ListedInstrument[], random: SeededRandom, tickMs: number) {
+  /**
+   * @param tickMs time between moves; 0: prices stand still
+   * @param feed how often quotes that stay are restated, 0: never; and whether nothing is told of them at all
+   */
+  constructor(
+    instruments: readonly ListedInstrument[],
+    random: SeededRandom,
+    tickMs: number,
+    feed: { restateMs: number; isFrozen: () => boolean } = { restateMs: 0, isFrozen: () => false },
+  ) {
     this.#random = random;
+    this.#isFrozen = feed.isFrozen;
     const byTicker = instruments.toSorted((a, b) => (a.ticker < b.ticker ? -1 : 1));
     for (const { ticker, name, priceE4 } of byTicker) {
       const start = { ticker, name, referenceE4: priceE4, midE4: priceE4, bidE4: undefined, askE4: undefined };
@@ -50,11 +60,12 @@ export class Market {
       listing.quote = toQuote(listing);
       this.#listings.set(ticker, listing);
     }
-    if (tickMs > 0) this.#timer = setInterval(() => this.tick(), tickMs);
+    if (tickMs > 0) this.#timers.push(setInterval(() => this.tick(), tickMs));
+    if (feed.restateMs > 0) this.#timers.push(setInterval(() => this.restate(), feed.restateMs));
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 
   listing(ticker: string): Listing | undefined {
@@ -98,6 +109,11 @@ export class Market {
     if (changed.length > 0) this.#publish(changed);
   }
 
+  /** Says of every quote that it still stands. */
+  restate(): void {
+    this.#publish([...this.#listings.values()]);
+  }
+
   #walk(listing: WalkedListing): void {
     const { referenceE4, midE4 } = listing;
     const step = (this.#random.number() * 2 - 1) * STEP * midE4 + (referenceE4 - midE4) * REVERSION;
@@ -115,6 +131,7 @@ export class Market {
   }
 
   #publish(changed: WalkedListing[]): void {
+    if (this.#isFrozen()) return;
     for (const listing of changed) listing.quote = toQuote(listing);
     const quotes = changed.map((listing) => listing.quote);
     for (const listener of this.#listeners) listener(quotes);

@@ -22,6 +22,12 @@ export function matchOrder(order: NewOrder, listing: Listing | undefined): Outco
   return { filled: true, priceE4 };
 }
 
+/** A fill that the order does not allow: a hundredth beyond its limit. */
+export function beyondLimit({ side, limitPriceE4 }: NewOrder): Outcome {
+  const step = Math.ceil(limitPriceE4 / 100);
+  return { filled: true, priceE4: Math.max(1, side === Side.SIDE_BUY ? limitPriceE4 + step : limitPriceE4 - step) };
+}
+
 function reject(reason: RejectReason, message: string): Outcome {
   return { filled: false, reason, message };
 }

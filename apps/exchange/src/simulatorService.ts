@@ -48,9 +48,8 @@ export function simulatorService(parts: SimulatorServiceParts): Handlers<typeof 
 
     async setQuote({ ticker, bid, ask, halted }, context) {
       authorize(context);
-      const none = bid === '' && ask === '';
-      const [bidE4, askE4] = none ? [undefined, undefined] : [priceOf('bid', bid), priceOf('ask', ask)];
-      if (bidE4 !== undefined && askE4 !== undefined && bidE4 > askE4) throw invalid('bid', 'must not be above the ask');
+      const bidE4 = bid === '' ? undefined : priceOf('bid', bid);
+      const askE4 = ask === '' ? undefined : priceOf('ask', ask);
       if (!market.setQuote(ticker, bidE4, askE4, halted)) throw new RpcError(Status.NOT_FOUND, `${ticker} is not listed`);
       return {};
     },

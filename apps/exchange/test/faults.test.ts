@@ -72,6 +72,26 @@ test('dropRate: no report comes, although the order is complete; not even after 
   expect(sink.reports().filter(({ clientOrderId }) => dropped.includes(clientOrderId))).toEqual([]);
 });
 
+test('repeatExecutionRate: a fill is first reported with an earlier one’s execution id, then truly', async () => {
+  const [first = ''] = await submit();
+  const [before] = await reported(1);
+  await eventually('its delivery', async () => (await entriesOf([first]))[0]?.delivered);
+  await behave({ repeatExecutionRate: 1 });
+  const [second] = await submit();
+  const [, repeated, truth] = await reported(3);
+  expect(repeated).toMatchObject({ clientOrderId: second, executionId: before?.executionId });
+  expect(truth).toMatchObject({ clientOrderId: second });
+  expect(truth?.executionId).not.toBe(before?.executionId);
+});
+
+test('breakLimitRate: a fill is beyond its limit, and the journal says so', async () => {
+  await behave({ breakLimitRate: 1 });
+  const ids = await submit(3);
+  await reported(3);
+  for (const { order: placed, report } of await entriesOf(ids))
+    expect(Number(report?.price)).toBeGreaterThan(Number(placed?.limitPrice));
+});
+
 test('conflictRate: each report is followed by one that contradicts it', async () => {
   await behave({ conflictRate: 1 });
   const ids = [...(await submit(10)), ...(await rejected(10))];
@@ -198,8 +218,8 @@ test('setQuote and completeOrder: nonsense is refused', async () => {
   const { simulator } = exchange;
   const invalid = { code: Status.INVALID_ARGUMENT };
   await expect(simulator.setQuote({ ticker: 'NOSUCH' })).rejects.toMatchObject({ code: Status.NOT_FOUND });
-  await expect(simulator.setQuote({ ticker: 'AAPL', bid: '1.0000' })).rejects.toMatchObject(invalid);
-  await expect(simulator.setQuote({ ticker: 'AAPL', bid: '2.0000', ask: '1.0000' })).rejects.toMatchObject(invalid);
+  await expect(simulator.setQuote({ ticker: 'AAPL', bid: '1' })).rejects.toMatchObject(invalid);
+  await expect(simulator.setQuote({ ticker: 'AAPL', ask: '-1.0000' })).rejects.toMatchObject(invalid);
   const clientOrderId = 'none';
   await expect(simulator.completeOrder({ clientOrderId, price: '1' })).rejects.toMatchObject(invalid);
   await expect(simulator.completeOrder({ clientOrderId, rejectReason: 99 as RejectReason })).rejects.toMatchObject(invalid);

@@ -54,6 +54,7 @@ export async function startExchange(env: Record<string, string> = {}, dataDir = 
       EXCHANGE_LATENCY_MIN_MS: '0',
       EXCHANGE_LATENCY_MAX_MS: '0',
       EXCHANGE_TICK_MS: '0',
+      EXCHANGE_RESTATE_MS: '0',
       EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '200',
       ...env,
     },

@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import { instruments } from '../src/instruments.ts';
 import { Market } from '../src/market.ts';
 import { streamQuotes } from '../src/streamQuotes.ts';
-import { cleanUp, startExchange } from './harness.ts';
+import { cleanUp, eventually, startExchange } from './harness.ts';
 
 afterAll(cleanUp);
 
@@ -22,6 +22,22 @@ test('stream: all quotes first, then changes as they happen, and heartbeats', as
   expect(await nextQuotes(stream)).toMatchObject([quote]);
   await exchange.simulator.setQuote({ ticker: 'BRK.B' });
   expect(await nextQuotes(stream)).toMatchObject([{ ticker: 'BRK.B', bid: '', ask: '', halted: false }]);
+  await stream.return?.();
+  await exchange.stop();
+});
+
+test('stream: quotes that stay are restated with a new time, also at the side that there is, unless the feed is frozen', async () => {
+  const exchange = await startExchange({ EXCHANGE_RESTATE_MS: '20' });
+  await exchange.simulator.setQuote({ ticker: 'BRK.B', bid: '400.0000' });
+  const stream = exchange.orders.streamQuotes({}, { timeoutMs: 60_000 })[Symbol.asyncIterator]();
+  const brk = async () => (await nextQuotes(stream)).find(({ ticker }) => ticker === 'BRK.B');
+  const [first, second] = [await brk(), await brk()];
+  expect(first).toMatchObject({ bid: '400.0000', ask: '' });
+  expect(second).toMatchObject({ bid: '400.0000', ask: '' });
+  expect(second?.quotedAt?.getTime()).toBeGreaterThan(first?.quotedAt?.getTime() ?? Number.POSITIVE_INFINITY);
+  await exchange.simulator.setBehaviour({ behaviour: { freezeQuotes: true } });
+  await eventually('a heartbeat of a frozen feed', async () => (await next(stream)).quotes.length === 0);
+  expect((await next(stream)).quotes).toEqual([]);
   await stream.return?.();
   await exchange.stop();
 });

@@ -1,5 +1,5 @@
 import { Bus } from '@stockbroker/bus';
-import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
+import { createExchangeClient, openExchangeTls, quoteRules } from '@stockbroker/exchange-client';
 import { GrpcServer, methodPaths, openServerTls, REFUSED, type Refused, WebServer } from '@stockbroker/rpc';
 import { TradingServiceDefinition } from '@stockbroker/rpc/stockbroker';
 import {
@@ -41,6 +41,7 @@ export async function startGateway({ config, log, metrics, fail }: AppContext<Ga
     tls: exchangeTls,
     timeoutMs: config.EXCHANGE_TIMEOUT_MS,
     quoteWaitMs: config.QUOTE_WAIT_MS,
+    quoteRules: quoteRules(config),
     log,
     metrics,
   });

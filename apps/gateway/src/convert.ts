@@ -71,11 +71,11 @@ export function toAccountMessage(account: Account): AccountMessage {
   });
 }
 
-/** Without bid and ask when the exchange gives no quote. */
+/** A side without a price is empty. */
 export function toQuoteMessage({ stockTicker, latest }: TickerQuote): Quote {
   if (latest === null) return Quote.create({ stockTicker });
   const { bid, ask, halted } = latest.quote;
-  return Quote.create({ stockTicker, bid: formatUsd(bid), ask: formatUsd(ask), halted, quotedAt: latest.quotedAt });
+  return Quote.create({ stockTicker, bid: usdOrEmpty(bid), ask: usdOrEmpty(ask), halted, quotedAt: latest.quotedAt });
 }
 
 export function toWatchTradesResponse(event: WatchEvent): WatchTradesResponse {

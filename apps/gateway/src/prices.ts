@@ -22,8 +22,10 @@ export function followPrices(quotes: Quotes): Prices {
     for (const { stockTicker, latest } of changed) {
       if (latest?.quotedAt === undefined) continue;
       const { bid, ask } = latest.quote;
+      const price = bid !== null && ask !== null ? (bid + ask) / 2n : (bid ?? ask);
+      if (price === null) continue;
       const ring = byTicker.get(stockTicker) ?? new PriceRing(MOST_PRICES);
-      ring.put({ quotedAt: latest.quotedAt, price: (bid + ask) / 2n });
+      ring.put({ quotedAt: latest.quotedAt, price });
       byTicker.set(stockTicker, ring);
     }
   };

@@ -58,7 +58,7 @@ export function createWatching(ports: WatchingPorts): Watching {
         if (stopping.aborted) throw goesAway();
         const changed = quotes.changedSince(version, tickers);
         version = quotes.version;
-        const stale = !quotes.isLive();
+        const stale = quotes.isStale(tickers);
         const nowMs = performance.now();
         if (changed.length > 0 || stale !== wasStale || nowMs - toldMs >= HEARTBEAT_MS) {
           yield { quotes: changed.map(toQuoteMessage), stale };

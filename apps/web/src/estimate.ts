@@ -13,16 +13,19 @@ export interface Estimate {
   worst: UsdE4;
 }
 
-export function estimate(type: TradeType, quantity: number, prices: Prices): Estimate {
-  const price = type === 'buy' ? prices.ask : prices.bid;
-  const limit = collar(type, { ...prices, stockTicker: '', halted: false });
+/** Undefined while the side that it needs has no price. */
+export function estimate(type: TradeType, quantity: number, prices: Prices | undefined): Estimate | undefined {
+  const price = type === 'buy' ? prices?.ask : prices?.bid;
+  if (price === undefined) return undefined;
+  const limit = collar(type, price);
   const worst = type === 'buy' ? holdFor({ type, quantity }, limit) : BigInt(quantity) * limit;
   return { price, value: BigInt(quantity) * price, limit, worst };
 }
 
 /** How many a customer can buy with that much cash, or sell of so many shares. */
-export function mostOf(type: TradeType, prices: Prices, spendable: UsdE4, shares: bigint): number {
-  const limit = estimate(type, 1, prices).limit;
+export function mostOf(type: TradeType, prices: Prices | undefined, spendable: UsdE4, shares: bigint): number | undefined {
+  const limit = estimate(type, 1, prices)?.limit;
+  if (limit === undefined) return undefined;
   const most = type === 'sell' ? shares : limit > 0n ? spendable / limit : 0n;
   const bounded = most < 0n ? 0n : most;
   return Number(bounded < BigInt(MAX_QUANTITY) ? bounded : BigInt(MAX_QUANTITY));

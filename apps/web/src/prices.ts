@@ -3,16 +3,18 @@ import type { UsdE4 } from '@stockbroker/trading';
 import { usdOf } from './money.ts';
 
 export interface Prices {
-  bid: UsdE4;
-  ask: UsdE4;
-  /** Between them, as charts and positions show it. */
+  /** Undefined while nobody bids, or asks. */
+  bid: UsdE4 | undefined;
+  ask: UsdE4 | undefined;
+  /** Between them, or the one that there is, as charts and positions show it. */
   mid: UsdE4;
 }
 
 /** Undefined when the exchange gives no quote of the stock at present. */
 export function pricesOf(quote: Quote | undefined): Prices | undefined {
   const [bid, ask] = [usdOf(quote?.bid), usdOf(quote?.ask)];
-  return bid === undefined || ask === undefined ? undefined : { bid, ask, mid: shownPrice((bid + ask) / 2n) };
+  const mid = bid !== undefined && ask !== undefined ? (bid + ask) / 2n : (bid ?? ask);
+  return mid === undefined ? undefined : { bid, ask, mid: shownPrice(mid) };
 }
 
 /** Stocks of a dollar or more are quoted in whole cents: half a cent between bid and ask is nobody's price. */

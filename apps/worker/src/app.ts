@@ -1,5 +1,5 @@
 import { Bus } from '@stockbroker/bus';
-import { createExchangeClient, openExchangeTls } from '@stockbroker/exchange-client';
+import { createExchangeClient, openExchangeTls, quoteRules } from '@stockbroker/exchange-client';
 import { Elector, leaseBucketName, natsLeaseStore, type Term } from '@stockbroker/lease';
 import { marketHours } from '@stockbroker/market-hours';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
@@ -24,6 +24,7 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
     callbackUrl: config.CALLBACK_URL,
     timeoutMs: config.EXCHANGE_TIMEOUT_MS,
     quoteWaitMs: config.QUOTE_WAIT_MS,
+    quoteRules: quoteRules(config),
     log,
     metrics,
   });

@@ -39,10 +39,11 @@ export function toOrder(trade: Trade, callbackUrl: string): Order {
   };
 }
 
-/** Null while the exchange gives no prices for the ticker, and for prices that are none: those must not cost the other tickers' quotes. */
-export function fromQuote(quote: QuoteMessage): Quote | null {
-  const [bid, ask] = [readPrice(quote.bid), readPrice(quote.ask)];
-  return bid === null || ask === null ? null : { stockTicker: quote.ticker, bid, ask, halted: quote.halted };
+/** A side that is empty has no price; what else the message says stands. Null when one is no price: then neither is to be trusted. */
+export function fromQuote({ ticker, bid, ask, halted }: QuoteMessage): Quote | null {
+  const sides = { bid: bid === '' ? null : readPrice(bid), ask: ask === '' ? null : readPrice(ask) };
+  if ((sides.bid === null && bid !== '') || (sides.ask === null && ask !== '')) return null;
+  return { stockTicker: ticker, ...sides, halted };
 }
 
 /** The id by which an answer names an order: ours, whatever letters it is written in. */

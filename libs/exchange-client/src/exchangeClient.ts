@@ -1,4 +1,4 @@
-import { RpcChannel, type TlsSource } from '@stockbroker/rpc';
+import { RpcChannel, type RpcClient, type TlsSource } from '@stockbroker/rpc';
 import {
   ExchangeServiceDefinition,
   type Instrument,
@@ -12,6 +12,7 @@ import { Breaker } from './breaker.ts';
 import { fromOrderReport, orderIdOf, printable, toOrder } from './convert.ts';
 import { type ListedOrder, listOrders, type OrderRange } from './listOrders.ts';
 import { Quotes } from './quotes.ts';
+import { DEFAULT_QUOTE_RULES, QUOTE_FAULTS, type QuoteRules } from './screenQuote.ts';
 
 export interface ExchangeClientOptions {
   /** host:port */
@@ -25,6 +26,8 @@ export interface ExchangeClientOptions {
   timeoutMs: number;
   /** How long to wait for a quote that the exchange does not give. */
   quoteWaitMs: number;
+  /** Default: as the variables have it. */
+  quoteRules?: QuoteRules;
   log: Log;
   metrics: Metrics;
 }
@@ -47,7 +50,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   const channel = new RpcChannel(options.address, { authorization: `Bearer ${options.apiKey}` }, tls?.identity);
   const unfollow = tls?.follow((identity) => channel.renew(identity));
   const client = channel.client(ExchangeServiceDefinition);
-  const quotes = new Quotes(client, options.log);
+  const quotes = followQuotes(client, options);
   const breaker = new Breaker();
   const isReachable = () => quotes.isLive() && breaker.isClosed(performance.now());
   const calls = options.metrics.histogram('exchange_call_seconds', 'Duration of calls to the exchange', {
@@ -99,7 +102,7 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   return {
     quotes,
     isReachable,
-    freshQuote: (stockTicker) => quotes.fresh(stockTicker, options.quoteWaitMs),
+    freshQuote: (stockTicker, type) => quotes.fresh(stockTicker, type, options.quoteWaitMs),
     submitOrder: async (trade) => {
       if (options.callbackUrl === undefined) throw new TypeError('orders are submitted without a callback URL');
       return toAnswer(await submit.submit(toOrder(trade, options.callbackUrl)));
@@ -119,6 +122,13 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
       channel.close();
     },
   };
+}
+
+function followQuotes(client: RpcClient<typeof ExchangeServiceDefinition>, { log, metrics, quoteRules }: ExchangeClientOptions) {
+  const refused = metrics.counter('quotes_refused_total', 'Quotes whose prices were not believed, by why', { why: QUOTE_FAULTS });
+  const quotes = new Quotes(client, log, quoteRules ?? DEFAULT_QUOTE_RULES, (why) => refused.inc({ why }));
+  metrics.gauge('quotes_stale', 'Stocks whose latest quote is too old', () => quotes.countStale());
+  return quotes;
 }
 
 type FindAnswer = ReturnType<typeof fromOrderReport> | 'unknown';

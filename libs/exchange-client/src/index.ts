@@ -3,4 +3,5 @@ export { createExchangeClient, type ExchangeClient, type ExchangeClientOptions }
 export { openExchangeTls } from './openTls.ts';
 export type { ListedOrder, OrderRange } from './listOrders.ts';
 export type { QuotedAt, Quotes, TickerQuote } from './quotes.ts';
-export { callbackUrlVariable, exchangeVariables } from './variables.ts';
+export type { QuoteRules } from './screenQuote.ts';
+export { callbackUrlVariable, exchangeVariables, quoteRules } from './variables.ts';

@@ -1,9 +1,9 @@
 import type { RpcClient } from '@stockbroker/rpc';
-import type { ExchangeServiceDefinition } from '@stockbroker/rpc/exchange';
+import type { ExchangeServiceDefinition, Quote as QuoteMessage } from '@stockbroker/rpc/exchange';
 import { type Log, sleep } from '@stockbroker/runtime';
 import type { QuoteAnswer } from '@stockbroker/trade-flow';
-import type { Quote } from '@stockbroker/trading';
-import { fromQuote } from './convert.ts';
+import { type Quote, sideOf, type TradeType } from '@stockbroker/trading';
+import { type QuoteFault, type QuoteRules, QuoteScreen } from './screenQuote.ts';
 
 /** The exchange sends something every second; after three of silence the connection counts as lost. */
 const SILENCE_MS = 3_000;
@@ -15,26 +15,43 @@ export interface QuotedAt {
   quotedAt: Date | undefined;
 }
 
-/** The latest quote of a ticker; null when the exchange gives none. */
+/** The latest quote of a ticker; null when the exchange gives none that is believed, and the stock is not halted. */
 export interface TickerQuote {
   stockTicker: string;
   latest: QuotedAt | null;
 }
 
-/** The latest quotes of all tickers, kept by the exchange's stream. */
+interface Known {
+  latest: QuotedAt | null;
+  version: number;
+  screen: QuoteScreen;
+  fault: QuoteFault | undefined;
+}
+
+/** The latest quotes of all tickers, kept by the exchange's stream. Whatever is wrong with one ticker's costs the others nothing. */
 export class Quotes {
   readonly #client: RpcClient<typeof ExchangeServiceDefinition>;
   readonly #log: Log;
-  readonly #quotes = new Map<string, { latest: QuotedAt | null; version: number }>();
+  readonly #rules: QuoteRules;
+  readonly #onRefused: (why: QuoteFault) => void;
+  readonly #quotes = new Map<string, Known>();
   #version = 0;
   readonly #stopped = new AbortController();
   #lastMessageMs = Number.NEGATIVE_INFINITY;
   #hasSnapshot = false;
   readonly #finished: Promise<void>;
 
-  constructor(client: RpcClient<typeof ExchangeServiceDefinition>, log: Log) {
+  /** @param onRefused called for each quote whose prices are not believed */
+  constructor(
+    client: RpcClient<typeof ExchangeServiceDefinition>,
+    log: Log,
+    rules: QuoteRules,
+    onRefused: (why: QuoteFault) => void,
+  ) {
     this.#client = client;
     this.#log = log;
+    this.#rules = rules;
+    this.#onRefused = onRefused;
     this.#finished = this.#follow();
   }
 
@@ -48,9 +65,32 @@ export class Quotes {
     return this.#hasSnapshot ? this.#quotes.has(stockTicker) : undefined;
   }
 
-  /** The current quote, without waiting. Undefined for a ticker that is not listed, null when there is no quote. */
+  /** The current quote, without waiting. Undefined for a ticker that is not listed, null when there is no quote, or an old one. */
   latest(stockTicker: string): QuotedAt | null | undefined {
-    return this.#quotes.get(stockTicker)?.latest;
+    const latest = this.#quotes.get(stockTicker)?.latest;
+    return latest == null || !this.#isOld(latest) ? latest : null;
+  }
+
+  /** Whether what was told of one of these tickers may be out of date. */
+  isStale(tickers: Iterable<string>): boolean {
+    if (!this.isLive()) return true;
+    for (const ticker of tickers) {
+      const latest = this.#quotes.get(ticker)?.latest;
+      if (latest != null && this.#isOld(latest)) return true;
+    }
+    return false;
+  }
+
+  /** Tickers whose latest quote is too old. */
+  countStale(): number {
+    let count = 0;
+    for (const { latest } of this.#quotes.values()) if (latest !== null && this.#isOld(latest)) count += 1;
+    return count;
+  }
+
+  /** By its own time, not by that of its message. A halt says when it ends, and is never too old. */
+  #isOld({ quote, quotedAt }: QuotedAt): boolean {
+    return !quote.halted && Date.now() - (quotedAt?.getTime() ?? Number.NEGATIVE_INFINITY) > this.#rules.maxAgeMs;
   }
 
   /** Rises with each message of the exchange. */
@@ -68,14 +108,15 @@ export class Quotes {
     return changed;
   }
 
-  /** The current quote; waits up to `waitMs` for one. */
-  async fresh(stockTicker: string, waitMs: number): Promise<QuoteAnswer> {
+  /** The current quote, halted or with the side that such an order needs; waits up to `waitMs` for one. */
+  async fresh(stockTicker: string, type: TradeType, waitMs: number): Promise<QuoteAnswer> {
     const deadline = performance.now() + waitMs;
     for (;;) {
       if (!this.isLive() || !this.#hasSnapshot) return { kind: 'unreachable' };
       const latest = this.latest(stockTicker);
       if (latest === undefined) return { kind: 'unknown-ticker' };
-      if (latest !== null) return { kind: 'quote', quote: latest.quote };
+      if (latest !== null && (latest.quote.halted || sideOf(type, latest.quote) !== null))
+        return { kind: 'quote', quote: latest.quote };
       if (performance.now() >= deadline) return { kind: 'no-quote' };
       await sleep(POLL_MS, this.#stopped.signal);
       if (this.#stopped.signal.aborted) return { kind: 'unreachable' };
@@ -98,11 +139,7 @@ export class Quotes {
       try {
         for await (const { quotes } of this.#client.streamQuotes({}, { signal })) {
           this.#version += 1;
-          for (const message of quotes) {
-            const quote = fromQuote(message);
-            const latest = quote === null ? null : { quote, quotedAt: message.quotedAt };
-            this.#quotes.set(message.ticker, { latest, version: this.#version });
-          }
+          for (const message of quotes) this.#take(message);
           if (quotes.length > 0) this.#hasSnapshot = true;
           this.#lastMessageMs = performance.now();
         }
@@ -115,4 +152,28 @@ export class Quotes {
       await sleep(RECONNECT_MS, this.#stopped.signal);
     }
   }
+
+  /** A quote that is only restated is no change: nobody need be told. */
+  #take(message: QuoteMessage): void {
+    const known = this.#quotes.get(message.ticker);
+    const screen = known?.screen ?? new QuoteScreen(this.#rules);
+    const { quote, fault } = screen.screen(message, Date.now());
+    if (fault !== undefined) this.#refuse(message, fault, known?.fault);
+    const isNone = quote.bid === null && quote.ask === null && !quote.halted;
+    const latest = isNone ? null : { quote, quotedAt: message.quotedAt };
+    const isChange = known === undefined || !isSame(known.latest, latest);
+    this.#quotes.set(message.ticker, { latest, version: isChange ? this.#version : known.version, screen, fault });
+  }
+
+  /** Each is counted; in the log stands the first of a row. */
+  #refuse({ ticker, bid, ask, quotedAt }: QuoteMessage, why: QuoteFault, before: QuoteFault | undefined): void {
+    this.#onRefused(why);
+    const fields = { stockTicker: ticker, bid: bid.slice(0, 40), ask: ask.slice(0, 40), quotedAt, why };
+    if (why !== before) this.#log.error(fields, 'a quote is not believed');
+  }
+}
+
+function isSame(a: QuotedAt | null, b: QuotedAt | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.quote.bid === b.quote.bid && a.quote.ask === b.quote.ask && a.quote.halted === b.quote.halted;
 }

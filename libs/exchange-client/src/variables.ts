@@ -1,4 +1,5 @@
-import { integer, text, url, type Variables } from '@stockbroker/runtime';
+import { type ConfigOf, integer, text, url, type Variables } from '@stockbroker/runtime';
+import { DEFAULT_QUOTE_RULES, type QuoteRules } from './screenQuote.ts';
 
 /** What a process that talks to the exchange can be told. */
 export const exchangeVariables = {
@@ -18,7 +19,29 @@ export const exchangeVariables = {
     { min: 0, max: 30_000 },
     { default: '1000' },
   ),
+  QUOTE_MAX_AGE_MS: integer(
+    'A quote that the exchange made longer ago is none any more. It restates each at least every 5 seconds.',
+    { min: 1_000, max: 3_600_000 },
+    { default: String(DEFAULT_QUOTE_RULES.maxAgeMs) },
+  ),
+  QUOTE_MAX_MOVE: integer(
+    'Percent: a quote further than this from the last one of the same stock is not believed, and operators are told; 0: any is.',
+    { min: 0, max: 1_000_000 },
+    { default: String(DEFAULT_QUOTE_RULES.maxMovePercent) },
+  ),
+  QUOTE_CONFIRM_MS: integer(
+    'How long the exchange must stand by such a quote before it is believed.',
+    { min: 0, max: 86_400_000 },
+    { default: String(DEFAULT_QUOTE_RULES.confirmMs) },
+  ),
 } satisfies Variables;
+
+/** When a process believes a quote, as its environment says. */
+export function quoteRules(
+  config: Pick<ConfigOf<typeof exchangeVariables>, 'QUOTE_MAX_AGE_MS' | 'QUOTE_MAX_MOVE' | 'QUOTE_CONFIRM_MS'>,
+): QuoteRules {
+  return { maxAgeMs: config.QUOTE_MAX_AGE_MS, maxMovePercent: config.QUOTE_MAX_MOVE, confirmMs: config.QUOTE_CONFIRM_MS };
+}
 
 export const callbackUrlVariable = {
   CALLBACK_URL: url('Where the exchange reports results: the callback app, or the balancer before several.', [

@@ -10,6 +10,7 @@ import { createExchangeClient, type ExchangeClient } from '../src/index.ts';
 /** An exchange whose words and prices are not what its contract says. */
 let server: GrpcServer;
 let exchange: ExchangeClient;
+const metrics = createMetrics('test');
 beforeAll(async () => {
   server = new GrpcServer({
     host: '127.0.0.1',
@@ -40,6 +41,17 @@ beforeAll(async () => {
           quote('BAD', '1e9', '10.0000'),
           quote('NEG', '-5.0000', '-4.0000'),
           quote('ZERO', '0.0000', '0.0000'),
+          quote('CROSSED', '10.0001', '10.0000'),
+          quote('HEX', '0x10', '0x11'),
+          quote('HUGE', '9.0000', '1000000000.0000'),
+          { ...quote('UNTIMED', '9.9000', '10.0000'), quotedAt: undefined },
+          { ...quote('AHEAD', '9.9000', '10.0000'), quotedAt: new Date(Date.now() + 60_000) },
+          { ...quote('OLD', '9.9000', '10.0000'), quotedAt: new Date(Date.now() - 60_000) },
+          { ...quote('HALTED', '', ''), halted: true },
+          { ...quote('BAD-HALTED', 'x', ''), halted: true },
+          quote('BID', '9.9000', ''),
+          quote('ASK', '', '10.0000'),
+          quote('NONE', '', ''),
           quote('AAPL', '9.9000', '10.0000'),
         ],
       };
@@ -54,7 +66,7 @@ beforeAll(async () => {
     timeoutMs: 5_000,
     quoteWaitMs: 10_000,
     log: createLog('test', 'silent'),
-    metrics: createMetrics('test'),
+    metrics,
   });
 });
 afterAll(async () => {
@@ -64,8 +76,24 @@ afterAll(async () => {
 
 test('a quote that is no price is no quote of its own ticker, and does not cost the others theirs', async () => {
   await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 }).toBeDefined();
-  expect(await exchange.freshQuote('AAPL')).toMatchObject({ kind: 'quote', quote: { bid: 99_000n, ask: 100_000n } });
-  for (const ticker of ['BAD', 'NEG', 'ZERO']) expect(exchange.quotes.latest(ticker)).toBeNull();
+  expect(await exchange.freshQuote('AAPL', 'buy')).toMatchObject({ kind: 'quote', quote: { bid: 99_000n, ask: 100_000n } });
+  const none = ['BAD', 'NEG', 'ZERO', 'CROSSED', 'HEX', 'HUGE', 'UNTIMED', 'AHEAD', 'OLD', 'NONE'];
+  for (const ticker of none) expect([ticker, exchange.quotes.latest(ticker)]).toEqual([ticker, null]);
+  const refused = await metrics.registry.getSingleMetric('quotes_refused_total')?.get();
+  const counts = refused?.values.map(({ labels, value }) => [labels.why, value]);
+  expect(Object.fromEntries(counts ?? [])).toEqual({ 'no-price': 6, crossed: 1, untimed: 1, future: 1, moved: 0 });
+  expect(exchange.quotes.countStale()).toBe(1);
+});
+
+test('what a quote says in one field is not lost with another that is empty', async () => {
+  await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 }).toBeDefined();
+  for (const ticker of ['HALTED', 'BAD-HALTED'])
+    expect(await exchange.freshQuote(ticker, 'buy')).toMatchObject({
+      kind: 'quote',
+      quote: { bid: null, ask: null, halted: true },
+    });
+  expect(await exchange.freshQuote('BID', 'sell')).toMatchObject({ kind: 'quote', quote: { bid: 99_000n, ask: null } });
+  expect(await exchange.freshQuote('ASK', 'buy')).toMatchObject({ kind: 'quote', quote: { bid: null, ask: 100_000n } });
 });
 
 test('the words of a refusal are cut and cleaned of what the database cannot store, which would keep the trade open', async () => {

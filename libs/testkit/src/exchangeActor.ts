@@ -11,8 +11,8 @@ import { formatUsd, parseUsd, type UsdE4 } from '@stockbroker/trading';
 import type { AppProcess } from './appProcess.ts';
 import { eventually } from './eventually.ts';
 
-/** Prices of a share in USD; or no quote at all; or a quote in a halted stock. */
-export type FixedQuote = { bid: string; ask: string } | 'none' | 'halted';
+/** Prices of a share in USD, of one side or both; or no quote at all; or a quote in a halted stock; or a halt without prices. */
+export type FixedQuote = { bid?: string; ask?: string } | 'none' | 'halted' | 'halted without prices';
 
 interface TradeRef {
   orderId: string;
@@ -64,10 +64,10 @@ export class ExchangeActor {
   }
 
   async quotes(stockTicker: string, quote: FixedQuote): Promise<void> {
-    const { bid, ask } =
-      typeof quote === 'object' ? quote : { bid: quote === 'none' ? '' : '10', ask: quote === 'none' ? '' : '10' };
-    const price = (text: string) => (text === '' ? '' : formatUsd(parseUsd(text)));
-    await this.#simulator.setQuote({ ticker: stockTicker, bid: price(bid), ask: price(ask), halted: quote === 'halted' });
+    const sides = typeof quote === 'object' ? quote : quote === 'halted' ? { bid: '10', ask: '10' } : {};
+    const price = (text = '') => (text === '' ? '' : formatUsd(parseUsd(text)));
+    const halted = quote === 'halted' || quote === 'halted without prices';
+    await this.#simulator.setQuote({ ticker: stockTicker, bid: price(sides.bid), ask: price(sides.ask), halted });
   }
 
   /** Waits until it has the order. */

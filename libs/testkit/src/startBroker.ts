@@ -36,6 +36,8 @@ export interface BrokerOptions {
 type Environment = Record<AppName, Record<string, string>>;
 
 const SMALL_POOL = { DATABASE_POOL: '5' };
+/** A test's quotes are far from those that the exchange begins with. */
+const ANY_QUOTE = { QUOTE_MAX_MOVE: '0' };
 const DEFAULT_ENV: Environment = {
   exchange: {
     EXCHANGE_MANUAL: 'on',
@@ -44,9 +46,9 @@ const DEFAULT_ENV: Environment = {
     EXCHANGE_LATENCY_MAX_MS: '0',
     EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '500',
   },
-  gateway: { ...SMALL_POOL, ...NO_CALL_LIMITS },
+  gateway: { ...SMALL_POOL, ...ANY_QUOTE, ...NO_CALL_LIMITS },
   callback: SMALL_POOL,
-  worker: SMALL_POOL,
+  worker: { ...SMALL_POOL, ...ANY_QUOTE },
 };
 
 /**

@@ -1,4 +1,4 @@
-import { collar, type Trade } from '@stockbroker/trading';
+import { collar, type Quote, sideOf, type Trade } from '@stockbroker/trading';
 import type { Clock, Decision, Exchange, MarketHours, Waiting } from './ports.ts';
 
 export interface DecidePorts {
@@ -26,7 +26,9 @@ export async function decide(ports: DecidePorts, trade: Trade, maxPlacedAgeMs: n
   if (!market.isOpen) return queueForOpen ? 'wait' : { refusal: { code: 'MARKET_CLOSED', opensAtMs: market.untilMs } };
   const placedAtMs = trade.createdAt.getTime();
   if (!queueForOpen && placedAtMs < market.sinceMs) return { refusal: { code: 'MARKET_CLOSED' } };
-  const answer = ports.exchange.isReachable() ? await ports.exchange.freshQuote(stockTicker) : ({ kind: 'unreachable' } as const);
+  const answer = ports.exchange.isReachable()
+    ? await ports.exchange.freshQuote(stockTicker, trade.type)
+    : ({ kind: 'unreachable' } as const);
   switch (answer.kind) {
     case 'unreachable': {
       const ageMs = ports.clock.now() - Math.max(placedAtMs, market.sinceMs);
@@ -37,7 +39,12 @@ export async function decide(ports: DecidePorts, trade: Trade, maxPlacedAgeMs: n
     case 'no-quote':
       return { refusal: { code: 'NO_QUOTE', stockTicker } };
     case 'quote':
-      if (answer.quote.halted) return { refusal: { code: 'HALTED', stockTicker } };
-      return { limitPrice: collar(trade.type, answer.quote) };
+      return decideAt(trade, answer.quote);
   }
+}
+
+function decideAt({ stockTicker, type }: Trade, quote: Quote): Decision {
+  if (quote.halted) return { refusal: { code: 'HALTED', stockTicker } };
+  const price = sideOf(type, quote);
+  return price === null ? { refusal: { code: 'NO_QUOTE', stockTicker } } : { limitPrice: collar(type, price) };
 }

@@ -1,4 +1,4 @@
-import type { Account, NewTrade, OrderReport, Quote, Refusal, Trade, UsdE4 } from '@stockbroker/trading';
+import type { Account, NewTrade, OrderReport, Quote, Refusal, Trade, TradeType, UsdE4 } from '@stockbroker/trading';
 
 /**
  * Everything that the flow needs from the world: there is no clock, timer, random number or I/O in this library but through
@@ -149,8 +149,8 @@ export interface Exchange {
   submitOrder(trade: Trade): Promise<SubmitAnswer>;
   /** What the exchange knows of an order. @throws ExchangeInDoubtError */
   findOrder(tradeId: string): Promise<OrderReport | 'open' | 'unknown'>;
-  /** A quote that is fresh, if need be after a brief wait. */
-  freshQuote(stockTicker: string): Promise<QuoteAnswer>;
+  /** A quote that is fresh, halted or with the side that the order needs, if need be after a brief wait. */
+  freshQuote(stockTicker: string, type: TradeType): Promise<QuoteAnswer>;
 }
 
 /** Instants in milliseconds since 1970; -Infinity and Infinity where there is no such instant. */

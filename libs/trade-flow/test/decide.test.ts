@@ -54,6 +54,21 @@ test('a halted stock is refused within the session, and outside it the market is
   expect(await decideAt(CLOSES_MS, tradePlacedAt(OPENS_MS), halted)).toMatchObject({ refusal: { code: 'MARKET_CLOSED' } });
 });
 
+test('a halted stock is refused as halted without prices too', async () => {
+  const halted: QuoteAnswer = { kind: 'quote', quote: { ...QUOTE, bid: null, ask: null, halted: true } };
+  expect(await decideAt(OPENS_MS, tradePlacedAt(OPENS_MS), halted)).toMatchObject({ refusal: { code: 'HALTED' } });
+});
+
+test('a buy needs the ask only, a sell the bid only', async () => {
+  const oneSided = (sides: object): QuoteAnswer => ({ kind: 'quote', quote: { ...QUOTE, bid: null, ask: null, ...sides } });
+  const [buy, sell] = [tradePlacedAt(OPENS_MS), { ...tradePlacedAt(OPENS_MS), type: 'sell' as const }];
+  const noQuote = { refusal: { code: 'NO_QUOTE', stockTicker: 'AAPL' } };
+  expect(await decideAt(OPENS_MS, buy, oneSided({ ask: 100_000n }))).toEqual({ limitPrice: 105_000n });
+  expect(await decideAt(OPENS_MS, sell, oneSided({ ask: 100_000n }))).toEqual(noQuote);
+  expect(await decideAt(OPENS_MS, sell, oneSided({ bid: 100_000n }))).toEqual({ limitPrice: 95_000n });
+  expect(await decideAt(OPENS_MS, buy, oneSided({ bid: 100_000n }))).toEqual(noQuote);
+});
+
 const waiting = (placedMs: number) => ({ ...tradePlacedAt(placedMs), queueForOpen: true });
 
 test('a trade that waits for the open waits until it, and is sent then', async () => {

@@ -20,7 +20,7 @@ export type { Account } from './account.ts';
 export { fnv1a32, partitionOf } from './partition.ts';
 export { assignClusters } from './assignClusters.ts';
 // whether it may be sent,
-export { checkMeans, collar, holdFor, type Means, type Quote } from './risk.ts';
+export { checkMeans, collar, holdFor, type Means, type Quote, sideOf } from './risk.ts';
 export {
   describePlacingRefusal,
   describeRefusal,

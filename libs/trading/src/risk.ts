@@ -5,10 +5,10 @@ import type { TradeOrder, TradeType } from './trade.ts';
 /** The best prices of a stock, a share. */
 export interface Quote {
   stockTicker: string;
-  /** What a seller gets. */
-  bid: UsdE4;
-  /** What a buyer pays. */
-  ask: UsdE4;
+  /** What a seller gets; null while nobody bids. */
+  bid: UsdE4 | null;
+  /** What a buyer pays; null while nobody asks. */
+  ask: UsdE4 | null;
   halted: boolean;
 }
 
@@ -25,9 +25,16 @@ export interface Means {
 /**
  * The worst price accepted: for a buy the ask × 1.05, for a sell the bid × 0.95. Exact for prices in whole cents; a price below
  * that is cut to the ten-thousandth that is nearer the market, so that a collar is never wider than 5 %.
+ *
+ * @param price see sideOf
  */
-export function collar(type: TradeType, quote: Quote): UsdE4 {
-  return type === 'buy' ? (quote.ask * 105n) / 100n : (quote.bid * 95n + 99n) / 100n;
+export function collar(type: TradeType, price: UsdE4): UsdE4 {
+  return type === 'buy' ? (price * 105n) / 100n : (price * 95n + 99n) / 100n;
+}
+
+/** What an order of this type trades at: a buy at the ask, a sell at the bid. The other side may be missing. */
+export function sideOf(type: TradeType, quote: Pick<Quote, 'bid' | 'ask'>): UsdE4 | null {
+  return type === 'buy' ? quote.ask : quote.bid;
 }
 
 /** The cash that a trade holds until it ends: a buy's worst cost; nothing for a sell, which holds its shares. */

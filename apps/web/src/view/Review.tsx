@@ -22,7 +22,7 @@ export function Review({
   const { stockTicker, quantity } = order;
   const side = isBuy(order) ? 'buy' : 'sell';
   const prices = pricesOf(desk.quotes.value.get(stockTicker));
-  const estimated = prices === undefined ? undefined : estimate(side, quantity, prices);
+  const estimated = estimate(side, quantity, prices);
   const name = desk.instruments.value?.find((each) => each.stockTicker === stockTicker)?.name;
   const figures: [string, string][] = [
     ['Stock', name === undefined ? stockTicker : `${stockTicker}, ${name}`],

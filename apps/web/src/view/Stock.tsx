@@ -38,11 +38,11 @@ export function Stock() {
         <dl class="sides">
           <div>
             <dt>Bid</dt>
-            <dd>{prices === undefined ? '–' : dollars(prices.bid)}</dd>
+            <dd>{prices?.bid === undefined ? '–' : dollars(prices.bid)}</dd>
           </div>
           <div>
             <dt>Ask</dt>
-            <dd>{prices === undefined ? '–' : dollars(prices.ask)}</dd>
+            <dd>{prices?.ask === undefined ? '–' : dollars(prices.ask)}</dd>
           </div>
         </dl>
       </div>
@@ -55,7 +55,7 @@ export function Stock() {
       </p>
       {quote?.halted === true && <p class="warning">Trading in {ticker} is halted.</p>}
       {prices !== undefined && <OldPrice />}
-      {!isOld && quote !== undefined && prices === undefined && (
+      {!isOld && quote !== undefined && prices === undefined && !quote.halted && (
         <p class="warning">The exchange gives no price of {ticker} at present.</p>
       )}
       <Chart key={ticker} series={series} />

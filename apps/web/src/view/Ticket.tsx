@@ -99,7 +99,7 @@ function Entry({ side, text, queueForOpen, isBack, onReview }: EntryProps) {
   const position = desk.account.value?.positions.find(({ stockTicker }) => stockTicker === ticker);
   const shares = (position?.quantity ?? 0n) - (position?.held ?? 0n);
   const isBuy = side.value === 'buy';
-  const most = prices === undefined || spendable === undefined ? undefined : mostOf(side.value, prices, spendable, shares);
+  const most = spendable === undefined ? undefined : mostOf(side.value, prices, spendable, shares);
   const problem = isJudged.value && 'problem' in read ? read.problem : undefined;
   const isShort = quantity !== undefined && most !== undefined && quantity > most;
   useEffect(() => {
@@ -197,9 +197,9 @@ function Entry({ side, text, queueForOpen, isBack, onReview }: EntryProps) {
 /** What it costs, and why more is held than that. */
 function Estimated({ side, quantity, ticker }: { side: Side; quantity: number | undefined; ticker: string }) {
   const desk = useDesk();
-  const prices = pricesOf(desk.quotes.value.get(ticker));
-  if (prices === undefined) return <p class="note">There is no price of {ticker} at the moment.</p>;
-  const { price, value, limit, worst } = estimate(side, quantity ?? 0, prices);
+  const estimated = estimate(side, quantity ?? 0, pricesOf(desk.quotes.value.get(ticker)));
+  if (estimated === undefined) return <p class="note">There is no price of {ticker} at the moment.</p>;
+  const { price, value, limit, worst } = estimated;
   const isBuy = side === 'buy';
   return (
     <>

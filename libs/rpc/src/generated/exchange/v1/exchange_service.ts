@@ -140,7 +140,7 @@ export interface Instrument {
 export interface StreamQuotesRequest {
 }
 
-/** The quotes that changed. */
+/** The quotes that changed, or are restated. */
 export interface StreamQuotesResponse {
   /** Empty in a heartbeat. */
   quotes: Quote[];
@@ -150,13 +150,13 @@ export interface StreamQuotesResponse {
 export interface Quote {
   /** The ticker. */
   ticker: string;
-  /** What a seller gets. Empty while there is no quote. */
+  /** What a seller gets. Empty while nobody bids. */
   bid: string;
-  /** What a buyer pays. Empty while there is no quote. */
+  /** What a buyer pays. Empty while nobody asks. */
   ask: string;
-  /** True while trading in the ticker is halted. */
+  /** True while trading in the ticker is halted, with or without prices. */
   halted: boolean;
-  /** When it was made, by the exchange's clock. */
+  /** When it was made, or last restated, by the exchange's clock. */
   quotedAt: Date | undefined;
 }
 
@@ -1251,7 +1251,8 @@ export const ExchangeServiceDefinition = {
     },
     /**
      * First the quotes of all instruments, then every change as it happens. A message comes at least once a second, with no
-     * quotes in it when none changed: silence means that the connection is lost.
+     * quotes in it when none changed: silence means that the connection is lost. While the market is open each quote is restated at
+     * least every five seconds, with a new quoted_at, also when its prices stay: one that is older may have been left behind.
      */
     streamQuotes: {
       name: "StreamQuotes",

@@ -38,6 +38,12 @@ export interface Behaviour {
   unavailable: boolean;
   /** True: SubmitOrders takes the orders, durably, but never answers. */
   swallowAnswers: boolean;
+  /** Share of fills that are first reported with the execution id of an earlier fill whose report was delivered, and then truly. */
+  repeatExecutionRate: number;
+  /** Share of fills at a price beyond the order's limit: a buy above it, a sell below. */
+  breakLimitRate: number;
+  /** True: quotes neither change nor are restated, although heartbeats come: a feed that is frozen. */
+  freezeQuotes: boolean;
 }
 
 /** The behaviour to set. */
@@ -54,11 +60,11 @@ export interface SetBehaviourResponse {
 export interface SetQuoteRequest {
   /** The ticker. */
   ticker: string;
-  /** What a seller gets. Empty with an empty ask: the quote is taken away. */
+  /** What a seller gets; empty: nobody bids. A bid above the ask is told as it is, for nobody to believe. */
   bid: string;
-  /** What a buyer pays. */
+  /** What a buyer pays; empty: nobody asks. */
   ask: string;
-  /** Halts the ticker, or lets it trade. */
+  /** Halts the ticker, or lets it trade, with or without prices. */
   halted: boolean;
 }
 
@@ -140,6 +146,9 @@ function createBaseBehaviour(): Behaviour {
     conflictRate: 0,
     unavailable: false,
     swallowAnswers: false,
+    repeatExecutionRate: 0,
+    breakLimitRate: 0,
+    freezeQuotes: false,
   };
 }
 
@@ -180,6 +189,15 @@ export const Behaviour: MessageFns<Behaviour> = {
     }
     if (message.swallowAnswers !== false) {
       writer.uint32(96).bool(message.swallowAnswers);
+    }
+    if (message.repeatExecutionRate !== 0) {
+      writer.uint32(105).double(message.repeatExecutionRate);
+    }
+    if (message.breakLimitRate !== 0) {
+      writer.uint32(113).double(message.breakLimitRate);
+    }
+    if (message.freezeQuotes !== false) {
+      writer.uint32(120).bool(message.freezeQuotes);
     }
     return writer;
   },
@@ -293,6 +311,30 @@ export const Behaviour: MessageFns<Behaviour> = {
             message.swallowAnswers = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.repeatExecutionRate = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.breakLimitRate = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.freezeQuotes = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -359,6 +401,21 @@ export const Behaviour: MessageFns<Behaviour> = {
         : isSet(object.swallow_answers)
         ? globalThis.Boolean(object.swallow_answers)
         : false,
+      repeatExecutionRate: isSet(object.repeatExecutionRate)
+        ? globalThis.Number(object.repeatExecutionRate)
+        : isSet(object.repeat_execution_rate)
+        ? globalThis.Number(object.repeat_execution_rate)
+        : 0,
+      breakLimitRate: isSet(object.breakLimitRate)
+        ? globalThis.Number(object.breakLimitRate)
+        : isSet(object.break_limit_rate)
+        ? globalThis.Number(object.break_limit_rate)
+        : 0,
+      freezeQuotes: isSet(object.freezeQuotes)
+        ? globalThis.Boolean(object.freezeQuotes)
+        : isSet(object.freeze_quotes)
+        ? globalThis.Boolean(object.freeze_quotes)
+        : false,
     };
   },
 
@@ -400,6 +457,15 @@ export const Behaviour: MessageFns<Behaviour> = {
     if (message.swallowAnswers !== false) {
       obj.swallowAnswers = message.swallowAnswers;
     }
+    if (message.repeatExecutionRate !== 0) {
+      obj.repeatExecutionRate = floatToJson(message.repeatExecutionRate);
+    }
+    if (message.breakLimitRate !== 0) {
+      obj.breakLimitRate = floatToJson(message.breakLimitRate);
+    }
+    if (message.freezeQuotes !== false) {
+      obj.freezeQuotes = message.freezeQuotes;
+    }
     return obj;
   },
 
@@ -420,6 +486,9 @@ export const Behaviour: MessageFns<Behaviour> = {
     message.conflictRate = object.conflictRate ?? 0;
     message.unavailable = object.unavailable ?? false;
     message.swallowAnswers = object.swallowAnswers ?? false;
+    message.repeatExecutionRate = object.repeatExecutionRate ?? 0;
+    message.breakLimitRate = object.breakLimitRate ?? 0;
+    message.freezeQuotes = object.freezeQuotes ?? false;
     return message;
   },
 };

@@ -115,11 +115,11 @@ export interface GetQuoteRequest {
 export interface Quote {
   /** The stock. */
   stockTicker: string;
-  /** What a seller gets. */
+  /** What a seller gets; empty while nobody bids: then only buys can trade. */
   bid: string;
-  /** What a buyer pays. */
+  /** What a buyer pays; empty while nobody asks: then only sells can trade. */
   ask: string;
-  /** True while trading in the stock is halted. */
+  /** True while trading in the stock is halted, with or without prices. */
   halted: boolean;
   /** When the exchange quoted it. */
   quotedAt: Date | undefined;
@@ -239,7 +239,10 @@ export interface WatchQuotesResponse {
    * changed; the stream is alive. Sent when nothing else was for 10 seconds.
    */
   quotes: Quote[];
-  /** True while the server itself gets no quotes from the exchange: what was told before may be out of date. */
+  /**
+   * True while the server itself gets no quotes from the exchange, or none of one of these stocks: what was told before may be out
+   * of date.
+   */
   stale: boolean;
 }
 
