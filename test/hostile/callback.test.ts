@@ -5,7 +5,7 @@ import { eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { madeUpFill } from '../support/reports.ts';
+import { madeUpFill, unusedTradeId } from '../support/reports.ts';
 import { UnfinishedBody } from '../support/unfinishedBody.ts';
 import { type Arena, openArena } from './arena.ts';
 import { openRaw } from './http2Frames.ts';
@@ -127,6 +127,13 @@ test('replay: the callback of a filled trade again, with the same signature and 
   const headers = arena.sign(body);
   for (const sent of [headers, headers, arena.sign(body)]) expect((await post(body, sent)).status).toBe(200);
   await expectNothingChanged(0);
+});
+
+test('replay: the execution of a filled trade, reported for 500 others in one callback, is a success that fills none', async () => {
+  const repeats = Array.from({ length: 500 }, () => ({ ...reportOf(filled), clientOrderId: unusedTradeId() }));
+  const body = JSON.stringify(ReportOrdersRequest.toJSON({ reports: repeats }));
+  expect((await post(body, arena.sign(body))).status).toBe(200);
+  await expectNothingChanged(500);
 });
 
 const REDATED = [

@@ -4,6 +4,12 @@ import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 /**
+ * Statements for one batch. Whoever repeats an id more often, in reports that fit no trade of ours, must not hold up the next batch: what
+ * is left then is set aside, and a true fill among it is found by asking.
+ */
+const MAX_ROUNDS = 3;
+
+/**
  * Ends executed trades as reported and moves money, shares and holds, exactly once, all in one statement. A report of a trade
  * that is not executed, or not about the order that was placed, or of an execution that was booked for another trade, changes nothing
  * and has null in the answer.
@@ -19,7 +25,7 @@ import { TRADE_COLUMNS } from './tradeColumns.ts';
 export async function settleTrades(db: Queries, reports: OrderReport[]): Promise<(Settled | null)[]> {
   const results = new Map<OrderReport, Settled>();
   let waiting = reports;
-  do {
+  for (let round = 0; round < MAX_ROUNDS && (round === 0 || waiting.length > 0); round += 1) {
     // Nearly always all: a statement cannot see what it enters itself, so an execution that is repeated within the batch waits.
     const [together, repeated] = firstOfEachExecution(waiting);
     const settled = await settleTogether(db, together);
@@ -31,7 +37,7 @@ export async function settleTrades(db: Queries, reports: OrderReport[]): Promise
       booked.add(result.trade.executionId);
     }
     waiting = repeated.filter((report) => !booked.has(executionIdOf(report)));
-  } while (waiting.length > 0);
+  }
   return reports.map((report) => results.get(report) ?? null);
 }
 
