@@ -112,3 +112,53 @@ test('connections to PostgreSQL that break again and again leave none behind', a
   await eventually(open, (count) => count <= pools, { what: 'no more connections than the pools have' });
   expect(pair.gate.connections).toBeLessThanOrEqual(pools);
 });
+
+test('the standby away under load: no process has more connections than its pool, reads and readiness go on, and everything does when it is back', async () => {
+  /** As the server counts them: the most that any process has. */
+  const mostOfAProcess = async () => {
+    const [{ most } = { most: 0 }] = await broker.db.$queryRaw<{ most: number }[]>`
+      SELECT coalesce(max(count), 0)::int AS most FROM (
+        SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'stockbroker-%' GROUP BY application_name) AS of_each`;
+    return most;
+  };
+  const [reader] = await broker.customers(1, { cash: usd('1.00') });
+  await broker.exchange.whileBehaving({ manual: false }, async () => {
+    const load = trading('away');
+    await load.more(20);
+    await pair.killStandby();
+    let most = 0;
+    let refused = 0;
+    const waiting = Array.from({ length: 40 }, async (_, i) => {
+      const customer = customers[i % customers.length];
+      // Long enough for connections to be given up and replaced several times, if they were.
+      for (let attempts = 0; attempts < 4; attempts += 1) {
+        await customer?.buys(1, 'AAPL', { clientOrderId: `away-too-${i}` }).catch(() => {
+          refused += 1;
+        });
+      }
+    });
+    await eventually(
+      async () => {
+        most = Math.max(most, await mostOfAProcess());
+        expect(await reader?.cash()).toEqual(usd('1.00'));
+        await broker.gateway(0).untilReady();
+        return refused;
+      },
+      (count) => count === 4 * waiting.length,
+      { what: 'all given up', deadlineMs: 120_000 },
+    );
+    await Promise.all(waiting);
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(5);
+    await pair.startStandby();
+    await load.more(20);
+    const acknowledged = new Set(await load.stop());
+    for (let i = 0; i < waiting.length; i += 1) {
+      const customer = customers[i % customers.length];
+      if (customer !== undefined) acknowledged.add((await placeSurely(customer, `away-too-${i}`)).orderId);
+    }
+    await broker.allEnded();
+    const stored = await broker.db.trade.findMany({ where: { clientOrderId: { startsWith: 'away-' } } });
+    expect(stored.map(({ id }) => id).toSorted()).toEqual([...acknowledged].toSorted());
+  });
+}, 300_000);

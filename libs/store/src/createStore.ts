@@ -3,11 +3,12 @@ import type { RetriedStore } from '@stockbroker/trade-flow';
 import type { Account } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
+import { openConnections } from './connections.ts';
 import { attempt } from './errors.ts';
 import { findTrades, insertTrades } from './insertTrades.ts';
 import { type ListedTrades, listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
-import { openPool, type PoolOptions } from './pool.ts';
+import type { PoolOptions } from './pool.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { readAccounts } from './readAccounts.ts';
@@ -19,7 +20,7 @@ import { readOpenCustomers } from './readOpenCustomers.ts';
 import { readSnapshots } from './readSnapshots.ts';
 import { readTrades } from './readTrades.ts';
 import { settleTrades } from './settleTrades.ts';
-import { type Queries, statementsOn } from './statement.ts';
+import type { Queries } from './statement.ts';
 import type { storeVariables } from './variables.ts';
 
 export interface StoreOptions extends PoolOptions, BatchLimits {
@@ -90,9 +91,12 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
-  const pool = openPool({ ...options, settings: BY_INDEX });
-  const db: Queries = { query: statementsOn(pool) };
-  const statements = openStatements(db, options.maxOpenTrades);
+  const connections = openConnections({ ...options, settings: BY_INDEX });
+  const { reads: db, writes } = connections;
+  const statements = openStatements(db, { writes, maxOpenTrades: options.maxOpenTrades });
+  metrics.gauge('store_connections_overdue', 'Connections whose statement was given up while the server is busy with it', () =>
+    connections.overdue(),
+  );
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
     ...batchStatements(statements, batchers),
@@ -123,23 +127,29 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     readIdentity: () => attempt(() => readIdentity(db)),
     close: async () => {
       await batchers.idle();
-      if (!pool.ending) await pool.end();
+      await connections.end();
     },
   };
 }
 
+export interface StatementsOptions {
+  /** For what changes something; by default the same connections. */
+  writes?: Queries;
+  maxOpenTrades?: number | undefined;
+}
+
 /** Each statement is repeated when the server asks for it; its errors are the ports'. */
-export function openStatements(db: Queries, maxOpenTrades?: number): Statements {
+export function openStatements(db: Queries, { writes = db, maxOpenTrades }: StatementsOptions = {}): Statements {
   return {
-    insertTrades: (trades) => attempt(() => insertTrades(db, trades, maxOpenTrades)),
+    insertTrades: (trades) => attempt(() => insertTrades(writes, trades, maxOpenTrades)),
     readOldestOpenTrades: (customers) => attempt(() => readOldestOpenTrades(db, customers)),
     readOpenCustomers: (asked) => attempt(() => readOpenCustomers(db, asked)),
-    markTradesExecuted: (marks) => attempt(() => markTradesExecuted(db, marks)),
-    cancelTrades: (asked) => attempt(() => cancelTrades(db, asked)),
-    settleTrades: (reports) => attempt(() => settleTrades(db, reports)),
+    markTradesExecuted: (marks) => attempt(() => markTradesExecuted(writes, marks)),
+    cancelTrades: (asked) => attempt(() => cancelTrades(writes, asked)),
+    settleTrades: (reports) => attempt(() => settleTrades(writes, reports)),
     readTrades: (ids) => attempt(() => readTrades(db, ids)),
-    raiseEpochs: (takeovers) => attempt(() => raiseEpochs(db, takeovers)),
-    quarantineCallbacks: (callbacks) => attempt(() => quarantineCallbacks(db, callbacks)),
+    raiseEpochs: (takeovers) => attempt(() => raiseEpochs(writes, takeovers)),
+    quarantineCallbacks: (callbacks) => attempt(() => quarantineCallbacks(writes, callbacks)),
     readSnapshots: (customers) => attempt(() => readSnapshots(db, customers)),
     readChanges: (since) => attempt(() => readChanges(db, since)),
     readNewRevisions: (known) => attempt(() => readNewRevisions(db, known)),

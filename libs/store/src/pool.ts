@@ -7,6 +7,10 @@ export interface PoolOptions {
   poolSize: number;
   /** A statement that takes longer is cancelled by the server, and given up by the client a second later. */
   statementTimeoutMs: number;
+  /** By default that second later; 0: never given up by the driver. */
+  queryTimeoutMs?: number;
+  /** As pg_stat_activity shows it. */
+  applicationName?: string;
   /** A statement that waits for a lock for longer fails, and has done nothing; by default DEFAULT_LOCK_TIMEOUT_MS. */
   lockTimeoutMs?: number;
   /** Settings of the server for these connections, as "-c name=value"; by default its own. */
@@ -29,8 +33,9 @@ export function openPool(options: PoolOptions): pg.Pool {
     connectionTimeoutMillis: options.statementTimeoutMs,
     statement_timeout: options.statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
-    query_timeout: options.statementTimeoutMs + 1_000,
+    query_timeout: options.queryTimeoutMs ?? options.statementTimeoutMs + 1_000,
     keepAlive: true,
+    ...(options.applicationName === undefined ? {} : { application_name: options.applicationName }),
     ...(options.settings === undefined ? {} : { options: options.settings }),
   });
   pool.on('error', options.onConnectionError);

@@ -1,5 +1,10 @@
 import pg from 'pg';
 
+/** What runs a text with parameters: a pool or a client of pg's. */
+export interface Answering {
+  query(config: pg.QueryConfig): Promise<pg.QueryResult>;
+}
+
 /** Runs a statement; see `statementsOn`. */
 export type RunStatement = <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) => Promise<Row[]>;
 
@@ -54,7 +59,7 @@ const types: pg.CustomTypesConfig = {
  *
  * @throws pg.DatabaseError when the server refuses; another Error when it did not answer
  */
-export function statementsOn(pool: Pick<pg.Pool | pg.Client, 'query'>): RunStatement {
+export function statementsOn(pool: Answering): RunStatement {
   const known = new WeakMap<TemplateStringsArray, Prepared>();
   return async <Row>(template: TemplateStringsArray, ...values: readonly unknown[]): Promise<Row[]> => {
     let prepared = known.get(template);

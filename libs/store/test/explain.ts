@@ -1,4 +1,3 @@
-import type { QueryConfig, QueryResult } from 'pg';
 import pg from 'pg';
 import { BY_INDEX } from '../src/createStore.ts';
 import { type Queries, statementsOn } from '../src/statement.ts';
@@ -47,13 +46,13 @@ export async function explain(url: string, run: (db: Queries) => Promise<unknown
 }
 
 /** The first statement that is run. It has an empty answer, with which its caller may not know what to do. */
-async function statementOf(run: (db: Queries) => Promise<unknown>): Promise<QueryConfig> {
-  let seen: QueryConfig | undefined;
-  const query = async (config: QueryConfig) => {
+async function statementOf(run: (db: Queries) => Promise<unknown>): Promise<pg.QueryConfig> {
+  let seen: pg.QueryConfig | undefined;
+  const query = async (config: pg.QueryConfig) => {
     seen ??= config;
-    return { rows: [] } as unknown as QueryResult;
+    return { rows: [] } as unknown as pg.QueryResult;
   };
-  await run({ query: statementsOn({ query } as unknown as pg.Client) }).catch(() => {});
+  await run({ query: statementsOn({ query }) }).catch(() => {});
   if (seen === undefined) throw new Error('no statement was run');
   return seen;
 }
