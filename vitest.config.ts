@@ -1,3 +1,4 @@
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { defineConfig } from 'vitest/config';
 
 /** The driver reads them by itself: what a shell says of another server would bend connections to the tests' own. */
@@ -18,8 +19,10 @@ export default defineConfig({
     // Node itself runs the code, with its types stripped, as it does in production.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     // For a busy machine: every wait inside the tests has a shorter deadline of its own.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 30_000,
+    testTimeout: 120_000 * PATIENCE,
+    hookTimeout: 120_000 * PATIENCE,
+    teardownTimeout: 30_000 * PATIENCE,
+    // Of expect.poll; vitest's own is a second.
+    expect: { poll: { timeout: 20_000 * PATIENCE } },
   },
 });

@@ -61,7 +61,11 @@ async function runVitest(given: string[], isBusy: boolean): Promise<number> {
   const mode = given.includes('--watch') ? [] : ['--run'];
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
   // The many processes that the tests start need not each compile the same modules.
-  const env = { NODE_COMPILE_CACHE: join(ROOT, '.stockbroker/compile-cache'), ...process.env, ...(isBusy ? { BUSY: '1' } : {}) };
+  const env = {
+    NODE_COMPILE_CACHE: join(ROOT, '.stockbroker/compile-cache'),
+    ...process.env,
+    ...(isBusy ? { STOCKBROKER_TESTS_BUSY: '1' } : {}),
+  };
   const child = spawn(process.execPath, [vitest, ...mode, ...given], { cwd: ROOT, env, stdio: 'inherit' });
   // Ctrl-C reaches vitest too, which stops its servers; it decides when this is over.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(child, signal));

@@ -1,6 +1,7 @@
 import { Status } from '@stockbroker/rpc';
 import type { Trade } from '@stockbroker/rpc/stockbroker';
 import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
@@ -159,6 +160,6 @@ function whileNobodyReadsTrades(act: () => Promise<void>): Promise<void> {
       await transaction.$executeRaw`LOCK TABLE trades IN ACCESS EXCLUSIVE MODE`;
       await act();
     },
-    { timeout: 60_000 },
+    { timeout: 60_000 * PATIENCE },
   );
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AppName, AppProcess, createDatabase, openIssuer } from '@stockbroker/testkit';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { afterAll, expect, inject, test } from 'vitest';
 import { cloneDatabase } from '../support/database.ts';
 
@@ -19,7 +20,7 @@ function run(app: AppName, env: Record<string, string>, ...args: string[]) {
   return spawnSync(process.execPath, [main, ...args], {
     env: { PATH: process.env.PATH, ...env },
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 60_000 * PATIENCE,
   });
 }
 

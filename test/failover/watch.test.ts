@@ -1,6 +1,7 @@
 import { Status } from '@stockbroker/rpc';
 import { TradeStatus } from '@stockbroker/rpc/stockbroker';
 import { type Broker, type Customer, eventually, type Watcher } from '@stockbroker/testkit';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
@@ -71,7 +72,7 @@ test('while the database does not answer, the stream waits, and goes on without 
       await eventually(waiting, (found) => found.length > 0, { what: 'the reading' });
       expect(watcher.changes).toEqual([]);
     },
-    { timeout: 60_000 },
+    { timeout: 60_000 * PATIENCE },
   );
   await watcher.until('the marking', ({ revision }) => revision === 2);
   expect(watcher.changes).toHaveLength(2);

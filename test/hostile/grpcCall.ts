@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 
 /** What came back of a call. */
 export interface GrpcAnswer {
@@ -18,7 +19,7 @@ export interface RawCall {
   ends?: boolean;
 }
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 30_000 * PATIENCE;
 
 /** Calls as no gRPC library makes them, over a connection of their own. */
 export class GrpcCaller {

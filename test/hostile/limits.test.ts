@@ -93,7 +93,7 @@ test('connections: asking for the health makes no stranger known; when all are k
 });
 
 test('connections: one on which nothing comes is closed, and one without calls too', async () => {
-  const { server, port, address } = await open({ requestTimeoutMs: 200, idleTimeoutMs: 400 });
+  const { server, port, address } = await open({ requestTimeoutMs: 2_000, idleTimeoutMs: 3_000 });
   const [silent, half, idle] = [
     ...(await strangers(1, port, Buffer.alloc(0))),
     ...(await strangers(1, port, HELLO.subarray(0, 20))),
@@ -135,13 +135,13 @@ test('requests: compressed ones are read, and one that unpacks to more than the 
 });
 
 test('requests: one that does not arrive is ended with DEADLINE_EXCEEDED, and leaves nothing behind', async () => {
-  const { server, address } = await open({ requestTimeoutMs: 200 });
+  const { server, address } = await open({ requestTimeoutMs: 2_000 });
   const caller = new GrpcCaller(address);
   opened.push(caller);
   const body = grpcMessage(Buffer.alloc(10), { length: 1_000 });
   const answers = await Promise.all(Array.from({ length: 20 }, () => caller.call({ path: PATH, body, ends: false })));
   for (const answer of answers)
-    expect(answer).toMatchObject({ code: Status.DEADLINE_EXCEEDED, message: 'the request did not arrive within 200 ms' });
+    expect(answer).toMatchObject({ code: Status.DEADLINE_EXCEEDED, message: 'the request did not arrive within 2000 ms' });
   expect(server.load.arriving).toBe(0);
   expect(refused).toEqual(Array(20).fill('slow request'));
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startTool } from './tool.ts';
 
@@ -8,7 +9,7 @@ test('demo: a worker killed in the middle changes nothing but time, and nothing 
   const tmp = mkdtempSync(join(tmpdir(), 'stockbroker-demo-test-'));
   onTestFinished(() => rmSync(tmp, { recursive: true, force: true }));
   const demo = startTool('demo', ['--customers', '10', '--trades', '150', '--json'], { TMPDIR: tmp });
-  await vi.waitUntil(() => demo.stderr().includes('ended '), { timeout: 60_000, interval: 20 });
+  await vi.waitUntil(() => demo.stderr().includes('ended '), { timeout: 60_000 * PATIENCE, interval: 20 });
   process.kill(Number(/worker-2 (\d+)/.exec(demo.stderr())?.[1]), 'SIGKILL');
   expect(await demo.exited).toBe(0);
   expect(demo.stderr()).toContain('worker-2 was ended by SIGKILL');

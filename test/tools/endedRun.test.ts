@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { commandOf, descendantsOf, eventually } from '@stockbroker/testkit';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { endRun, processesOfRun } from '@stockbroker/testkit/runs';
 import { expect, onTestFinished, test } from 'vitest';
 import { newFolder, runTool, startTool } from './tool.ts';
@@ -16,7 +17,7 @@ async function openRun() {
   const run = startTool('test', ['test/flow/overdrawn.test.ts'], { TMPDIR: folder });
   const all = () => commandsOf(processesOfRun(folder));
   const isWhole = (found: { command: string }[]) => PARTS.every((part) => found.some(({ command }) => part.test(command)));
-  await eventually(all, isWhole, { what: 'a whole run', deadlineMs: 100_000 });
+  await eventually(all, isWhole, { what: 'a whole run', deadlineMs: 100_000 * PATIENCE });
   const kill = (part: RegExp) => {
     const found = commandsOf([run.pid, ...descendantsOf(run.pid)]).filter(({ command }) => part.test(command));
     expect(found).not.toEqual([]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { openDatabase } from '@stockbroker/store/database';
 import { checkAccounts } from '@stockbroker/store/operate';
 import { createDatabase, dropDatabase } from '@stockbroker/testkit';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { explainHotStatements } from '../../tools/bench/large/explainHotStatements.ts';
@@ -17,7 +18,7 @@ let url: string;
 beforeAll(async () => {
   url = await createDatabase(inject('postgresUrl'), name);
   await fillLarge({ databaseUrl: url, customers: CUSTOMERS, tradesOfEach: TRADES_OF_EACH });
-}, 60_000);
+}, 60_000 * PATIENCE);
 
 afterAll(() => dropDatabase(inject('postgresUrl'), name));
 

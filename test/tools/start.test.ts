@@ -1,59 +1,64 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { expect, test, vi } from 'vitest';
 import { newDataFolder, runTool, startTool } from './tool.ts';
 
 /** For a busy machine. */
-const eventually = { timeout: 150_000, interval: 50 };
+const eventually = { timeout: 150_000 * PATIENCE, interval: 50 };
 
-test('start, trade, kill, stop, start again: nothing is lost and no process is left', async () => {
-  const env = { STOCKBROKER_DATA_DIR: newDataFolder() };
-  const trade = async (...args: string[]) => {
-    const { code, stdout } = await runTool('trade', [...args, '--json'], env);
-    return { code, ...JSON.parse(stdout) };
-  };
+test(
+  'start, trade, kill, stop, start again: nothing is lost and no process is left',
+  async () => {
+    const env = { STOCKBROKER_DATA_DIR: newDataFolder() };
+    const trade = async (...args: string[]) => {
+      const { code, stdout } = await runTool('trade', [...args, '--json'], env);
+      return { code, ...JSON.parse(stdout) };
+    };
 
-  const first = startTool('start', [], env);
-  await vi.waitUntil(() => first.stdout().includes('npm run trade -- buy AAPL 10'), eventually);
-  const bought = await trade('buy', 'AAPL', '10');
-  expect(bought).toMatchObject({
-    code: 0,
-    trade: { status: 'TRADE_STATUS_FILLED', stockTicker: 'AAPL', quantity: 10 },
-    account: { positions: [{ stockTicker: 'AAPL', quantity: '110' }, { stockTicker: 'MSFT' }] },
-  });
-  expect(Number(bought.account.cash)).toBeCloseTo(100_000 - Number(bought.cost), 4);
-  expect(await trade('sell', 'KO', '1', '--customer', 'bob')).toMatchObject({
-    code: 2,
-    trade: { status: 'TRADE_STATUS_REJECTED', rejectCode: 'REJECT_CODE_INSUFFICIENT_SHARES' },
-  });
-  expect(await runTool('start', [], env)).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining(`npm start is already running on ${env.STOCKBROKER_DATA_DIR} (process `),
-  });
+    const first = startTool('start', [], env);
+    await vi.waitUntil(() => first.stdout().includes('npm run trade -- buy AAPL 10'), eventually);
+    const bought = await trade('buy', 'AAPL', '10');
+    expect(bought).toMatchObject({
+      code: 0,
+      trade: { status: 'TRADE_STATUS_FILLED', stockTicker: 'AAPL', quantity: 10 },
+      account: { positions: [{ stockTicker: 'AAPL', quantity: '110' }, { stockTicker: 'MSFT' }] },
+    });
+    expect(Number(bought.account.cash)).toBeCloseTo(100_000 - Number(bought.cost), 4);
+    expect(await trade('sell', 'KO', '1', '--customer', 'bob')).toMatchObject({
+      code: 2,
+      trade: { status: 'TRADE_STATUS_REJECTED', rejectCode: 'REJECT_CODE_INSUFFICIENT_SHARES' },
+    });
+    expect(await runTool('start', [], env)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`npm start is already running on ${env.STOCKBROKER_DATA_DIR} (process `),
+    });
 
-  expect(await runTool('ops', ['books'], env)).toMatchObject({
-    code: 0,
-    stdout: 'The books are exact: 4 customers and 0 open trades.\n',
-  });
-  expect(await runTool('ops', ['reconcile'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 order,') });
-  expect(await runTool('ops', ['leases', '--patience', '20s'], env)).toMatchObject({ code: 0 });
+    expect(await runTool('ops', ['books'], env)).toMatchObject({
+      code: 0,
+      stdout: 'The books are exact: 4 customers and 0 open trades.\n',
+    });
+    expect(await runTool('ops', ['reconcile'], env)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 order,') });
+    expect(await runTool('ops', ['leases', '--patience', '20s'], env)).toMatchObject({ code: 0 });
 
-  const worker = processesBelow(first.pid).find(({ command }) => command.includes('apps/worker'));
-  process.kill(worker?.pid ?? 0, 'SIGKILL');
-  await vi.waitUntil(() => /worker-\d runs again/.test(first.stdout()), eventually);
-  const running = processesBelow(first.pid);
-  expect(running.filter(({ command }) => command.includes('apps/'))).toHaveLength(6);
-  first.signal('SIGTERM');
-  expect(await first.exited).toBe(0);
-  expect(running.filter(({ pid }) => isAlive(pid))).toEqual([]);
+    const worker = processesBelow(first.pid).find(({ command }) => command.includes('apps/worker'));
+    process.kill(worker?.pid ?? 0, 'SIGKILL');
+    await vi.waitUntil(() => /worker-\d runs again/.test(first.stdout()), eventually);
+    const running = processesBelow(first.pid);
+    expect(running.filter(({ command }) => command.includes('apps/'))).toHaveLength(6);
+    first.signal('SIGTERM');
+    expect(await first.exited).toBe(0);
+    expect(running.filter(({ pid }) => isAlive(pid))).toEqual([]);
 
-  const second = startTool('start', [], env);
-  await vi.waitUntil(() => second.stdout().includes('npm run trade'), eventually);
-  expect(await trade('account')).toMatchObject({ cash: bought.account.cash });
-  expect((await trade('list')).trades).toEqual([bought.trade]);
-  second.signal('SIGINT');
-  expect(await second.exited).toBe(0);
-  expect((await runTool('trade', ['account'], env)).stderr).toContain('No broker is running here');
-}, 300_000);
+    const second = startTool('start', [], env);
+    await vi.waitUntil(() => second.stdout().includes('npm run trade'), eventually);
+    expect(await trade('account')).toMatchObject({ cash: bought.account.cash });
+    expect((await trade('list')).trades).toEqual([bought.trade]);
+    second.signal('SIGINT');
+    expect(await second.exited).toBe(0);
+    expect((await runTool('trade', ['account'], env)).stderr).toContain('No broker is running here');
+  },
+  300_000 * PATIENCE,
+);
 
 interface Process {
   pid: number;

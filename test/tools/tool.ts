@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { onTestFinished } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -22,10 +23,10 @@ export function startTool(
   env: Record<string, string> = {},
   account: { uid?: number; gid?: number } = {},
 ): Tool {
-  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env;
+  const { PATH = '', HOME = '', TMPDIR = tmpdir(), STOCKBROKER_TESTS_BUSY = '' } = process.env;
   const child = spawn(process.execPath, [join(ROOT, 'tools', 'bootstrap.mjs'), `tools/${tool}.ts`, ...args], {
     cwd: ROOT,
-    env: { PATH, HOME, TMPDIR, ...env },
+    env: { PATH, HOME, TMPDIR, STOCKBROKER_TESTS_BUSY, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...account,
   });
@@ -54,7 +55,7 @@ export async function runTool(
   tool: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
-  { deadlineMs = 100_000 } = {},
+  { deadlineMs = 100_000 * PATIENCE } = {},
 ) {
   const run = startTool(tool, args, env);
   const deadline = setTimeout(() => run.signal('SIGTERM'), deadlineMs);

@@ -1,4 +1,5 @@
 import type { Customer } from '@stockbroker/testkit';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { beforeAll, expect, test } from 'vitest';
 import { type Desks, order, reads, violations } from './desk.ts';
@@ -66,7 +67,9 @@ export function accessTests(desks: () => Desks): void {
     const page = await desks().open(alice);
     const focuses = (what: string) =>
       expect
-        .poll(() => page.evaluate('document.activeElement.id || document.activeElement.textContent'), { timeout: 30_000 })
+        .poll(() => page.evaluate('document.activeElement.id || document.activeElement.textContent'), {
+          timeout: 30_000 * PATIENCE,
+        })
         .toBe(what);
     await page.keyboard.press('Tab');
     await focuses('Skip to trading');

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Broker, Customer } from '@stockbroker/testkit';
 import { type Browser, type BrowserContext, openBrowser, type Page } from '@stockbroker/testkit/browser';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { expect } from 'vitest';
 import { buildPage } from '../../tools/buildPage.ts';
 import { closeBroker, openBroker } from '../support/broker.ts';
@@ -10,7 +11,7 @@ type WindowOptions = NonNullable<Parameters<Browser['newContext']>[0]>;
 
 const DESKTOP = { width: 1280, height: 900 };
 /** For a busy machine. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 30_000 * PATIENCE;
 
 /** A broker whose gateways serve the trading page, and a Chromium to look at it. */
 export async function openDesks(options: Parameters<typeof openBroker>[0] = {}) {

@@ -1,4 +1,5 @@
 import { RejectCode } from '@stockbroker/rpc/stockbroker';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { type Desks, order, reads, violations } from './desk.ts';
@@ -55,7 +56,7 @@ export function tradingTests(desks: () => Desks): void {
     for (let i = 0; i < data.length; i += 4) if (data[i] === 7 && data[i + 1] === 115 && data[i + 2] === 71) return true;
     return false;
   })`;
-    await expect.poll(() => page.evaluate(drawn), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => page.evaluate(drawn), { timeout: 30_000 * PATIENCE }).toBe(true);
     // Another stock is counted from its own prices.
     await page.getByRole('combobox', { name: /Search stocks/ }).fill('MSFT');
     await page.keyboard.press('Enter');
@@ -143,7 +144,7 @@ export function tradingTests(desks: () => Desks): void {
     await reads(page, '.orders', /Buy 1 AAPL\s+Canceled.*You canceled it before it was sent/s);
     await reads(page, '[aria-label="News of your orders"]', 'Buy 1 AAPL: canceled.');
     await expect
-      .poll(() => page.evaluate('document.activeElement.textContent'), { timeout: 30_000 })
+      .poll(() => page.evaluate('document.activeElement.textContent'), { timeout: 30_000 * PATIENCE })
       .toMatch(/^Buy 1 AAPLCanceled/);
     await broker.system.addWorker();
     await closed.stop();

@@ -1,4 +1,5 @@
 import { OrderState, SubmitOutcome } from '@stockbroker/rpc/exchange';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { cleanUp, eventually, httpSink, order, startExchange } from './harness.ts';
 
@@ -42,46 +43,50 @@ test('kill -9: completed orders that were not reported are reported, unchanged, 
   await sink.close();
 });
 
-test('kill -9 under load, again and again: what was answered is never lost, and all of it is reported', async () => {
-  const sink = await httpSink();
-  const answered = new Set<string>();
-  let exchange = await startExchange({ EXCHANGE_LATENCY_MAX_MS: '5' });
-  for (let round = 0; round < 3; round += 1) {
-    const { orders: client, dataDir } = exchange;
-    let isOver = false;
-    onTestFinished(() => {
-      isOver = true;
-    });
-    const submitters = Array.from({ length: 8 }, async () => {
-      while (!isOver) {
-        const orders = Array.from({ length: 10 }, () => order(sink.url));
-        try {
-          await client.submitOrders({ orders });
-        } catch {
-          return;
+test(
+  'kill -9 under load, again and again: what was answered is never lost, and all of it is reported',
+  async () => {
+    const sink = await httpSink();
+    const answered = new Set<string>();
+    let exchange = await startExchange({ EXCHANGE_LATENCY_MAX_MS: '5' });
+    for (let round = 0; round < 3; round += 1) {
+      const { orders: client, dataDir } = exchange;
+      let isOver = false;
+      onTestFinished(() => {
+        isOver = true;
+      });
+      const submitters = Array.from({ length: 8 }, async () => {
+        while (!isOver) {
+          const orders = Array.from({ length: 10 }, () => order(sink.url));
+          try {
+            await client.submitOrders({ orders });
+          } catch {
+            return;
+          }
+          for (const { clientOrderId } of orders) answered.add(clientOrderId);
         }
-        for (const { clientOrderId } of orders) answered.add(clientOrderId);
-      }
-    });
-    const goal = answered.size + 1_000;
-    await eventually('1,000 more orders', () => answered.size >= goal);
-    await exchange.kill();
-    await Promise.all(submitters);
-    exchange = await startExchange({ EXCHANGE_LATENCY_MAX_MS: '5' }, dataDir);
-  }
-  const kept = new Set((await exchange.journal()).map((entry) => entry.order?.clientOrderId ?? ''));
-  expect([...answered].filter((id) => !kept.has(id))).toEqual([]);
-  await eventually('every order reported', async () => (await exchange.journal()).every((entry) => entry.delivered));
-  const reported = new Set(sink.reports().map(({ clientOrderId }) => clientOrderId));
-  expect([...kept].filter((id) => !reported.has(id))).toEqual([]);
-  const told = new Map<string, string>();
-  for (const { clientOrderId, executionId } of sink.reports()) {
-    expect(told.get(clientOrderId) ?? executionId).toBe(executionId);
-    told.set(clientOrderId, executionId);
-  }
-  await exchange.stop();
-  await sink.close();
-}, 120_000);
+      });
+      const goal = answered.size + 1_000;
+      await eventually('1,000 more orders', () => answered.size >= goal);
+      await exchange.kill();
+      await Promise.all(submitters);
+      exchange = await startExchange({ EXCHANGE_LATENCY_MAX_MS: '5' }, dataDir);
+    }
+    const kept = new Set((await exchange.journal()).map((entry) => entry.order?.clientOrderId ?? ''));
+    expect([...answered].filter((id) => !kept.has(id))).toEqual([]);
+    await eventually('every order reported', async () => (await exchange.journal()).every((entry) => entry.delivered));
+    const reported = new Set(sink.reports().map(({ clientOrderId }) => clientOrderId));
+    expect([...kept].filter((id) => !reported.has(id))).toEqual([]);
+    const told = new Map<string, string>();
+    for (const { clientOrderId, executionId } of sink.reports()) {
+      expect(told.get(clientOrderId) ?? executionId).toBe(executionId);
+      told.set(clientOrderId, executionId);
+    }
+    await exchange.stop();
+    await sink.close();
+  },
+  120_000 * PATIENCE,
+);
 
 test('a journal in use refuses a second process', async () => {
   const first = await startExchange();

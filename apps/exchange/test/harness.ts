@@ -19,13 +19,14 @@ import {
   SimulatorServiceDefinition,
 } from '@stockbroker/rpc/exchange';
 import { sleep } from '@stockbroker/runtime';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
 export const API_KEY = 'test-key';
 export const CALLBACK_SECRET = `whsec_${randomBytes(32).toString('base64')}`;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 60_000 * PATIENCE;
 /** For calls with many orders, on a machine that is busy with other tests. */
-export const SLOW = { timeoutMs: 60_000 };
+export const SLOW = { timeoutMs: 60_000 * PATIENCE };
 
 export interface TestExchange {
   address: string;
@@ -46,6 +47,7 @@ export async function startExchange(env: Record<string, string> = {}, dataDir = 
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: {
       PATH: process.env.PATH,
+      TMPDIR: tmpdir(),
       EXCHANGE_PORT: '0',
       EXCHANGE_DATA_DIR: dataDir,
       EXCHANGE_API_KEY: API_KEY,
@@ -56,6 +58,8 @@ export async function startExchange(env: Record<string, string> = {}, dataDir = 
       EXCHANGE_TICK_MS: '0',
       EXCHANGE_RESTATE_MS: '0',
       EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '200',
+      // What a busy machine answers late is not reported again.
+      EXCHANGE_CALLBACK_TIMEOUT_MS: '60000',
       ...env,
     },
   });
@@ -63,7 +67,7 @@ export async function startExchange(env: Record<string, string> = {}, dataDir = 
   child.once('exit', () => children.delete(child));
   const endpoints = await endpointsOf(child);
   const channel = new RpcChannel(endpoints.grpc, { authorization: `Bearer ${API_KEY}` });
-  const simulator = channel.client(SimulatorServiceDefinition);
+  const simulator = channel.client(SimulatorServiceDefinition, SLOW.timeoutMs);
   const end = async (signal: 'SIGKILL' | 'SIGTERM') => {
     channel.close();
     if (child.exitCode === null && child.signalCode === null) {
@@ -76,7 +80,7 @@ export async function startExchange(env: Record<string, string> = {}, dataDir = 
     address: endpoints.grpc,
     admin: endpoints.admin,
     dataDir,
-    orders: channel.client(ExchangeServiceDefinition),
+    orders: channel.client(ExchangeServiceDefinition, SLOW.timeoutMs),
     simulator,
     journal: async () => {
       const journal: JournalEntry[] = [];

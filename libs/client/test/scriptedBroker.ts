@@ -1,5 +1,6 @@
 import { GrpcServer, type Handlers, RpcError, Status, WebServer } from '@stockbroker/rpc';
 import { Trade, TradeStatus, TradeType, TradingServiceDefinition, type WatchTradesResponse } from '@stockbroker/rpc/stockbroker';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { expect } from 'vitest';
 import { BrokerClient, type ClientOptions, webCalls } from '../src/index.ts';
 
@@ -111,5 +112,5 @@ export function silence({ signal }: { signal: AbortSignal }): Promise<void> {
 }
 
 export async function until(isSo: () => boolean): Promise<void> {
-  await expect.poll(isSo, { timeout: 20_000, interval: 20 }).toBe(true);
+  await expect.poll(isSo, { timeout: 20_000 * PATIENCE, interval: 20 }).toBe(true);
 }

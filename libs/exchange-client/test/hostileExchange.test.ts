@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { GrpcServer, RpcChannel, RpcError, Status } from '@stockbroker/rpc';
 import { ExchangeServiceDefinition, SubmitOutcome } from '@stockbroker/rpc/exchange';
 import { createLog, createMetrics } from '@stockbroker/runtime';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import type { Trade } from '@stockbroker/trading';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createExchangeClient, type ExchangeClient } from '../src/index.ts';
@@ -75,7 +76,7 @@ afterAll(async () => {
 });
 
 test('a quote that is no price is no quote of its own ticker, and does not cost the others theirs', async () => {
-  await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 }).toBeDefined();
+  await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 * PATIENCE }).toBeDefined();
   expect(await exchange.freshQuote('AAPL', 'buy')).toMatchObject({ kind: 'quote', quote: { bid: 99_000n, ask: 100_000n } });
   const none = ['BAD', 'NEG', 'ZERO', 'CROSSED', 'HEX', 'HUGE', 'UNTIMED', 'AHEAD', 'OLD', 'NONE'];
   for (const ticker of none) expect([ticker, exchange.quotes.latest(ticker)]).toEqual([ticker, null]);
@@ -86,7 +87,7 @@ test('a quote that is no price is no quote of its own ticker, and does not cost 
 });
 
 test('what a quote says in one field is not lost with another that is empty', async () => {
-  await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 }).toBeDefined();
+  await expect.poll(() => exchange.quotes.latest('AAPL'), { timeout: 20_000 * PATIENCE }).toBeDefined();
   for (const ticker of ['HALTED', 'BAD-HALTED'])
     expect(await exchange.freshQuote(ticker, 'buy')).toMatchObject({
       kind: 'quote',

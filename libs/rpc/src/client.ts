@@ -44,12 +44,13 @@ export class RpcChannel {
     old.close();
   }
 
-  client<D extends ServiceDefinition>(service: D): RpcClient<D> {
+  /** @param timeoutMs of the calls that do not say how long they wait; streams wait for ever */
+  client<D extends ServiceDefinition>(service: D, timeoutMs = DEFAULT_TIMEOUT_MS): RpcClient<D> {
     const calls = Object.entries(service.methods).map(([key, method]) => [
       key,
       method.responseStream
         ? (request: object, options: CallOptions = {}) => this.#stream(service, method, request, options)
-        : (request: object, options: CallOptions = {}) => this.#unary(service, method, request, options),
+        : (request: object, options: CallOptions = {}) => this.#unary(service, method, request, { timeoutMs, ...options }),
     ]);
     return Object.fromEntries(calls) as RpcClient<D>;
   }
@@ -58,7 +59,12 @@ export class RpcChannel {
     this.#client.close();
   }
 
-  #unary(service: ServiceDefinition, method: MethodDefinition, request: object, options: CallOptions): Promise<unknown> {
+  #unary(
+    service: ServiceDefinition,
+    method: MethodDefinition,
+    request: object,
+    options: CallOptions & { timeoutMs: number },
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted === true) return reject(cancelled());
       const cancel = () => call.cancel();
@@ -68,7 +74,7 @@ export class RpcChannel {
         deserializer(method),
         method.requestType.fromPartial(request),
         this.#metadata(options),
-        { deadline: deadlineIn(options.timeoutMs ?? DEFAULT_TIMEOUT_MS) },
+        { deadline: deadlineIn(options.timeoutMs) },
         (error: ServiceError | null, response?: unknown) => {
           options.signal?.removeEventListener('abort', cancel);
           if (error === null) resolve(response);

@@ -9,7 +9,7 @@ import { TlsSource } from '../src/index.ts';
 import { asJson, framed, openWeb, order, PLACE, QUOTES, until, webProto } from './webFixture.ts';
 
 /** Clients that take nothing of their answers: these end in time on every transport, also when no call is counted any more. */
-const limits = { stallTimeoutMs: 400 };
+const limits = { stallTimeoutMs: 1_500 };
 /** The client lets the server send no data at all. */
 const NOTHING = { settings: { initialWindowSize: 0 } };
 const files = new PemFiles();
@@ -96,7 +96,7 @@ test('an answer that is taken in time leaves its connection to the next', async 
 });
 
 test('HTTP/2: a connection whose client is gone without a word', async () => {
-  const web = await openWeb({ tls: source, limits: { pingAfterMs: 400, pingTimeoutMs: 200 } });
+  const web = await openWeb({ tls: source, limits: { pingAfterMs: 500, pingTimeoutMs: 2_000 } });
   const here = open2(web.port);
   const gone = await openTls(web.port, ['h2']);
   gone.write(Buffer.concat([HELLO, frame(TYPE.headers, FLAG.endHeaders, 1, callHeaders(QUOTES))]));

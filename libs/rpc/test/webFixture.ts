@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import { expect } from 'vitest';
 import { ExchangeServiceDefinition, StreamQuotesResponse } from '../src/exchange.ts';
 import { GrpcServer, type Refused, RpcError, type ServerLimits, Status, type TlsSource, WebServer } from '../src/index.ts';
@@ -167,5 +168,5 @@ export async function statusOf(response: Response): Promise<string | undefined> 
 }
 
 export async function until(isSo: () => boolean): Promise<void> {
-  await expect.poll(isSo, { timeout: 20_000, interval: 50 }).toBe(true);
+  await expect.poll(isSo, { timeout: 20_000 * PATIENCE, interval: 50 }).toBe(true);
 }

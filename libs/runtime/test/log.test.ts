@@ -7,6 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { LineWriter } from '../src/lineWriter.ts';
 
+/** For a busy machine; vitest's own is a second. */
+const WAIT = { timeout: 60_000 };
 const LOG = join(import.meta.dirname, '..', 'src', 'log.ts');
 
 /** Runs this in a process of its own. @returns what it has written to its standard output, and its exit code */
@@ -47,10 +49,10 @@ test('log: lines go out at the end of their turn, or once they are many', async 
   stream.write('b\n');
   expect(written()).toBe('');
   await nextTurn();
-  await vi.waitFor(() => expect(written()).toBe('a\nb\n'));
+  await vi.waitFor(() => expect(written()).toBe('a\nb\n'), WAIT);
   const long = `${'c'.repeat(10_000)}\n`;
   stream.write(long);
   stream.write('d\n');
   stream.flushSync();
-  await vi.waitFor(() => expect(written()).toHaveLength(4 + long.length + 2));
+  await vi.waitFor(() => expect(written()).toHaveLength(4 + long.length + 2), WAIT);
 });

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { createMetrics, OverloadedError } from '@stockbroker/runtime';
-import { createDatabase, dropDatabase } from '@stockbroker/testkit';
+import { createDatabase, dropDatabase, eventually } from '@stockbroker/testkit';
 import type { InsertResult } from '@stockbroker/trade-flow';
 import { StoreRefusedError, StoreUnavailableError } from '@stockbroker/trade-flow';
 import { afterAll, expect, inject, onTestFinished, test } from 'vitest';
@@ -123,7 +123,7 @@ test('a database that does not answer in time is StoreUnavailableError', async (
 });
 
 test('a statement that takes too long is given up as StoreUnavailableError', async () => {
-  const impatient = openStore({ statementTimeoutMs: 300 });
+  const impatient = openStore({ statementTimeoutMs: 1_000 });
   onTestFinished(() => impatient.close());
   const customerId = await bank.account();
   const locked = Promise.withResolvers<void>();
@@ -140,7 +140,10 @@ test('a statement that takes too long is given up as StoreUnavailableError', asy
   await expect(impatient.insertTrade(order(customerId))).rejects.toBeInstanceOf(StoreUnavailableError);
   done.resolve();
   await locking;
-  expect(await impatient.insertTrade(order(customerId))).toMatchObject({ kind: 'inserted' });
+  // Also on a machine that takes that long for a connection and a statement, now and then.
+  const again = () => impatient.insertTrade(order(customerId)).catch((error: unknown) => error);
+  const isInserted = (result: unknown) => (result as { kind?: string }).kind === 'inserted';
+  await eventually(again, isInserted, { what: 'a statement in time' });
 });
 
 test('checkPartitions: the right number passes; another, or none at all, is an error that says what to do', async () => {

@@ -3,13 +3,14 @@ import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync } f
 import { dirname, join } from 'node:path';
 import { reasonOf, sleep } from '@stockbroker/runtime';
 import { ownEnvironment } from './ownEnvironment.ts';
+import { PATIENCE } from './patience.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const PRELOAD = join(import.meta.dirname, 'preloadApp.ts');
 /** What production gives Node too: of the young part of the heap, each half in MB (docs/performance.md). */
 const NODE_FLAGS = ['--max-semi-space-size=32'];
-const READY_DEADLINE_MS = 60_000;
-const STOP_DEADLINE_MS = 15_000;
+const READY_DEADLINE_MS = 60_000 * PATIENCE;
+const STOP_DEADLINE_MS = 15_000 * PATIENCE;
 const MAX_BACKOFF_MS = 5_000;
 /** Lines of the log in an error message. */
 const KEPT_LINES = 15;

@@ -12,6 +12,7 @@ import { Customer } from './customer.ts';
 import { eventually } from './eventually.ts';
 import { ExchangeActor } from './exchangeActor.ts';
 import { type NatsServer, startNats } from './natsServer.ts';
+import { CALL_TIMEOUT_MS } from './patience.ts';
 import { processStart } from './processTable.ts';
 import { keepFolder } from './runFolder.ts';
 import type { System } from './system.ts';
@@ -79,7 +80,7 @@ export class Broker {
 
   async #customer(customerId: string): Promise<Customer> {
     return new Customer(customerId, await this.system.issuer.tokenFor(customerId), {
-      clientOf: (gateway) => this.#channel(gateway).client(TradingServiceDefinition),
+      clientOf: (gateway) => this.#channel(gateway).client(TradingServiceDefinition, CALL_TIMEOUT_MS),
       onPlaced: (orderId) => this.#acknowledged.add(orderId),
     });
   }

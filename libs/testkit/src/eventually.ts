@@ -1,11 +1,12 @@
 import { sleep } from '@stockbroker/runtime';
+import { PATIENCE } from './patience.ts';
 
 /** Soon at first, because most states come at once; then less often, because reading costs what the state waits for: a processor. */
 const FIRST_MS = 10;
 const GROWTH = 1.3;
 const MAX_MS = 100;
 /** For a busy machine; what is waited for usually takes milliseconds. */
-const DEADLINE_MS = 45_000;
+const DEADLINE_MS = 45_000 * PATIENCE;
 
 export interface Patience {
   /** For the error. */

@@ -10,6 +10,7 @@ import {
 import { formatUsd, parseUsd, type UsdE4 } from '@stockbroker/trading';
 import type { AppProcess } from './appProcess.ts';
 import { eventually } from './eventually.ts';
+import { CALL_TIMEOUT_MS, PATIENCE } from './patience.ts';
 
 /** Prices of a share in USD, of one side or both; or no quote at all; or a quote in a halted stock; or a halt without prices. */
 export type FixedQuote = { bid?: string; ask?: string } | 'none' | 'halted' | 'halted without prices';
@@ -41,8 +42,8 @@ export class ExchangeActor {
     this.process = ports.process;
     this.#ports = ports;
     this.#channel = new RpcChannel(ports.address, { authorization: `Bearer ${ports.apiKey}` }, ports.tls);
-    this.#orders = this.#channel.client(ExchangeServiceDefinition);
-    this.#simulator = this.#channel.client(SimulatorServiceDefinition);
+    this.#orders = this.#channel.client(ExchangeServiceDefinition, CALL_TIMEOUT_MS);
+    this.#simulator = this.#channel.client(SimulatorServiceDefinition, CALL_TIMEOUT_MS);
   }
 
   /** Changes some of its behaviour; the rest stays. */
@@ -120,7 +121,7 @@ export class ExchangeActor {
 
   /** Every order that it accepted, in order. */
   async journal(): Promise<JournalEntry[]> {
-    const pages = await Array.fromAsync(this.#simulator.listOrders({}, { timeoutMs: 60_000 }));
+    const pages = await Array.fromAsync(this.#simulator.listOrders({}, { timeoutMs: 60_000 * PATIENCE }));
     return pages.flatMap(({ entries }) => entries);
   }
 

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findNatsServer } from './findNatsServer.ts';
 import { canonicalPath, claimFolder } from './folderClaim.ts';
+import { PATIENCE } from './patience.ts';
 import { freePort, type ServerProcess, spawnServer, startOnPort, stopLeftovers, untilReady } from './serverProcess.ts';
 
 export interface NatsOptions {
@@ -51,7 +52,7 @@ export interface NatsServer {
 }
 
 /** A member of a cluster that has lost much reads it all before it is ready. */
-const readyDeadlineMs = 60_000;
+const readyDeadlineMs = 60_000 * PATIENCE;
 
 /**
  * Starts nats-server with JetStream on 127.0.0.1. A server left on that store by a killed process is stopped first; one of a live

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { canonicalPath, claimFolder } from './folderClaim.ts';
+import { PATIENCE } from './patience.ts';
 import { initialiseData, placeData, postgresAccount, postgresEnvironment, postgresPrograms } from './postgresFiles.ts';
 import {
   type Account,
@@ -56,7 +57,7 @@ export interface PostgresServer {
 const defaultSettings: Record<string, string> = { shared_buffers: '256MB', max_connections: '200', timezone: 'UTC' };
 
 /** Includes recovery after a kill. */
-const readyDeadlineMs = 30_000;
+const readyDeadlineMs = 30_000 * PATIENCE;
 
 /**
  * Starts PostgreSQL from node_modules on 127.0.0.1, with the data of an earlier start if there is any. A server left on that
@@ -164,7 +165,7 @@ export async function dropDatabase(adminUrl: string, name: string): Promise<void
 }
 
 /** Also for a server that has just been started on a machine that does much else. */
-const CONNECT_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 30_000 * PATIENCE;
 
 /** Runs queries over a connection of their own. */
 export async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {

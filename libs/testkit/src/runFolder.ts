@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PATIENCE } from './patience.ts';
 import { dataElsewhereOf, removeAbandonedData } from './postgresFiles.ts';
 import { ancestorsOf, findProcesses, processesNaming, processStart, sendSignal } from './processTable.ts';
 import { becomes, killTree } from './serverProcess.ts';
@@ -28,7 +29,7 @@ const KEPT_FILE = 'KEPT';
 /** Folders in a run's folder that may hold a kept one. */
 const MAY_HOLD_KEPT = /^stockbroker-/;
 /** PostgreSQL gives back its shared memory in moments; what is killed is gone at once. */
-const GONE_DEADLINE_MS = 10_000;
+const GONE_DEADLINE_MS = 10_000 * PATIENCE;
 
 /**
  * Makes the folder of this run, which all can enter (PostgreSQL may run under another account than root), and makes it the TMPDIR of

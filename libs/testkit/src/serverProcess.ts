@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf } from '@stockbroker/runtime';
 import { ownEnvironment } from './ownEnvironment.ts';
+import { PATIENCE } from './patience.ts';
 import { descendantsOf, findProcesses, processStart, sendSignal } from './processTable.ts';
 
 /** How often a state that nobody announces is looked at. */
@@ -13,7 +14,7 @@ const pollMs = 25;
 /** Lines of a server's log kept for error messages. */
 const keptLines = 40;
 /** A server that has not stopped by then is killed: an orderly stop writes out what is in memory, which is seconds at most. */
-const stopDeadlineMs = 20_000;
+const stopDeadlineMs = 20_000 * PATIENCE;
 
 /** A user and group, by number. */
 export interface Account {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { PATIENCE } from '@stockbroker/testkit/patience';
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { type NatsServer, startNats } from '../src/natsServer.ts';
@@ -16,7 +17,7 @@ export const isRoot = process.getuid?.() === 0;
 /** Any account that is not root's. */
 export const nobody = 65_534;
 
-export const eventually = { timeout: 60_000, interval: 5 };
+export const eventually = { timeout: 60_000 * PATIENCE, interval: 5 };
 
 /** Reachable for every account. */
 export function openFolder(): string {
