@@ -4,6 +4,7 @@ import type { System } from '@stockbroker/testkit';
 import fc from 'fast-check';
 import { FRAMING_ATTACKS, MESSAGE_ATTACKS } from './callAttacks.ts';
 import { type Callee, openCallees, type Server, type Sign } from './callees.ts';
+import { openEdgeAttacks } from './edgeAttacks.ts';
 import { anyFrames, FRAME_ATTACKS } from './frameAttacks.ts';
 import { GrpcCaller } from './grpcCall.ts';
 import { grpcMessage, HELLO, openRaw } from './http2Frames.ts';
@@ -14,6 +15,7 @@ export interface Attacked {
   system: System;
   sign: Sign;
   gateway: Server;
+  gatewayWeb: Server;
   callback: Server;
   callbackHttp: Server;
   exchange: Server;
@@ -58,6 +60,7 @@ export async function openAttacks(attacked: Attacked): Promise<Record<string, At
     (await fetch(`http://${callbackHttp.address}${path}`, { method: 'POST', body, headers })).status;
 
   return {
+    ...(await openEdgeAttacks(attacked)),
     frames: async (random) => {
       await send(random.pick(servers), rarely(random, FRAME_ATTACKS).bytes(random), 50);
       return undefined;

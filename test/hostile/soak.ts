@@ -135,6 +135,7 @@ function attackedOf(system: System): Attacked {
     system,
     sign: (body, nowMs = Date.now()) => ({ ...signWebhook(parseWebhookSecret(system.callbackSecret), Buffer.from(body), nowMs) }),
     gateway: server('gateway', system.gatewayAddress),
+    gatewayWeb: server('gateway over HTTP', new URL(system.gateways[0]?.endpoints.web ?? '').host),
     callback: server('callback', callback?.endpoints.grpc?.replace('grpc://', '')),
     callbackHttp: server('callback over HTTP', url.host),
     exchange: server('exchange', system.exchangeAddress),
