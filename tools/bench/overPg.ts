@@ -1,4 +1,4 @@
-import { BY_INDEX, openStatements, statementsOn } from '@stockbroker/store';
+import { BY_INDEX, connectionSettings, fitConnection, openStatements, statementsOn } from '@stockbroker/store';
 import type { Statements } from '@stockbroker/store/batching';
 import pg from 'pg';
 
@@ -16,9 +16,10 @@ export interface OverPg {
  * @param onNotice takes the lines of messages that the server sends beside its answers
  */
 export async function openOverPg(url: string, onNotice: (line: string) => void = () => {}): Promise<OverPg> {
-  const client = new pg.Client({ connectionString: url, options: BY_INDEX });
+  const client = new pg.Client(url);
   client.on('notice', ({ message }) => message?.split('\n').forEach(onNotice));
   await client.connect();
+  await fitConnection(client, connectionSettings({ statementTimeoutMs: 0 }, BY_INDEX));
   return {
     statements: openStatements({ query: statementsOn(client) }),
     query: (sql) => client.query(sql),

@@ -72,7 +72,7 @@ export async function startCallback({ config, log, metrics, fail }: AppContext<C
   );
   metrics.gauge('server_connections', 'Open connections', () => http.load().connections + grpc.load.connections);
   const grpcPort = await grpc.listen();
-  const database = startProbe(() => store.ping());
+  const database = startProbe(store.probe);
   grpc.setServing(true);
   return {
     endpoints: {

@@ -129,7 +129,7 @@ export async function startGateway({ config, log, metrics, fail }: AppContext<Ga
   metrics.gauge('server_calls', 'Open calls that answer with one message', () => server.load.calls);
   const port = await server.listen();
   const webPort = await web.listen();
-  const database = startProbe(() => store.ping());
+  const database = startProbe(store.probe);
   const health = watchDatabase(store, metrics);
   server.setServing(true);
   return {

@@ -79,7 +79,7 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
   await store.warmUp();
   elector.start();
   const sweeping = startSweeping(led, config.SWEEP_MS, lanePorts, (error) => log.warn({ err: error }, 'sweep failed'));
-  const databaseProbe = startProbe(() => store.ping());
+  const databaseProbe = startProbe(store.probe);
   metrics.gauge('worker_partitions_led', 'Partitions that this worker leads', () => led.count);
   // Longer than it takes to replace a leader that was killed.
   const unled = () => [elector.withoutLeader, led.notBegun(config.LEASE_TTL_MS)];

@@ -3,12 +3,19 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
+import { connectionSettings } from './connectionSettings.ts';
+import { fitConnection } from './fitConnection.ts';
 import { MIGRATIONS_DIR, migrationNames, PRISMA_DIR } from './migrationFiles.ts';
 
 /** Applies what is missing, with Prisma's engine. @returns the names of the migrations applied */
 export async function applyMigrations(databaseUrl: string): Promise<string[]> {
   // A pool of our own, because the engine would leave its connections open, and a database with connections cannot be cloned.
-  const pool = new pg.Pool({ connectionString: databaseUrl });
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    onConnect: async (client) => {
+      await fitConnection(client, connectionSettings({ statementTimeoutMs: 0 }));
+    },
+  });
   const factory = new PrismaPg(pool) as unknown as SqlMigrationAwareDriverAdapterFactory;
   const engine = await SchemaEngine.new(
     { datamodels: [['schema.prisma', readFileSync(`${PRISMA_DIR}/schema.prisma`, 'utf8')]] },

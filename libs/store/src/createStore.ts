@@ -3,12 +3,14 @@ import type { RetriedStore } from '@stockbroker/trade-flow';
 import type { Account } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
+import type { Settings } from './connectionSettings.ts';
 import { openConnections } from './connections.ts';
 import { attempt } from './errors.ts';
 import { findTrades, insertTrades } from './insertTrades.ts';
 import { type ListedTrades, listTrades, type TradePage } from './listTrades.ts';
 import { markTradesExecuted } from './markTradesExecuted.ts';
 import type { PoolOptions } from './pool.ts';
+import { probeDatabase, WriteRefusals } from './probeDatabase.ts';
 import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { readAccounts } from './readAccounts.ts';
@@ -43,7 +45,18 @@ export interface StoreOptions extends PoolOptions, BatchLimits {
  * enable_mergejoin and enable_hashjoin off, which leaves the nested loop with the table outside; statistics that stay as they were set,
  * which vacuum overwrites.
  */
-export const BY_INDEX = '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off';
+export const BY_INDEX: Settings = {
+  enable_seqscan: 'off',
+  plan_cache_mode: 'force_generic_plan',
+  jit: 'off',
+  // What these plans are made of.
+  enable_indexscan: 'on',
+  enable_indexonlyscan: 'on',
+  enable_bitmapscan: 'on',
+  enable_nestloop: 'on',
+  enable_sort: 'on',
+  max_parallel_workers_per_gather: '0',
+};
 
 /** A page may have 500 trades: this bounds the answer to one statement. */
 const PAGES_IN_A_BATCH = 32;
@@ -54,8 +67,8 @@ export interface Store extends TradeStore, RetriedStore {
   readAccount(customerId: string): Promise<Account | null>;
   /** For dashboards and alerts. */
   readHealth(): Promise<DatabaseHealth>;
-  /** Does one round trip. @throws StoreUnavailableError */
-  ping(): Promise<void>;
+  /** Whether trades can be written now, in one round trip and without writing. @throws StoreUnavailableError with a sentence */
+  probe(): Promise<void>;
   /** Runs a leader's statements over nothing, so that none is slow when it first counts. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   /** @throws Error when the database was created with another number of partitions, or not migrated */
@@ -82,6 +95,7 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
       maxBatch: config.BATCH_ROWS,
       maxQueue: config.QUEUE_ROWS,
       onConnectionError: (error) => log.warn({ err: error }, 'database connection lost'),
+      onWarning: (sentence) => log.warn(sentence),
     },
     metrics,
   );
@@ -92,7 +106,9 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
 /** Batches every hot operation: one statement of a kind is in flight, the next batch fills meanwhile. */
 export function createStore(options: StoreOptions, metrics: Metrics): Store {
   const connections = openConnections({ ...options, settings: BY_INDEX });
-  const { reads: db, writes } = connections;
+  const refusals = new WriteRefusals();
+  const db: Queries = { query: refusals.watch(connections.reads.query) };
+  const writes: Queries = { query: refusals.watch(connections.writes.query) };
   const statements = openStatements(db, { writes, maxOpenTrades: options.maxOpenTrades });
   metrics.gauge('store_connections_overdue', 'Connections whose statement was given up while the server is busy with it', () =>
     connections.overdue(),
@@ -111,9 +127,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       concurrency: 2,
     }),
     readHealth: () => readHealth(db),
-    ping: async () => {
-      await attempt(() => db.query`SELECT 1`);
-    },
+    probe: () => probeDatabase(db, refusals),
     warmUp: async () => {
       const { raiseEpochs: raise, readOpenCustomers: sweep, readOldestOpenTrades: read, markTradesExecuted: mark } = statements;
       await Promise.all([raise([]), sweep([]), read([]), mark([]), statements.settleTrades([])]);

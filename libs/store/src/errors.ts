@@ -11,9 +11,9 @@ const LOCK_NOT_AVAILABLE = '55P03';
 const UNAVAILABLE = ['08', '28', '53', '55', '57', '58', '25'];
 
 /** The SQLSTATE in an error of pg's or of Prisma's, or undefined when the server never answered. */
-function sqlState(error: unknown): string | undefined {
+export function sqlState(error: unknown): string | undefined {
   if (error instanceof pg.DatabaseError) return error.code;
-  const meta = (error as { meta?: { driverAdapterError?: { cause?: { originalCode?: string } } } }).meta;
+  const meta = (error as { meta?: { driverAdapterError?: { cause?: { originalCode?: string } } } } | undefined)?.meta;
   return meta?.driverAdapterError?.cause?.originalCode;
 }
 

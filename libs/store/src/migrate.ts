@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { connectionSettings } from './connectionSettings.ts';
+import { fitConnection } from './fitConnection.ts';
 import { migrationNames } from './migrationFiles.ts';
 
 /** Any number that nothing else locks: two starts at once migrate one after the other. */
@@ -24,6 +26,7 @@ export async function migrate(databaseUrl: string, partitions: number): Promise<
   client.on('error', () => {}); // A connection lost between two queries: the next one tells.
   await client.connect();
   try {
+    await fitConnection(client, connectionSettings({ statementTimeoutMs: 0 }));
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const applied: string[] = [];
     if (!(await isUpToDate(client))) {

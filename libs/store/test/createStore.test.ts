@@ -105,7 +105,7 @@ test('a database that cannot be reached is StoreUnavailableError, for every oper
     lost.raiseEpoch(1, 'test'),
     lost.quarantineCallback({ tradeId: null, why: 'x', raw: Buffer.of() }),
     lost.listTrades({ customerId, partition: 1, before: null, statuses: [], limit: 1 }),
-    lost.ping(),
+    lost.probe(),
   ];
   for (const result of await Promise.allSettled(operations)) {
     expect(result).toMatchObject({ status: 'rejected', reason: expect.any(StoreUnavailableError) });
@@ -118,7 +118,7 @@ test('a database that does not answer in time is StoreUnavailableError', async (
   onTestFinished(() => void silent.close());
   const { port } = silent.address() as { port: number };
   const waiting = openStore({ url: `postgresql://postgres:x@127.0.0.1:${port}/none`, statementTimeoutMs: 200 });
-  await expect(waiting.ping()).rejects.toBeInstanceOf(StoreUnavailableError);
+  await expect(waiting.probe()).rejects.toBeInstanceOf(StoreUnavailableError);
   await expect(waiting.insertTrade(order(crypto.randomUUID()))).rejects.toBeInstanceOf(StoreUnavailableError);
 });
 

@@ -1,5 +1,7 @@
 import pg from 'pg';
+import { connectionSettings } from '../src/connectionSettings.ts';
 import { BY_INDEX } from '../src/createStore.ts';
+import { fitConnection } from '../src/fitConnection.ts';
 import { type Queries, statementsOn } from '../src/statement.ts';
 
 /** A node of a plan, as EXPLAIN tells it. */
@@ -23,9 +25,10 @@ export interface Explained {
  * undone.
  */
 export async function explain(url: string, run: (db: Queries) => Promise<unknown>): Promise<Explained> {
-  const client = new pg.Client({ connectionString: url, options: BY_INDEX });
+  const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
+    await fitConnection(client, connectionSettings({ statementTimeoutMs: 0 }, BY_INDEX));
     const { text, values = [] } = await statementOf(run);
     await client.query(`PREPARE explained AS ${text}`);
     await client.query('BEGIN');

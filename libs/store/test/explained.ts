@@ -1,5 +1,7 @@
 import pg from 'pg';
-import { openStatements } from '../src/createStore.ts';
+import { connectionSettings } from '../src/connectionSettings.ts';
+import { BY_INDEX, openStatements } from '../src/createStore.ts';
+import { fitConnection } from '../src/fitConnection.ts';
 import { listTrades } from '../src/listTrades.ts';
 import { readAccounts } from '../src/readAccounts.ts';
 import { statementsOn } from '../src/statement.ts';
@@ -41,14 +43,15 @@ export interface Explained {
 }
 
 /** The store's statements over one connection that is as the store's are, and what their plans did, as the server tells it of each run. */
-export async function explainStatements(url: string, settings: string) {
-  const client = new pg.Client({ connectionString: url, options: settings });
+export async function explainStatements(url: string) {
+  const client = new pg.Client(url);
   const seen: Explained[] = [];
   client.on('notice', ({ message = '' }) => {
     const [, json] = /plan:\n([\s\S]*)/.exec(message) ?? [];
     if (json !== undefined) seen.push(toExplained(JSON.parse(json)));
   });
   await client.connect();
+  await fitConnection(client, connectionSettings({ statementTimeoutMs: 0 }, BY_INDEX));
   await client.query("LOAD 'auto_explain'");
   for (const setting of ['log_min_duration = 0', 'log_analyze = on', 'log_buffers = on', 'log_timing = off', 'log_format = json'])
     await client.query(`SET auto_explain.${setting}`);

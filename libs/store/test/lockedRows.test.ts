@@ -132,7 +132,7 @@ test.each(['balances', 'trades', 'open_trades', 'partition_leases', 'callback_qu
     );
     expect(refused.length).toBeGreaterThan(0);
     for (const { error } of refused) expect(error).toBeInstanceOf(StoreUnavailableError);
-    await store.ping();
+    await store.probe();
     await commit();
     // One order is inserted anew, as a client would retry it; the rest is what was asked for.
     await eventually(

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Trade, TradeStatus } from '@stockbroker/trading';
 import { beforeAll, expect, test } from 'vitest';
-import { BY_INDEX } from '../src/createStore.ts';
 import { fill, mark, openBank, order } from './bank.ts';
 import { explainStatements } from './explained.ts';
 
@@ -28,7 +27,7 @@ const LISTED: TradeStatus[][] = [[], ['placed', 'executed'], ['filled']];
 type Customer = typeof NOBODY;
 
 const { url, db } = await openBank();
-const explained = await explainStatements(url, BY_INDEX);
+const explained = await explainStatements(url);
 const { statements } = explained;
 
 beforeAll(async () => {
@@ -41,30 +40,31 @@ beforeAll(async () => {
   return explained.close;
 }, 120_000);
 
-test.each([1, 256])('a batch of %i reads by index what it is about, although all was planned while the tables were empty', async (rows) => {
-  await runAll(await customers(rows));
-  const runs = explained.taken();
-  expect(new Set(runs.map(({ statement }) => statement))).toEqual(new Set([...Object.keys(statements), 'readExistingTrades']));
-  const found = runs.flatMap(({ statement, scans, compared }) => {
-    const tables = scans.filter(({ table }) => !bounded.has(`${statement} ${table}`));
-    const pages = tables.reduce((sum, scan) => sum + scan.pages, 0);
-    const sum = { compared: compared > rows * ROWS ? compared : 0, pages: pages > rows * PAGES ? pages : 0 };
-    const scanned = tables.filter((scan) => !scan.isByIndex || scan.rows > rows * ROWS);
-    return sum.compared + sum.pages + scanned.length === 0 ? [] : [{ statement, ...sum, scanned }];
-  });
-  expect(found).toEqual([]);
-});
+test.each([1, 256])(
+  'a batch of %i reads by index what it is about, although all was planned while the tables were empty',
+  async (rows) => {
+    await runAll(await customers(rows));
+    const runs = explained.taken();
+    expect(new Set(runs.map(({ statement }) => statement))).toEqual(new Set([...Object.keys(statements), 'readExistingTrades']));
+    const found = runs.flatMap(({ statement, scans, compared }) => {
+      const tables = scans.filter(({ table }) => !bounded.has(`${statement} ${table}`));
+      const pages = tables.reduce((sum, scan) => sum + scan.pages, 0);
+      const sum = { compared: compared > rows * ROWS ? compared : 0, pages: pages > rows * PAGES ? pages : 0 };
+      const scanned = tables.filter((scan) => !scan.isByIndex || scan.rows > rows * ROWS);
+      return sum.compared + sum.pages + scanned.length === 0 ? [] : [{ statement, ...sum, scanned }];
+    });
+    expect(found).toEqual([]);
+  },
+);
 
 /** What is read whole on purpose: a row for each partition, and a partition's open trades, by its number. */
-const bounded = new Set([
-  'raiseEpochs partition_leases',
-  'markTradesExecuted partition_leases',
-  'readOpenCustomers open_trades',
-]);
+const bounded = new Set(['raiseEpochs partition_leases', 'markTradesExecuted partition_leases', 'readOpenCustomers open_trades']);
 
 /** Each statement of the store over these customers, with trades that are placed, marked, refused, canceled and filled. */
 async function runAll(asked: Customer[]): Promise<void> {
-  const orders = asked.map(({ customerId, partition }, i) => order(customerId, { partition, type: i % 2 === 0 ? 'buy' : 'sell' }));
+  const orders = asked.map(({ customerId, partition }, i) =>
+    order(customerId, { partition, type: i % 2 === 0 ? 'buy' : 'sell' }),
+  );
   const partitions = [...new Set(asked.map(({ partition }) => partition))];
   await statements.insertTrades(orders);
   await statements.insertTrades(orders.map((each) => ({ ...each, id: randomUUID() })));
