@@ -8,7 +8,7 @@ import { type Goal, judge, judgeBell, PARTS } from './goals.ts';
 import { measureGrowth } from './growth.ts';
 import { type Large, measureLarge } from './largeRuns.ts';
 import { afterCheckpoint, onBenchBroker, type Sweep } from './onBroker.ts';
-import { type OpeningBell, openingBell } from './openingBell/openingBell.ts';
+import { type OpeningBells, openingBells } from './openingBell/openingBells.ts';
 import { type Plan, QUIET_RATE, type Session } from './plan.ts';
 import { PROFILED_POSTGRES } from './profile/databaseWork.ts';
 import type { Work } from './profile/profile.ts';
@@ -27,7 +27,7 @@ export interface Result {
   /** What all processes did at the best concurrency, in a window that counts for nothing else; undefined without profiles. */
   work: ProfiledWork | undefined;
   large: Large | undefined;
-  bell: OpeningBell | undefined;
+  bell: OpeningBells | undefined;
   goals: Goal[];
   /** Of each broker that was started. */
   books: BooksReport[];
@@ -130,11 +130,11 @@ async function profiled(session: Session, bench: BenchBroker, best: Sweep | unde
   return { concurrency, ...(await bench.profile({ concurrency }, session, session.profiles)) };
 }
 
-async function ringBell(session: Session, postgres: PostgresServer, trades: number): Promise<OpeningBell> {
+async function ringBell(session: Session, postgres: PostgresServer, trades: number): Promise<OpeningBells> {
   session.onEvent('the opening bell');
   const tradesOfEach = 2;
   const options = { customers: Math.ceil(trades / tradesOfEach), tradesOfEach, workers: session.workers };
-  return openingBell(baselineRun(session, { postgres, natsUrl: '' }), options);
+  return openingBells(baselineRun(session, { postgres, natsUrl: '' }), options);
 }
 
 function fastest(sweep: readonly Sweep[]): Sweep | undefined {

@@ -54,12 +54,17 @@ function bellRows({
   perSecond,
   waits,
   highestMemory,
+  afterEmptyNight,
 }: NonNullable<Result['bell']>): [string, string] {
   const { first, last } = waits;
   const rows = [
     ['until the last was filled', `${digits(drainSeconds)} s, ${digits(perSecond)} a second`],
     ['a customer’s first fill', `p50 ${first.p50} s, p99 ${first.p99} s, the last ${first.worst} s`],
     ['a customer’s last fill', `p50 ${last.p50} s, p99 ${last.p99} s, the last ${last.worst} s`],
+    [
+      'after a night in which its tables were analyzed empty',
+      `${digits(afterEmptyNight.drainSeconds)} s, ${digits(afterEmptyNight.timesUsual)} times as long`,
+    ],
     ...Object.entries(highestMemory).map(([name, mb]) => [`memory, ${name}`, `${digits(mb)} MB at most`]),
   ];
   return [`The opening bell: ${grouped(trades)} trades of ${grouped(customers)} customers`, table(rows)];

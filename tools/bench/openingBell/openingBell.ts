@@ -5,7 +5,7 @@ import { migrate } from '@stockbroker/store/migrate';
 import { type Broker, residentBytesOf, startBroker } from '@stockbroker/testkit';
 import { appSettings } from '../../brokerProcesses.ts';
 import { bundleApps } from '../../bundleApps.ts';
-import { type BaselineRun, onOwnDatabase } from '../baselines/on.ts';
+import { type BaselineRun, onOwnDatabase, withClient } from '../baselines/on.ts';
 import { PARTITIONS, proveBooks } from '../tradeDatabase.ts';
 import { openingIn } from './marketClock.ts';
 import { queueTrades } from './queueTrades.ts';
@@ -17,6 +17,8 @@ export interface OpeningBellOptions {
   workers?: number;
   /** For the workers to start and to take all partitions before the open. */
   openInMs?: number;
+  /** After a night in which all tables were empty when they were analyzed, and nobody looked again before the open. */
+  analyzedEmpty?: boolean;
 }
 
 export interface OpeningBell {
@@ -43,10 +45,11 @@ const BYTES_OF_MB = 1_000_000;
  * all partitions when the session opens by their clocks. The exchange takes no time.
  */
 export function openingBell(on: BaselineRun, options: OpeningBellOptions = {}): Promise<OpeningBell> {
-  const { customers = 100_000, tradesOfEach = 2, workers = 2, openInMs = 30_000 } = options;
+  const { customers = 100_000, tradesOfEach = 2, workers = 2, openInMs = 30_000, analyzedEmpty = false } = options;
   const trades = customers * tradesOfEach;
   return onOwnDatabase(on, 'opening', async (databaseUrl) => {
     await migrate(databaseUrl, PARTITIONS);
+    if (analyzedEmpty) await analyzeForGood(databaseUrl);
     await queueTrades(databaseUrl, customers, tradesOfEach);
     on.onEvent(`${trades} trades of ${customers} customers wait for the open`);
     const broker = await startBroker({ databaseUrl, bundles: await bundleApps(), workers: 0, env: environment() });
@@ -74,6 +77,15 @@ export function openingBell(on: BaselineRun, options: OpeningBellOptions = {}): 
     } finally {
       await broker.close();
     }
+  });
+}
+
+/** The planner goes by what it is told here: nothing looks at the tables again, however many rows come. */
+async function analyzeForGood(databaseUrl: string): Promise<void> {
+  await withClient(databaseUrl, async (client) => {
+    for (const table of ['trades', 'open_trades', 'balances', 'positions'])
+      await client.query(`ALTER TABLE ${table} SET (autovacuum_analyze_threshold = 2147483647)`);
+    await client.query('ANALYZE');
   });
 }
 
