@@ -114,3 +114,28 @@ test('callbacks that come while PostgreSQL is down get no success, and are sent 
   await restartPostgres();
   await expectAllFilledInOrder(broker, queues);
 });
+
+test('PostgreSQL only reads: no process is ready, each says why, reading goes on; then all are ready again by themselves', async () => {
+  const setReadOnly = async (value: 'on' | 'off') => {
+    await broker.db.$executeRawUnsafe(`ALTER SYSTEM SET default_transaction_read_only = ${value}`);
+    await broker.db.$queryRaw`SELECT pg_reload_conf()`;
+  };
+  const { gateways, workers, callbacks } = broker.system;
+  const ask = async (path: string) => {
+    const admins = [...gateways, ...workers, ...callbacks].map(({ endpoints }) => `${endpoints.admin}${path}`);
+    return Promise.all(admins.map(async (url) => (await fetch(url)).text()));
+  };
+  const sentence = 'the database only reads: default_transaction_read_only is on';
+  const none = (answers: string[]) => answers.length === 0;
+  try {
+    await setReadOnly('on');
+    const silent = async () => (await ask('/readyz')).filter((answer) => !answer.includes(sentence));
+    await eventually(silent, none, { what: 'what the processes say that do not name the reason' });
+    expect((await ask('/metrics')).filter((metrics) => !/^app_not_ready\{.*what="database".*\} 1$/m.test(metrics))).toEqual([]);
+    expect(await customers[0]?.cash()).toBeDefined();
+  } finally {
+    await setReadOnly('off');
+  }
+  const notReady = async () => (await ask('/readyz')).filter((answer) => !answer.includes('"ready"'));
+  await eventually(notReady, none, { what: 'what the processes say that are not ready' });
+});

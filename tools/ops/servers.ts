@@ -141,6 +141,7 @@ export class Servers {
   /** A failure in words, when it means that a server could not be asked. */
   explain(error: unknown): string | undefined {
     if (error instanceof CannotTellError) return error.message;
+    if (error instanceof StoreUnavailableError && error.cause === undefined) return error.message;
     if (error instanceof StoreUnavailableError)
       return `The database ${withoutPassword(this.#databaseUrl)} does not answer: ${reason(error.cause)}`;
     if (error instanceof ExchangeInDoubtError)
