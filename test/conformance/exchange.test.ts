@@ -47,7 +47,7 @@ const memory: Open = async () => {
 
 /** A trade as it is when it is sent. */
 function marked(change: Partial<Trade> = {}): Trade {
-  const order = { stockTicker: 'AAPL', type: 'buy', quantity: 3, limitPrice: 5_000_0000n } as const;
+  const order = { stockTicker: 'AAPL', type: 'buy', quantity: 3, limitPrice: 5_000_0000n, attempt: 0 } as const;
   return { id: randomUUID(), status: 'executed', ...order, ...change } as Trade;
 }
 
@@ -59,6 +59,7 @@ describe.each([
     const { exchange } = await open();
     const trade = marked();
     expect(await exchange.findOrder(trade.id)).toBe('unknown');
+    expect(await exchange.recallOrder(trade.id)).toBe(null);
     expect(await exchange.submitOrder(trade)).toEqual({ kind: 'accepted' });
     const report = await eventually(
       () => exchange.findOrder(trade.id),
@@ -80,6 +81,7 @@ describe.each([
     expect(await exchange.submitOrder(trade)).toEqual({ kind: 'accepted' });
     expect(await exchange.submitOrder({ ...trade, quantity: 4 })).toMatchObject({ kind: 'conflict' });
     expect(await exchange.findOrder(trade.id)).toEqual(first);
+    expect(await exchange.recallOrder(trade.id)).toEqual({ attempt: 0, limitPrice: trade.limitPrice, found: first });
   });
 
   test('quotes: bid below ask; a ticker that is not listed is unknown', async () => {
@@ -98,6 +100,11 @@ describe.each([
     await expect(exchange.findOrder(trade.id)).rejects.toBeInstanceOf(ExchangeInDoubtError);
     await expect(exchange.submitOrder(trade)).rejects.toBeInstanceOf(ExchangeInDoubtError);
     expect(exchange.isReachable()).toBe(false);
+    const away = async () => {
+      await wait(50);
+      return exchange.awayForMs();
+    };
+    await eventually(away, (ms) => ms > 0, { what: 'an outage' });
     const later = async () => {
       await wait(200);
       return exchange.freshQuote('AAPL', 'buy');

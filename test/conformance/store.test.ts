@@ -53,6 +53,7 @@ class Side {
         const customerId = this.#customer(command.customer);
         const partition = partitionOf(customerId, PARTITIONS);
         const oldest = [
+          await this.#statements.readOldestOpenTrades([{ customerId, partition, waiting: LONG_AGO }]),
           await this.#statements.readOldestOpenTrades([{ customerId, partition, waiting: 'counted' }]),
           await this.#statements.readOldestOpenTrades([{ customerId, partition, waiting: 'passed' }]),
         ];
@@ -112,7 +113,7 @@ class Side {
       const found = which === 'oldest' ? oldest : own[which];
       if (found === undefined || found === null) continue;
       const epoch = this.#epochs.get(partition) ?? (await this.#takeOver(partition));
-      const decision = decisionOf(limitPrice);
+      const decision = decisionOf(limitPrice, found.attempt);
       asked.push({ trade: found, epoch: staleEpoch && which !== 'oldest' ? epoch - 1n : epoch, decision });
     }
     const results = await this.#statements.markTradesExecuted(asked);
@@ -130,12 +131,17 @@ class Side {
   }
 
   async #settle(reports: Extract<Command, { kind: 'settle' }>['reports']): Promise<unknown> {
-    const asked = reports.flatMap(({ trade: which, price, execution, otherQuantity }): OrderReport[] => {
+    const current = await this.#statements.readTrades(this.#ids());
+    const asked = reports.flatMap(({ trade: which, price, execution, otherQuantity, closed }): OrderReport[] => {
       const found = this.trades[which];
       if (found === undefined) return [];
       const { id: tradeId, stockTicker, type, quantity } = found;
       const executedAt = new Date(1_700_000_000_000);
-      const refusal = { code: 'EXCHANGE_REJECTED', message: execution } as const;
+      const refusal = closed
+        ? ({ code: 'MARKET_CLOSED' } as const)
+        : ({ code: 'EXCHANGE_REJECTED', message: execution } as const);
+      // Now and then of the attempt before.
+      const attempt = Math.max(0, (current[which]?.attempt ?? 0) - (execution === 'e2' ? 1 : 0));
       const outcome =
         price === null
           ? ({ kind: 'rejected', refusal, executedAt } as const)
@@ -145,7 +151,7 @@ class Side {
               executionId: execution === 'one for all' ? `${this.#customers[0]}` : `${execution}-${tradeId}`,
               executedAt,
             } as const);
-      return [{ tradeId, stockTicker, type, quantity: otherQuantity ? quantity + 1 : quantity, outcome }];
+      return [{ tradeId, stockTicker, type, quantity: otherQuantity ? quantity + 1 : quantity, attempt, outcome }];
     });
     const results = await this.#statements.settleTrades(asked);
     return results.map((result) => result && { ...result, trade: comparable(result.trade) });
@@ -153,7 +159,8 @@ class Side {
 
   async #takeOver(partition: number): Promise<bigint> {
     const before = this.#epochs.get(partition);
-    const [epoch = 0n] = await this.#statements.raiseEpochs([{ partition, leader: 'conformance' }]);
+    const [raised] = await this.#statements.raiseEpochs([{ partition, leader: 'conformance' }]);
+    const epoch = raised?.epoch ?? 0n;
     if (before !== undefined) expect(epoch).toBe(before + 1n);
     this.#epochs.set(partition, epoch);
     return epoch;
@@ -172,7 +179,11 @@ class Side {
   }
 }
 
-function decisionOf(limitPrice: bigint | 'halted' | 'closed'): Decision {
+/** What was sent back is passed. */
+const LONG_AGO = { queuedBefore: new Date(0) };
+
+function decisionOf(limitPrice: bigint | 'halted' | 'closed' | 'adopt', attempt: number): Decision {
+  if (limitPrice === 'adopt') return { adopt: { limitPrice: 55_0000n, attempt } };
   if (limitPrice === 'closed') return { refusal: { code: 'MARKET_CLOSED' } };
   return limitPrice === 'halted' ? { refusal: { code: 'HALTED', stockTicker: 'AAPL' } } : { limitPrice };
 }
@@ -180,8 +191,8 @@ function decisionOf(limitPrice: bigint | 'halted' | 'closed'): Decision {
 /** What two databases must agree on: times only in whether they are there, the order of placement by the order of answers. */
 function comparable(trade: Trade | null) {
   if (trade === null) return null;
-  const { seq: _seq, createdAt: _createdAt, submittedAt, ...rest } = trade;
-  return { ...rest, isSubmitted: submittedAt !== null };
+  const { seq: _seq, createdAt: _createdAt, submittedAt, endedAt, ...rest } = trade;
+  return { ...rest, isSubmitted: submittedAt !== null, hasEnded: endedAt !== null };
 }
 
 function comparableState(state: CustomerState | 'too many' | null): unknown {

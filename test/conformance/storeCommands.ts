@@ -13,10 +13,18 @@ export type Command =
     }
   | {
       kind: 'mark';
-      marks: { customer: number; trade: number | 'oldest'; staleEpoch: boolean; limitPrice: bigint | 'halted' | 'closed' }[];
+      marks: {
+        customer: number;
+        trade: number | 'oldest';
+        staleEpoch: boolean;
+        limitPrice: bigint | 'halted' | 'closed' | 'adopt';
+      }[];
     }
   | { kind: 'cancel'; cancels: { customer: number; trade: number }[] }
-  | { kind: 'settle'; reports: { trade: number; price: bigint | null; execution: string; otherQuantity: boolean }[] }
+  | {
+      kind: 'settle';
+      reports: { trade: number; price: bigint | null; execution: string; otherQuantity: boolean; closed: boolean }[];
+    }
   | { kind: 'read' | 'sweep' | 'take over'; customer: number }
   | { kind: 'quarantine'; trade: number; why: string }
   | { kind: 'watch'; customer: number; revision: number };
@@ -38,13 +46,14 @@ const aMark = fc.record({
   staleEpoch: fc.boolean(),
   limitPrice: fc.oneof(
     { weight: 5, arbitrary: fc.bigInt({ min: 1n, max: 60_0000n }) },
-    { weight: 2, arbitrary: fc.constantFrom('halted' as const, 'closed' as const) },
+    { weight: 2, arbitrary: fc.constantFrom('halted' as const, 'closed' as const, 'adopt' as const) },
   ),
 });
 const aReport = fc.record({
   trade,
   price: fc.option(fc.bigInt({ min: 1n, max: 120_0000n }), { freq: 4 }),
   execution: fc.constantFrom('e1', 'e2', 'one for all'),
+  closed: fc.boolean(),
   otherQuantity: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
 });
 /** One item a customer or trade in a statement, as the batchers see to it. */

@@ -136,12 +136,12 @@ test('MARKET_CLOSED: outside the market’s hours every trade is rejected, and i
 
 test('EXCHANGE_UNAVAILABLE: a trade that could not be sent within its time is rejected, and is not sent later', async () => {
   await Promise.all(broker.system.workers.map((worker) => worker.stop()));
-  await broker.system.addWorker({ MAX_PLACED_AGE_MS: '300' });
+  await broker.system.addWorker({ MAX_EXCHANGE_OUTAGE_MS: '300' });
   await broker.exchange.process.kill();
   const trade = await alice.ended(await alice.buys(1, 'AAPL'));
   expect(trade).toMatchObject({
     rejectCode: RejectCode.REJECT_CODE_EXCHANGE_UNAVAILABLE,
-    reason: 'The exchange could not be reached within 0.3 s; the order was not sent',
+    reason: 'The exchange could not be reached for 0.3 s; the order was not sent',
     ...NEVER_SENT,
   });
   await broker.exchange.restarts();

@@ -12,7 +12,7 @@ beforeAll(async () => {
   broker = await openBroker({
     quotes: { AAPL: { bid: '9.90', ask: '10.00' }, MSFT: 'none' },
     // Trades without a quote wait for it, and nobody asks for orders without news: both stay as the tests make them.
-    env: { worker: { LEASE_TTL_MS: '1000', QUOTE_WAIT_MS: '30000', ASK_AFTER_MS: '3600000', MAX_PLACED_AGE_MS: '3600000' } },
+    env: { worker: { LEASE_TTL_MS: '1000', QUOTE_WAIT_MS: '30000', ASK_AFTER_MS: '3600000', MAX_EXCHANGE_OUTAGE_MS: '3600000', MAX_PLACED_WAIT_MS: '3600000', MAX_RESEND_AGE_MS: '3600000' } },
   });
   env = environmentOf(broker);
 });
@@ -94,7 +94,7 @@ async function markedOnly(message: TradeMessage): Promise<TradeMessage> {
   await withStore(broker, async (store) => {
     const trade = await store.readTrade(message.orderId);
     if (trade === null) throw new Error('not placed');
-    const epoch = await store.raiseEpoch(trade.partition, 'nobody');
+    const { epoch } = await store.raiseEpoch(trade.partition, 'nobody');
     await store.markExecuted({ trade, epoch, decision: { limitPrice: usd('10.50') } });
   });
   return message;

@@ -1,11 +1,21 @@
 import type { Statements } from '@stockbroker/store/batching';
-import type { Decision, InsertResult, Mark, MarkResult, QuarantinedCallback, Settled, Waiting } from '@stockbroker/trade-flow';
+import type {
+  Decision,
+  InsertResult,
+  Mark,
+  MarkResult,
+  QuarantinedCallback,
+  Raised,
+  Settled,
+  Waiting,
+} from '@stockbroker/trade-flow';
 import {
   checkMeans,
   describeRefusal,
   holdFor,
   isAboutOrder,
   isFinal,
+  isSentBack,
   type Means,
   type NewTrade,
   nextStatus,
@@ -45,6 +55,8 @@ export class MemoryDatabase {
   /** Rises with every change of a trade, a balance or a position. */
   version = 0;
   readonly #now: () => number;
+  /** Since when trades that were sent back wait; by id. */
+  readonly #queuedAt = new Map<string, number>();
   #seq = 0n;
 
   constructor(partitions: number, now: () => number) {
@@ -94,7 +106,23 @@ export class MemoryDatabase {
   }
 
   #oldestOpen(customerId: string, waiting: Waiting): Trade | undefined {
-    return this.tradesOf(customerId).find((trade) => !isFinal(trade.status) && (waiting === 'counted' || !isWaiting(trade)));
+    return this.tradesOf(customerId).find(
+      (trade) => !isFinal(trade.status) && (!isWaiting(trade) || this.#counts(trade, waiting)),
+    );
+  }
+
+  #counts({ id }: Trade, waiting: Waiting): boolean {
+    if (typeof waiting === 'string') return waiting === 'counted';
+    return (this.#queuedAt.get(id) ?? Number.NEGATIVE_INFINITY) < waiting.queuedBefore.getTime();
+  }
+
+  readTurns(trades: { customerId: string; seq: bigint }[]): (Date | null)[] {
+    return trades.map(({ customerId, seq }) => {
+      const ends = this.tradesOf(customerId).flatMap((trade) =>
+        trade.seq < seq && trade.endedAt !== null ? [+trade.endedAt] : [],
+      );
+      return ends.length === 0 ? null : new Date(Math.max(...ends));
+    });
   }
 
   readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }[]): string[][] {
@@ -120,14 +148,24 @@ export class MemoryDatabase {
     const waiting = 'refusal' in decision && decision.refusal.code === 'MARKET_CLOSED' ? 'passed' : 'counted';
     const oldest = this.#oldestOpen(customerId, waiting);
     if (oldest !== undefined && oldest.seq < trade.seq) return { kind: 'stale' };
-    const revision = this.#changed(customerId);
     const refusal = this.#refusalOf(trade, decision);
+    if ('adopt' in decision && refusal !== null) return { kind: 'stale' };
+    const revision = this.#changed(customerId);
     if (refusal !== null) this.#refuse(trade, refusal, revision);
     else if ('limitPrice' in decision) this.#execute(trade, decision.limitPrice, revision);
+    else if ('adopt' in decision) this.#adopt(trade, decision.adopt, revision);
     return { kind: 'marked', trade: { ...trade } };
   }
 
+  #adopt(trade: Trade, { limitPrice, attempt }: { limitPrice: bigint; attempt: number }, revision: number): void {
+    const { amount, held } = this.#balance(trade.customerId);
+    const spendable = amount > held ? amount - held : 0n;
+    trade.attempt = attempt;
+    this.#execute(trade, limitPrice, revision, spendable);
+  }
+
   #refuse(trade: Trade, refusal: Refusal, revision: number): void {
+    trade.endedAt = new Date(this.#now());
     trade.finalRevision = revision;
     const { needed, available } = 'needed' in refusal ? refusal : { needed: null, available: null };
     trade.status = nextStatus(trade.status, 'refuse');
@@ -137,17 +175,22 @@ export class MemoryDatabase {
     trade.rejectAvailable = available;
   }
 
-  #execute(trade: Trade, limitPrice: bigint, revision: number): void {
+  #execute(trade: Trade, limitPrice: bigint, revision: number, most?: bigint): void {
+    this.#queuedAt.delete(trade.id);
     trade.executedRevision = revision;
     trade.status = nextStatus(trade.status, 'execute');
     trade.limitPrice = limitPrice;
-    trade.hold = holdFor(trade, limitPrice);
+    const hold = holdFor(trade, limitPrice);
+    trade.hold = most !== undefined && hold > most ? most : hold;
     trade.submittedAt = new Date(this.#now());
     this.#hold(trade, 1n);
   }
 
   #refusalOf(trade: Trade, decision: Decision): Refusal | null {
-    return 'refusal' in decision ? decision.refusal : checkMeans(trade, decision.limitPrice, this.#meansFor(trade));
+    if ('refusal' in decision) return decision.refusal;
+    const isAdoptedBuy = 'adopt' in decision && trade.type === 'buy';
+    const limitPrice = 'adopt' in decision ? decision.adopt.limitPrice : decision.limitPrice;
+    return isAdoptedBuy ? null : checkMeans(trade, limitPrice, this.#meansFor(trade));
   }
 
   #meansFor({ customerId, stockTicker }: Trade): Means {
@@ -190,6 +233,7 @@ export class MemoryDatabase {
       trade.status = nextStatus(trade.status, 'cancel');
       trade.rejectCode = 'CANCELED';
       trade.reason = describeRefusal({ code: 'CANCELED' });
+      trade.endedAt = new Date(this.#now());
       return { ...trade };
     });
   }
@@ -200,14 +244,17 @@ export class MemoryDatabase {
 
   #settle(report: OrderReport): Settled | null {
     const trade = this.trades.get(report.tradeId);
-    if (trade?.status !== 'executed' || !isAboutOrder(report, trade)) return null;
+    if (trade?.status !== 'executed' || !isAboutOrder(report, trade) || (report.attempt ?? 0) !== trade.attempt) return null;
     const { outcome } = report;
     if (outcome.kind === 'filled') {
       if (this.executions.has(outcome.executionId)) return null;
       this.executions.set(outcome.executionId, trade.id);
     }
-    trade.finalRevision = this.#changed(trade.customerId);
+    const revision = this.#changed(trade.customerId);
     this.#hold(trade, -1n);
+    if (isSentBack(report, trade)) return this.#sendBack(trade, revision);
+    trade.finalRevision = revision;
+    trade.endedAt = new Date(this.#now());
     trade.executedAt = outcome.executedAt;
     if (outcome.kind === 'rejected') {
       trade.status = nextStatus(trade.status, 'reject');
@@ -219,6 +266,15 @@ export class MemoryDatabase {
     trade.price = outcome.price;
     trade.executionId = outcome.executionId;
     return { trade: { ...trade }, overdrawn: this.#book(trade, outcome.price) };
+  }
+
+  /** It waits again, and so do the customer's others that wait for the open. */
+  #sendBack(trade: Trade, revision: number): Settled {
+    trade.status = nextStatus(trade.status, 'requeue');
+    trade.attempt += 1;
+    trade.executedRevision = revision;
+    for (const each of this.tradesOf(trade.customerId)) if (isWaiting(each)) this.#queuedAt.set(each.id, this.#now());
+    return { trade: { ...trade }, overdrawn: false };
   }
 
   /** Moves cash and shares. @returns whether the fill cost more than was held, or than there was */
@@ -245,13 +301,13 @@ export class MemoryDatabase {
     });
   }
 
-  raiseEpochs(takeovers: { partition: number; leader: string }[]): bigint[] {
+  raiseEpochs(takeovers: { partition: number; leader: string }[]): Raised[] {
     return takeovers.map(({ partition, leader }) => {
       const lease = this.epochs[partition];
       if (lease === undefined) throw new Error(`there is no partition ${partition}`);
       lease.epoch += 1n;
       lease.leader = leader;
-      return lease.epoch;
+      return { epoch: lease.epoch, since: new Date(this.#now()) };
     });
   }
 
@@ -271,6 +327,7 @@ export function directly(database: MemoryDatabase): Statements {
     insertTrades: (trades) => now(() => database.insertTrades(trades)),
     readOldestOpenTrades: (customers) => now(() => database.readOldestOpenTrades(customers)),
     readOpenCustomers: (asked) => now(() => database.readOpenCustomers(asked)),
+    readTurns: (trades) => now(() => database.readTurns(trades)),
     markTradesExecuted: (marks) => now(() => database.markTradesExecuted(marks)),
     cancelTrades: (asked) => now(() => database.cancelTrades(asked)),
     settleTrades: (reports) => now(() => database.settleTrades(reports)),

@@ -1,4 +1,4 @@
-import type { QuoteAnswer, SubmitAnswer } from '@stockbroker/trade-flow';
+import type { KnownOrder, QuoteAnswer, SubmitAnswer } from '@stockbroker/trade-flow';
 import type { OrderReport, Quote, Trade } from '@stockbroker/trading';
 
 /** What the exchange does with orders; also how it breaks its promises. */
@@ -89,6 +89,13 @@ export class MemoryExchange {
   find(tradeId: string): OrderReport | 'open' | 'unknown' {
     const order = this.#orders.get(tradeId);
     return order === undefined ? 'unknown' : (order.report ?? 'open');
+  }
+
+  recall(tradeId: string): KnownOrder | null {
+    const order = this.#orders.get(tradeId);
+    if (order === undefined) return null;
+    const { attempt, limitPrice } = order.trade;
+    return { attempt, limitPrice, found: order.report ?? 'open' };
   }
 
   #complete(order: ExchangeOrder): void {

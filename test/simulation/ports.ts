@@ -61,6 +61,7 @@ export function storeOf(
       insertTrades: (trades) => call('insertTrades', () => database.insertTrades(trades)),
       readOldestOpenTrades: (customers) => call('readOldestOpenTrades', () => database.readOldestOpenTrades(customers)),
       readOpenCustomers: (asked) => call('readOpenCustomers', () => database.readOpenCustomers(asked)),
+      readTurns: (trades) => call('readTurns', () => database.readTurns(trades)),
       markTradesExecuted: (marks) =>
         call('markTradesExecuted', () => {
           const results = database.markTradesExecuted(marks);
@@ -98,13 +99,18 @@ export function exchangeOf(process: SimulatedProcess, servers: Servers): Exchang
       throw error;
     }
   };
-  const isSilent = () => {
+  const bornAtMs = world.nowMs;
+  const awayMs = () => {
     const sinceMs = network.unreachableSinceMs(process, exchangeService);
-    return sinceMs !== undefined && world.nowMs - sinceMs > SILENCE_MS;
+    return sinceMs === undefined ? 0 : world.nowMs - Math.max(sinceMs, bornAtMs);
   };
+  const isSilent = () => awayMs() > SILENCE_MS;
   return {
     isReachable: () => !isSilent() && breaker.isClosed(process.monotonicMs()),
     freshQuote: async (stockTicker) => (isSilent() ? { kind: 'unreachable' } : exchange.quote(stockTicker)),
+    awayForMs: awayMs,
+    awayWithinMs: (periodMs) => Math.min(periodMs, awayMs()),
+    recallOrder: (tradeId) => call('recallOrder', () => exchange.recall(tradeId)),
     submitOrder: (trade) => call('submitOrder', () => exchange.submit(trade)),
     findOrder: (tradeId) => call('findOrder', () => exchange.find(tradeId)),
   };

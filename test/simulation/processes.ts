@@ -21,7 +21,13 @@ import type { SimulatedProcess } from './simulatedProcess.ts';
 
 export const PARTITIONS = 6;
 export const LEASE_TTL_MS = 3_000;
-export const LANE: LaneOptions = { maxPlacedAgeMs: 8_000, askAfterMs: 1_000, maxRetryMs: 1_000 };
+export const LANE: LaneOptions = {
+  maxOutageMs: 8_000,
+  maxPlacedWaitMs: 60_000,
+  maxResendAgeMs: 30_000,
+  askAfterMs: 1_000,
+  maxRetryMs: 1_000,
+};
 const SWEEP_MS = 1_000;
 const MAX_LANES = 3;
 const MAX_STARTING = 2;

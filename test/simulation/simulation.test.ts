@@ -86,7 +86,7 @@ const BREAKAGES: [string, (servers: Servers) => void, RegExp][] = [
       database.markTradesExecuted = (marks) =>
         marks.map(({ trade, decision }) => {
           const limitPrice = 'limitPrice' in decision ? decision.limitPrice : 1n;
-          return { kind: 'marked', trade: { ...trade, status: 'executed', limitPrice } };
+          return { kind: 'marked', trade: { ...trade, status: 'executed', limitPrice, submittedAt: trade.createdAt } };
         });
     },
     /was sent while it was placed/,

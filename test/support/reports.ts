@@ -15,6 +15,8 @@ export function madeUpFill(tradeId: string): OrderReport {
     executedAt: new Date(),
     rejectReason: RejectReason.REJECT_REASON_UNSPECIFIED,
     rejectMessage: '',
+    attempt: 0,
+    limitPrice: '10.5000',
   };
 }
 

@@ -39,9 +39,9 @@ export async function openTradeDatabase(url: string, customers: number): Promise
 }
 
 /** Leads all partitions from here on. @returns their epochs */
-export function takePartitions(db: Database): Promise<bigint[]> {
+export async function takePartitions(db: Database): Promise<bigint[]> {
   const partitions = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, leader: 'bench' }));
-  return openStatements(db).raiseEpochs(partitions);
+  return (await openStatements(db).raiseEpochs(partitions)).map(({ epoch }) => epoch);
 }
 
 /** Places these trades, marks them executed and fills them, in one batch. @throws when one of them is not filled */

@@ -4,9 +4,10 @@ import { WATCHING_BREAKAGES } from './watchingBreakages.ts';
 
 const SETTLE = 'libs/store/src/settleTrades.ts';
 const MARK = 'libs/store/src/markTradesExecuted.ts';
-const LANE = 'libs/trade-flow/src/lane.ts';
+const TURN = 'libs/trade-flow/src/turn.ts';
 const OLDEST = 'libs/store/src/readOldestOpenTrades.ts';
 const MIGRATION = 'prisma/migrations/20261122000000_trading_core/migration.sql';
+const ATTEMPTS = 'prisma/migrations/20261129200000_time_and_doubt/migration.sql';
 
 /** The database refuses what the statement would do wrong; to see what the checks see, it must be broken as well. */
 const withoutGuards = [
@@ -16,6 +17,7 @@ const withoutGuards = [
     `AND NOT (OLD."status" = 'executed' AND NEW`,
     `AND OLD."status" = 'placed' AND NOT (OLD."status" = 'executed' AND NEW`,
   ),
+  patch(ATTEMPTS, 'WHEN (NOT (OLD."status" = \'placed\'', 'WHEN (OLD."status" = \'placed\' AND NOT (OLD."status" = \'placed\''),
   patch(MIGRATION, 'CHECK ("held" >= 0)', 'CHECK (true)'),
   patch(MIGRATION, 'CHECK ("held" BETWEEN 0 AND "quantity")', 'CHECK (true)'),
 ];
@@ -48,9 +50,9 @@ export const BREAKAGES: ChaosBreakage[] = [
     what: 'an order is sent before it is checked and marked',
     patches: [
       patch(
-        LANE,
-        'const result = await this.#ports.store.markExecuted(',
-        "if ('limitPrice' in decision) await this.#ports.exchange.submitOrder({ ...trade, ...decision });\n    const result = await this.#ports.store.markExecuted(",
+        TURN,
+        'const result = await this.#mark(trade, decision);',
+        "if ('limitPrice' in decision) await this.#ports.exchange.submitOrder({ ...trade, ...decision });\n    const result = await this.#mark(trade, decision);",
       ),
     ],
     faults: 'exchange.duplicate',
@@ -61,16 +63,16 @@ export const BREAKAGES: ChaosBreakage[] = [
     what: 'an order that was not answered counts as rejected',
     patches: [
       patch(
-        LANE,
-        `        await this.#awaitSettlement(trade);
+        TURN,
+        `        await this.#awaitSettlement();
       }
     } catch (error) {
       if (!(error instanceof ExchangeInDoubtError)) throw error;`,
-        `        await this.#awaitSettlement(trade);
+        `        await this.#awaitSettlement();
       }
     } catch (error) {
       if (!(error instanceof ExchangeInDoubtError)) throw error;
-      return this.#settle(neverAnOrder(trade, 'no answer', this.#ports.clock.now()));`,
+      return this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));`,
       ),
     ],
     faults: 'exchange.swallow',
@@ -81,12 +83,12 @@ export const BREAKAGES: ChaosBreakage[] = [
     what: 'an order that was not answered is sent again under another id',
     patches: [
       patch(
-        LANE,
-        `        await this.#awaitSettlement(trade);
+        TURN,
+        `        await this.#awaitSettlement();
       }
     } catch (error) {
       if (!(error instanceof ExchangeInDoubtError)) throw error;`,
-        `        await this.#awaitSettlement(trade);
+        `        await this.#awaitSettlement();
       }
     } catch (error) {
       if (!(error instanceof ExchangeInDoubtError)) throw error;
@@ -112,7 +114,7 @@ export const BREAKAGES: ChaosBreakage[] = [
         'SELECT o.trade_id FROM open_trades o\n',
         "SELECT o.trade_id FROM open_trades o JOIN trades x ON x.id = o.trade_id AND x.status = 'placed'\n",
       ),
-      patch(LANE, 'if (this.#settledTradeId === trade.id) return;', 'if (this.#settledTradeId !== null) return;'),
+      patch(TURN, 'if (!isHeard) await this.#pauses.sleep(this.#options.askAfterMs);', 'if (!isHeard) return;'),
       olderMayBeOpen,
     ],
     faults: 'exchange.slow',

@@ -18,7 +18,9 @@ export const MARKET_BREAKAGES: ChaosBreakage[] = [
   {
     name: 'forgotten-at-the-open',
     what: 'what waits for the open is passed over also when the market is open',
-    patches: [patch('libs/trade-flow/src/decide.ts', "isOpen ? 'counted' : 'passed'", "isOpen ? 'passed' : 'passed'")],
+    patches: [
+      patch('libs/trade-flow/src/decide.ts', "if (!market.isOpen) return 'passed';", "if (market.untilMs > 0) return 'passed';"),
+    ],
     faults: 'market.close',
     seenBy: 'ended',
   },

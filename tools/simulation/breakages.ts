@@ -7,7 +7,7 @@ export interface SimulationBreakage extends Breakage {
 }
 
 const DECIDE = 'libs/trade-flow/src/decide.ts';
-const LANE = 'libs/trade-flow/src/lane.ts';
+const TURN = 'libs/trade-flow/src/turn.ts';
 const SETTLE = 'libs/trade-flow/src/settleReport.ts';
 const ELECTOR = 'libs/lease/src/elector.ts';
 const BATCHER = 'libs/runtime/src/batcher.ts';
@@ -23,56 +23,56 @@ export const BREAKAGES: SimulationBreakage[] = [
     'send-before-mark',
     'an order is sent before it is marked',
     /was sent while it was placed/,
-    LANE,
-    '    const result = await this.#ports.store.markExecuted({',
-    "    if ('limitPrice' in decision) await this.#submit({ ...trade, ...decision });\n    const result = await this.#ports.store.markExecuted({",
+    TURN,
+    '    const result = await this.#mark(trade, decision);',
+    "    if ('limitPrice' in decision) await this.#submit({ ...trade, ...decision }, 'first');\n    const result = await this.#mark(trade, decision);",
   ),
   breakage(
     'timeout-is-rejection',
     'an order that was not answered counts as rejected',
     /is rejected, and the exchange has|the broker has it rejected/,
-    LANE,
-    "      this.#ports.observe({ kind: 'in-doubt', trade, error });\n      await this.#backOff();\n    }\n  }\n\n  /** An executed",
-    "      await this.#settle(neverAnOrder(trade, 'no answer', this.#ports.clock.now()));\n    }\n  }\n\n  /** An executed",
+    TURN,
+    "      this.#ports.observe({ kind: 'in-doubt', trade, error });\n      await this.backOff();\n    }\n  }\n\n  /** An earlier",
+    "      await this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));\n    }\n  }\n\n  /** An earlier",
   ),
   breakage(
     'unknown-is-rejection',
     'an order that the exchange does not know is not sent again, but rejected',
     /is rejected, and the exchange has|the broker has it rejected/,
-    LANE,
-    "        await this.#submit(trade);\n      } else if (found === 'open')",
-    "        await this.#settle(neverAnOrder(trade, 'unknown', this.#ports.clock.now()));\n      } else if (found === 'open')",
+    TURN,
+    "        await this.#sendAgain(trade);\n      } else if (found === 'open')",
+    "        await this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));\n      } else if (found === 'open')",
   ),
   breakage(
     'never-asks',
     'the exchange is never asked for an order',
     /is still executed/,
-    LANE,
-    '      const found = await this.#ports.exchange.findOrder(trade.id);',
-    "      const found = 'open' as Awaited<ReturnType<LanePorts['exchange']['findOrder']>>;",
+    TURN,
+    '    const found = await this.#ports.exchange.findOrder(trade.id);',
+    "    const found = 'open' as Awaited<ReturnType<LanePorts['exchange']['findOrder']>>;",
   ),
   breakage(
     'age-rejects-sent',
     'a trade that may have been sent is rejected for its age',
     /the broker has it rejected|is rejected, and the exchange has/,
-    LANE,
-    '      await this.#resolve(trade);\n    }\n  }',
-    "      const isOld = this.#ports.clock.now() - trade.createdAt.getTime() > this.#options.maxPlacedAgeMs;\n      if (isOld) await this.#settle(neverAnOrder(trade, 'old', this.#ports.clock.now()));\n      else await this.#resolve(trade);\n    }\n  }",
+    TURN,
+    '      else await this.#resolve(trade);',
+    "      else if (this.#ports.clock.now() - trade.createdAt.getTime() > this.#options.maxOutageMs)\n        await this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));\n      else await this.#resolve(trade);",
   ),
   breakage(
     'late-is-sent',
     'a trade that was placed while the market was closed is sent when it is reached only after the open',
     /was placed while the market was closed, and is sent/,
     DECIDE,
-    'if (!queueForOpen && placedAtMs < market.sinceMs)',
-    'if (!queueForOpen && placedAtMs < market.sinceMs && placedAtMs < 0)',
+    'if (!queueForOpen && placedAtMs < market.sinceMs - CLOCK_TOLERANCE_MS)',
+    'if (!queueForOpen && placedAtMs < market.sinceMs - CLOCK_TOLERANCE_MS && placedAtMs < 0)',
   ),
   {
     name: 'waiting-rejected',
     what: 'a trade that waits for the open is rejected MARKET_CLOSED',
     seenAs: /was to wait for the open, and is rejected/,
     patches: [
-      { file: DECIDE, find: "isOpen ? 'counted' : 'passed'", replace: "isOpen ? 'counted' : 'counted'" },
+      { file: DECIDE, find: "if (!market.isOpen) return 'passed';", replace: "if (!market.isOpen) return 'counted';" },
       { file: DECIDE, find: "return queueForOpen ? 'wait' : {", replace: "return queueForOpen && trade.seq < 0n ? 'wait' : {" },
     ],
   },

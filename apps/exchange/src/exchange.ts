@@ -1,6 +1,6 @@
 import { type Order, RejectReason, SubmitOutcome, type SubmitResult } from '@stockbroker/rpc/exchange';
 import { Batcher, OverloadedError } from '@stockbroker/runtime';
-import { checkOrder, isSameOrder } from './checkOrder.ts';
+import { checkOrder, isNextAttempt, isSameOrder } from './checkOrder.ts';
 import type { Faults } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { Market } from './market.ts';
@@ -131,12 +131,16 @@ export class Exchange {
     const { manual, latencyMaxMs } = faults.behaviour;
     const outcome = !manual && latencyMaxMs === 0 ? this.#match(order) : undefined;
     const record = journal.insert(order, outcome, Date.now());
-    if (record !== undefined) {
-      accepted.push(record);
-      return ACCEPTED;
+    const existing = record === undefined ? journal.find(order.clientOrderId) : undefined;
+    if (existing === undefined && record === undefined) return CONFLICT;
+    if (existing !== undefined && !isNextAttempt(order, existing)) {
+      // What came late of an attempt that is over was taken then.
+      return order.attempt < existing.attempt || (order.attempt === existing.attempt && isSameOrder(existing, order))
+        ? ACCEPTED
+        : CONFLICT;
     }
-    const existing = journal.find(order.clientOrderId);
-    return existing !== undefined && isSameOrder(existing, order) ? ACCEPTED : CONFLICT;
+    accepted.push(record ?? journal.replace(order, outcome, Date.now()));
+    return ACCEPTED;
   }
 
   #match(order: NewOrder): Outcome {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { insertValues, type OrderRow, outcomeValues, SCHEMA, toRecord } from './journalSchema.ts';
+import { ADD_ATTEMPT, HAS_ATTEMPT, insertValues, type OrderRow, outcomeValues, SCHEMA, toRecord } from './journalSchema.ts';
 import type { CompletedOrder, Completion, NewOrder, OrderRecord, Outcome } from './order.ts';
 
 /** A delivery is only a note that saves a repetition: so many may wait for the next transaction, and so long. */
@@ -29,6 +29,7 @@ const OPEN_ORDERS = `SELECT * FROM orders INDEXED BY orders_to_report WHERE deli
 export class Journal {
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
   readonly #complete: StatementSync;
   readonly #find: StatementSync;
   readonly #setDelivery: StatementSync;
@@ -51,8 +52,9 @@ export class Journal {
     this.#lastRank = this.#one<{ last: number }>('SELECT coalesce(max(rank), 0) AS last FROM orders WHERE delivery = 0').last;
 
     this.#insert = this.#db.prepare(
-      `INSERT INTO orders VALUES (${Array(14).fill('?').join(', ')}) ON CONFLICT (client_order_id) DO NOTHING`,
+      `INSERT INTO orders VALUES (${Array(15).fill('?').join(', ')}) ON CONFLICT (client_order_id) DO NOTHING`,
     );
+    this.#delete = this.#db.prepare('DELETE FROM orders WHERE client_order_id = ?');
     this.#complete = this.#db.prepare(
       `UPDATE orders SET rank = ?, executed_at_ms = ?, execution_id = ?, price_e4 = ?, reject_reason = ?, reject_message = ?
        WHERE sequence = ? AND rank IS NULL`,
@@ -98,6 +100,17 @@ export class Journal {
     if (this.#insert.run(...insertValues(record)).changes === 0) return undefined;
     this.#lastSequence = sequence;
     if (completion !== undefined) this.#lastRank = completion.rank;
+    return record;
+  }
+
+  /**
+   * Puts a further attempt in the place of the one before, whose report need not be sent any more: whoever submits again has had it. Only
+   * within `transaction`.
+   */
+  replace(order: NewOrder, outcome: Outcome | undefined, nowMs: number): OrderRecord {
+    this.#delete.run(order.clientOrderId);
+    const record = this.insert(order, outcome, nowMs);
+    if (record === undefined) throw new Error(`order ${order.clientOrderId} is still there`);
     return record;
   }
 
@@ -192,6 +205,7 @@ function open(dataDir: string): DatabaseSync {
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB}`);
     db.exec(SCHEMA);
+    if (db.prepare(HAS_ATTEMPT).get() === undefined) db.exec(ADD_ATTEMPT);
   } catch (cause) {
     throw new Error(`the journal in ${dataDir} cannot be opened; is another process using it?`, { cause });
   }

@@ -23,10 +23,15 @@ export const SCHEMA = `
     execution_id TEXT,
     price_e4 INTEGER,
     reject_reason INTEGER,
-    reject_message TEXT
+    reject_message TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   CREATE INDEX IF NOT EXISTS orders_to_report ON orders (callback_url, rank) WHERE delivery = 0;
 `;
+
+/** Journals of before attempts were numbered. */
+export const HAS_ATTEMPT = "SELECT 1 FROM pragma_table_info('orders') WHERE name = 'attempt'";
+export const ADD_ATTEMPT = 'ALTER TABLE orders ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0';
 
 /** A row of the table; prices are null unless filled. */
 export interface OrderRow {
@@ -44,6 +49,7 @@ export interface OrderRow {
   price_e4: number | null;
   reject_reason: number;
   reject_message: string;
+  attempt: number;
 }
 
 export function toRecord(row: OrderRow): OrderRecord {
@@ -55,6 +61,7 @@ export function toRecord(row: OrderRow): OrderRecord {
     quantity: row.quantity,
     limitPriceE4: row.limit_price_e4,
     callbackUrl: row.callback_url,
+    attempt: row.attempt,
     completion: row.rank === null ? undefined : toCompletion(row, row.rank),
     delivered: row.delivery === 1,
   };
@@ -72,9 +79,11 @@ function toCompletion(row: OrderRow, rank: number): Completion {
 export function insertValues(order: OrderRecord): (string | number | null)[] {
   const { sequence, clientOrderId, ticker, side, quantity, limitPriceE4, callbackUrl, completion } = order;
   const head = [sequence, clientOrderId, ticker, side, quantity, limitPriceE4, callbackUrl, 0];
-  return completion === undefined
-    ? [...head, null, null, null, null, null, null]
-    : [...head, completion.rank, completion.executedAtMs, completion.executionId, ...outcomeValues(completion.outcome)];
+  const end =
+    completion === undefined
+      ? [null, null, null, null, null, null]
+      : [completion.rank, completion.executedAtMs, completion.executionId, ...outcomeValues(completion.outcome)];
+  return [...head, ...end, order.attempt];
 }
 
 /** price_e4, reject_reason, reject_message. */

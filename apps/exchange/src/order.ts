@@ -10,6 +10,8 @@ export interface NewOrder {
   quantity: number;
   limitPriceE4: number;
   callbackUrl: string;
+  /** From 0. */
+  attempt: number;
 }
 
 /** How an order ends: all shares at one price, or not at all. */
@@ -38,7 +40,7 @@ export interface OrderRecord extends NewOrder {
 export type CompletedOrder = OrderRecord & { completion: Completion };
 
 /** The order as brokers are told of it. */
-export function toReport({ clientOrderId, ticker, side, quantity, completion }: OrderRecord): OrderReport {
+export function toReport({ clientOrderId, ticker, side, quantity, attempt, limitPriceE4, completion }: OrderRecord): OrderReport {
   const outcome = completion?.outcome;
   const filled = outcome?.filled === true;
   const rejected = outcome?.filled === false;
@@ -53,5 +55,7 @@ export function toReport({ clientOrderId, ticker, side, quantity, completion }: 
     executedAt: completion === undefined ? undefined : new Date(completion.executedAtMs),
     rejectReason: rejected ? outcome.reason : RejectReason.REJECT_REASON_UNSPECIFIED,
     rejectMessage: rejected ? outcome.message : '',
+    attempt,
+    limitPrice: formatPriceE4(limitPriceE4),
   };
 }

@@ -106,8 +106,8 @@ async function sendOnce(senders: Senders, callbackUrl: string, reports: OrderRep
 }
 
 function toEntry(record: OrderRecord): JournalEntry {
-  const { sequence, clientOrderId, ticker, side, quantity, callbackUrl, delivered } = record;
-  const order = { clientOrderId, ticker, side, quantity, limitPrice: formatPriceE4(record.limitPriceE4), callbackUrl };
+  const { sequence, clientOrderId, ticker, side, quantity, callbackUrl, attempt, delivered } = record;
+  const order = { clientOrderId, ticker, side, quantity, limitPrice: formatPriceE4(record.limitPriceE4), callbackUrl, attempt };
   return { sequence: BigInt(sequence), order, report: toReport(record), delivered };
 }
 

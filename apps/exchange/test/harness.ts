@@ -119,7 +119,14 @@ export function cleanUp(): void {
 
 /** A buy of 10 AAPL that is filled, unless told otherwise. */
 export function order(callbackUrl: string, change: Partial<Order> = {}): Order {
-  const base = { clientOrderId: randomUUID(), ticker: 'AAPL', side: Side.SIDE_BUY, quantity: 10, limitPrice: '1000.0000' };
+  const base = {
+    clientOrderId: randomUUID(),
+    ticker: 'AAPL',
+    side: Side.SIDE_BUY,
+    quantity: 10,
+    limitPrice: '1000.0000',
+    attempt: 0,
+  };
   return { ...base, callbackUrl, ...change };
 }
 

@@ -201,3 +201,32 @@ test('limits: more open orders than allowed are refused, with when to try again'
   });
   await small.stop();
 });
+
+test('submit: an order that was rejected because the market was closed is accepted again as a further attempt, once', async () => {
+  const manual = await startExchange({ EXCHANGE_MANUAL: 'on' });
+  const wanted = order(sink.url);
+  const send = async (change: Partial<Order>) => {
+    const { results } = await manual.orders.submitOrders({ orders: [{ ...wanted, ...change }] });
+    return results[0]?.outcome;
+  };
+  const known = async () => (await manual.orders.getOrders({ clientOrderIds: [wanted.clientOrderId] })).reports;
+  const complete = (how: object) => manual.simulator.completeOrder({ clientOrderId: wanted.clientOrderId, ...how });
+  const closed = { rejectReason: RejectReason.REJECT_REASON_MARKET_CLOSED };
+  expect(await send({})).toBe(ACCEPTED);
+  expect(await send({ attempt: 1 })).toBe(SubmitOutcome.SUBMIT_OUTCOME_CONFLICT);
+  await complete(closed);
+  expect(await send({})).toBe(ACCEPTED);
+  expect(await known()).toMatchObject([{ state: OrderState.ORDER_STATE_REJECTED, attempt: 0 }]);
+  const dearer = { attempt: 1, limitPrice: '1100.0000' };
+  expect(await Promise.all([send(dearer), send(dearer), send({})])).toEqual([ACCEPTED, ACCEPTED, ACCEPTED]);
+  expect(await known()).toMatchObject([{ state: OrderState.ORDER_STATE_OPEN, attempt: 1, limitPrice: '1100.0000' }]);
+  await complete({ price: '10.0000' });
+  const filled = (await known())[0];
+  expect(filled).toMatchObject({ state: OrderState.ORDER_STATE_FILLED, attempt: 1 });
+  expect(await send({ attempt: 2 })).toBe(SubmitOutcome.SUBMIT_OUTCOME_CONFLICT);
+  expect((await manual.journal()).map(({ order: each }) => each?.attempt)).toEqual([1]);
+  await eventually('the report of the second attempt', () =>
+    sink.reports().find(({ executionId }) => executionId === filled?.executionId),
+  );
+  await manual.stop();
+});

@@ -46,8 +46,9 @@ export function toTradeMessage(trade: Trade): TradeMessage {
     reason: trade.reason ?? (trade.status === 'rejected' ? '' : REASONS[trade.status]),
     rejectCode: trade.rejectCode === null ? RejectCode.REJECT_CODE_UNSPECIFIED : RejectCode[`REJECT_CODE_${trade.rejectCode}`],
     ...figuresOf(trade),
-    limitPrice: usdOrEmpty(trade.limitPrice),
-    hold: usdOrEmpty(trade.hold),
+    // What was sent back keeps those of the last attempt, but neither binds any more.
+    limitPrice: usdOrEmpty(trade.status === 'placed' ? null : trade.limitPrice),
+    hold: usdOrEmpty(trade.status === 'placed' ? null : trade.hold),
     price: usdOrEmpty(trade.price),
     executionId: trade.executionId ?? '',
     createdAt: trade.createdAt,

@@ -41,7 +41,9 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
   const options = {
     maxLanes: config.MAX_LANES,
     maxStarting: config.MAX_STARTING_LANES,
-    maxPlacedAgeMs: config.MAX_PLACED_AGE_MS,
+    maxOutageMs: config.MAX_EXCHANGE_OUTAGE_MS,
+    maxPlacedWaitMs: config.MAX_PLACED_WAIT_MS,
+    maxResendAgeMs: config.MAX_RESEND_AGE_MS,
     askAfterMs: config.ASK_AFTER_MS,
     maxRetryMs: 2_000,
   };

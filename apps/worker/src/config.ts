@@ -28,13 +28,23 @@ export const variables = {
     { min: 1, max: 10_000 },
     { default: '512' },
   ),
-  MAX_PLACED_AGE_MS: integer(
-    'While the exchange is down, trades wait placed; one that was never sent is rejected EXCHANGE_UNAVAILABLE at this age.',
+  MAX_EXCHANGE_OUTAGE_MS: integer(
+    'While the exchange is away, trades wait placed; once it has been away for this long without a break, those never sent are rejected EXCHANGE_UNAVAILABLE.',
+    { min: 100, max: 86_400_000 },
+    { default: '60000' },
+  ),
+  MAX_PLACED_WAIT_MS: integer(
+    'How long a trade may wait for the broker in the session, since it is its customer’s oldest; then it is rejected WAITED_TOO_LONG.',
+    { min: 100, max: 86_400_000 },
+    { default: '60000' },
+  ),
+  MAX_RESEND_AGE_MS: integer(
+    'Up to this age of its mark, and in the same session, an order that the exchange does not have is sent again; later it is held for an operator.',
     { min: 100, max: 86_400_000 },
     { default: '60000' },
   ),
   ASK_AFTER_MS: integer(
-    'How long a sent order may be without news before the exchange is asked for it.',
+    'How long a sent order may be without news before the database and the exchange are asked for it.',
     { min: 50, max: 3_600_000 },
     { default: '5000' },
   ),

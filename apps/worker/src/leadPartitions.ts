@@ -134,11 +134,15 @@ export class LedPartitions implements ElectorEvents {
         const raised = store.raiseEpoch(partition, workerId);
         led.raising = raised.catch(() => {});
         // Read while the epoch is raised: what is placed after the reading wakes the partition.
-        const [epoch, customers] = await Promise.all([raised, readOpenCustomers(lanePorts, partition, options.maxLanes)]);
+        const [{ epoch, since }, customers] = await Promise.all([
+          raised,
+          readOpenCustomers(lanePorts, partition, options.maxLanes),
+        ]);
         if (led.stopping) return;
         const leadership = {
           partition,
           epoch,
+          since,
           isTrusted: () => term.isTrusted(),
           fenced: () => this.#ports.resign(term),
         };

@@ -1,5 +1,5 @@
 import type { Term } from '@stockbroker/lease';
-import type { FlowLog, LanePorts } from '@stockbroker/trade-flow';
+import type { FlowLog, LanePorts, Raised } from '@stockbroker/trade-flow';
 import { expect, test } from 'vitest';
 import { LedPartitions } from '../src/leadPartitions.ts';
 
@@ -7,7 +7,7 @@ const CUSTOMER = '6e3d9ed4-6a37-4c1e-9d6e-0d5b7a3f2c11';
 const silent: FlowLog = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A partition of one customer, whose store never answers any more once it was asked for the customer's trades. */
-function stuckPartition(raiseEpoch: () => Promise<bigint> = async () => 1n) {
+function stuckPartition(raiseEpoch: () => Promise<Raised> = async () => ({ epoch: 1n, since: new Date(0) })) {
   const asked = Promise.withResolvers<void>();
   const slept: number[] = [];
   let answer = (_trade: null) => {};
@@ -30,7 +30,7 @@ function stuckPartition(raiseEpoch: () => Promise<bigint> = async () => 1n) {
     store: { raiseEpoch },
     bus: { onSettled: () => subscribed, onWakeup: () => subscribed },
     lanePorts,
-    options: { maxLanes: 1, maxStarting: 1, maxPlacedAgeMs: 1, askAfterMs: 1, maxRetryMs: 1 },
+    options: { maxLanes: 1, maxStarting: 1, maxOutageMs: 1, maxPlacedWaitMs: 1, maxResendAgeMs: 1, askAfterMs: 1, maxRetryMs: 1 },
     log: silent,
     resign: () => {},
   });
@@ -54,7 +54,7 @@ test('worker: a hand-over does not wait for work that hangs; stopping the proces
 });
 
 test('worker: a hand-over waits for an epoch that is being raised, which would fence the next leader off', async () => {
-  const raised = Promise.withResolvers<bigint>();
+  const raised = Promise.withResolvers<Raised>();
   const { led } = stuckPartition(() => raised.promise);
   const term: Term = { partition: 7, isTrusted: () => true };
   led.elected(term);
@@ -64,7 +64,7 @@ test('worker: a hand-over waits for an epoch that is being raised, which would f
   });
   await new Promise((resolve) => setImmediate(resolve));
   expect(handedOver).toBe(false);
-  raised.resolve(1n);
+  raised.resolve({ epoch: 1n, since: new Date(0) });
   await handingOver;
   expect(led.count).toBe(0);
 });

@@ -15,6 +15,7 @@ import {
   readReport,
   type Trade,
   type TradeType,
+  type UsdE4,
   type WordedReport,
   uuidOf,
 } from '@stockbroker/trading';
@@ -36,6 +37,7 @@ export function toOrder(trade: Trade, callbackUrl: string): Order {
     quantity: trade.quantity,
     limitPrice: formatUsd(trade.limitPrice),
     callbackUrl,
+    attempt: trade.attempt,
   };
 }
 
@@ -51,6 +53,11 @@ export function orderIdOf(text: string): string {
   return uuidOf(text) ?? text;
 }
 
+/** The limit that the exchange has of an order; null when it does not say. */
+export function limitOf({ limitPrice }: OrderReportMessage): UsdE4 | null {
+  return readPrice(limitPrice);
+}
+
 const TYPES: Partial<Record<Side, TradeType>> = { [Side.SIDE_BUY]: 'buy', [Side.SIDE_SELL]: 'sell' };
 const STATES: Partial<Record<OrderState, WordedReport['state']>> = {
   [OrderState.ORDER_STATE_OPEN]: 'open',
@@ -60,12 +67,13 @@ const STATES: Partial<Record<OrderState, WordedReport['state']>> = {
 
 /** What the exchange says of an order. A malformed report is the trouble of its own order, not of the others in the answer. */
 export function fromOrderReport(message: OrderReportMessage): OrderReport | 'open' | MalformedReportError {
-  const { clientOrderId, ticker, side, quantity, state, price, executionId, executedAt } = message;
+  const { clientOrderId, ticker, side, quantity, attempt, state, price, executionId, executedAt } = message;
   const report = readReport({
     orderId: orderIdOf(clientOrderId),
     stockTicker: ticker,
     type: TYPES[side],
     quantity,
+    attempt,
     state: STATES[state],
     price,
     executionId,

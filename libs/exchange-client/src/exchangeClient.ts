@@ -7,11 +7,12 @@ import {
   type SubmitResult,
 } from '@stockbroker/rpc/exchange';
 import { Batcher, combinations, type Log, type Metrics, SIZE_BUCKETS } from '@stockbroker/runtime';
-import { type Exchange, ExchangeInDoubtError, type SubmitAnswer } from '@stockbroker/trade-flow';
+import { type Exchange, ExchangeInDoubtError, type KnownOrder, type SubmitAnswer } from '@stockbroker/trade-flow';
 import { Breaker } from './breaker.ts';
-import { fromOrderReport, orderIdOf, printable, toOrder } from './convert.ts';
+import { fromOrderReport, limitOf, orderIdOf, printable, toOrder } from './convert.ts';
 import { type ListedOrder, listOrders, type OrderRange } from './listOrders.ts';
 import { Quotes } from './quotes.ts';
+import { Reach } from './reach.ts';
 import { DEFAULT_QUOTE_RULES, QUOTE_FAULTS, type QuoteRules } from './screenQuote.ts';
 
 export interface ExchangeClientOptions {
@@ -43,6 +44,8 @@ export interface ExchangeClient extends Exchange {
 
 const MAX_BATCH = 256;
 const MAX_QUEUE = 100_000;
+/** An outage is noticed and its length known this well. */
+const LOOK_MS = 500;
 
 /** Calls to the exchange, batched. Every failure to get an answer is ExchangeInDoubtError, whatever its cause. */
 export function createExchangeClient(options: ExchangeClientOptions): ExchangeClient {
@@ -50,7 +53,9 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   const channel = new RpcChannel(options.address, { authorization: `Bearer ${options.apiKey}` }, tls?.identity);
   const unfollow = tls?.follow((identity) => channel.renew(identity));
   const client = channel.client(ExchangeServiceDefinition);
-  const quotes = followQuotes(client, options);
+  const reach: Reach = new Reach(performance.now(), () => quotes.isLive());
+  const quotes: Quotes = followQuotes(client, options, () => reach.look(performance.now()));
+  const looking = setInterval(() => reach.look(performance.now()), LOOK_MS).unref();
   const breaker = new Breaker();
   const isReachable = () => quotes.isLive() && breaker.isClosed(performance.now());
   const calls = options.metrics.histogram('exchange_call_seconds', 'Duration of calls to the exchange', {
@@ -72,10 +77,12 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
       const answer = await call();
       end({ outcome: 'answered' });
       breaker.succeeded();
+      reach.answered(performance.now());
       return answer;
     } catch (error) {
       end({ outcome: 'in doubt' });
       breaker.failed(performance.now(), Math.random());
+      reach.failed(performance.now());
       throw new ExchangeInDoubtError(error);
     }
   };
@@ -96,9 +103,20 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   const find = batched('getOrders', async (clientOrderIds: string[]) => {
     const { reports, unknownClientOrderIds } = await client.getOrders({ clientOrderIds }, { timeoutMs: options.timeoutMs });
     const answers = new Map<string, FindAnswer>(unknownClientOrderIds.map((id) => [orderIdOf(id), 'unknown']));
-    for (const report of reports) answers.set(orderIdOf(report.clientOrderId), fromOrderReport(report));
+    for (const report of reports) {
+      const { clientOrderId, attempt } = report;
+      answers.set(orderIdOf(clientOrderId), { attempt, limitPrice: limitOf(report), found: fromOrderReport(report) });
+    }
     return clientOrderIds.map((id) => answers.get(id));
   });
+  const recall = async (tradeId: string): Promise<KnownOrder | null> => {
+    const answer = await find.submit(tradeId);
+    if (answer === undefined) throw new ExchangeInDoubtError(new Error(`the exchange's answer leaves out order ${tradeId}`));
+    if (answer === 'unknown') return null;
+    const { found } = answer;
+    if (found instanceof Error) throw new ExchangeInDoubtError(found);
+    return { ...answer, found };
+  };
   return {
     quotes,
     isReachable,
@@ -107,15 +125,14 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
       if (options.callbackUrl === undefined) throw new TypeError('orders are submitted without a callback URL');
       return toAnswer(await submit.submit(toOrder(trade, options.callbackUrl)));
     },
-    findOrder: async (tradeId) => {
-      const answer = await find.submit(tradeId);
-      if (answer === undefined) throw new ExchangeInDoubtError(new Error(`the exchange's answer leaves out order ${tradeId}`));
-      if (answer instanceof Error) throw new ExchangeInDoubtError(answer);
-      return answer;
-    },
+    awayForMs: () => reach.awayForMs(performance.now()),
+    awayWithinMs: (periodMs) => reach.awayWithinMs(performance.now(), periodMs),
+    findOrder: async (tradeId) => (await recall(tradeId))?.found ?? 'unknown',
+    recallOrder: recall,
     listInstruments: async () => (await client.listInstruments({}, { timeoutMs: options.timeoutMs })).instruments,
     listOrders: (range) => listOrders(client, range, options.timeoutMs),
     close: async () => {
+      clearInterval(looking);
       await Promise.all([submit.idle(), find.idle()]);
       await quotes.stop();
       unfollow?.();
@@ -124,14 +141,18 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
   };
 }
 
-function followQuotes(client: RpcClient<typeof ExchangeServiceDefinition>, { log, metrics, quoteRules }: ExchangeClientOptions) {
+function followQuotes(
+  client: RpcClient<typeof ExchangeServiceDefinition>,
+  { log, metrics, quoteRules }: ExchangeClientOptions,
+  onHeard: () => void,
+): Quotes {
   const refused = metrics.counter('quotes_refused_total', 'Quotes whose prices were not believed, by why', { why: QUOTE_FAULTS });
-  const quotes = new Quotes(client, log, quoteRules ?? DEFAULT_QUOTE_RULES, (why) => refused.inc({ why }));
+  const quotes = new Quotes(client, log, quoteRules ?? DEFAULT_QUOTE_RULES, { onRefused: (why) => refused.inc({ why }), onHeard });
   metrics.gauge('quotes_stale', 'Stocks whose latest quote is too old', () => quotes.countStale());
   return quotes;
 }
 
-type FindAnswer = ReturnType<typeof fromOrderReport> | 'unknown';
+type FindAnswer = (Omit<KnownOrder, 'found'> & { found: ReturnType<typeof fromOrderReport> }) | 'unknown';
 
 function matchById(orders: Order[], results: SubmitResult[]): (SubmitResult | undefined)[] {
   const byId = new Map(results.map((result) => [orderIdOf(result.clientOrderId), result]));

@@ -28,12 +28,19 @@ interface Known {
   fault: QuoteFault | undefined;
 }
 
+export interface QuoteEvents {
+  /** Called for each quote whose prices are not believed. */
+  onRefused(why: QuoteFault): void;
+  /** Called at each message, and when the stream ends. */
+  onHeard(): void;
+}
+
 /** The latest quotes of all tickers, kept by the exchange's stream. Whatever is wrong with one ticker's costs the others nothing. */
 export class Quotes {
   readonly #client: RpcClient<typeof ExchangeServiceDefinition>;
   readonly #log: Log;
   readonly #rules: QuoteRules;
-  readonly #onRefused: (why: QuoteFault) => void;
+  readonly #on: QuoteEvents;
   readonly #quotes = new Map<string, Known>();
   #version = 0;
   readonly #stopped = new AbortController();
@@ -41,17 +48,11 @@ export class Quotes {
   #hasSnapshot = false;
   readonly #finished: Promise<void>;
 
-  /** @param onRefused called for each quote whose prices are not believed */
-  constructor(
-    client: RpcClient<typeof ExchangeServiceDefinition>,
-    log: Log,
-    rules: QuoteRules,
-    onRefused: (why: QuoteFault) => void,
-  ) {
+  constructor(client: RpcClient<typeof ExchangeServiceDefinition>, log: Log, rules: QuoteRules, on: QuoteEvents) {
     this.#client = client;
     this.#log = log;
     this.#rules = rules;
-    this.#onRefused = onRefused;
+    this.#on = on;
     this.#finished = this.#follow();
   }
 
@@ -142,6 +143,7 @@ export class Quotes {
           for (const message of quotes) this.#take(message);
           if (quotes.length > 0) this.#hasSnapshot = true;
           this.#lastMessageMs = performance.now();
+          this.#on.onHeard();
         }
       } catch (error) {
         if (!this.#stopped.signal.aborted) this.#log.debug({ err: error }, 'quote stream interrupted');
@@ -149,6 +151,7 @@ export class Quotes {
         clearInterval(watchdog);
       }
       this.#lastMessageMs = Number.NEGATIVE_INFINITY;
+      this.#on.onHeard();
       await sleep(RECONNECT_MS, this.#stopped.signal);
     }
   }
@@ -167,7 +170,7 @@ export class Quotes {
 
   /** Each is counted; in the log stands the first of a row. */
   #refuse({ ticker, bid, ask, quotedAt }: QuoteMessage, why: QuoteFault, before: QuoteFault | undefined): void {
-    this.#onRefused(why);
+    this.#on.onRefused(why);
     const fields = { stockTicker: ticker, bid: bid.slice(0, 40), ask: ask.slice(0, 40), quotedAt, why };
     if (why !== before) this.#log.error(fields, 'a quote is not believed');
   }

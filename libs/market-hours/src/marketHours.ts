@@ -20,14 +20,21 @@ export function marketHours({ kind, closings }: MarketHoursOptions): MarketHours
   }
 }
 
+/** Those of now, and of when trades that have waited were placed. */
+const REMEMBERED = 4;
+
 /** A state holds from any instant at which it was found until its end; clocks may also be set back. */
 function remembering(stateAt: (nowMs: number) => MarketState): MarketHours {
-  let found: { fromMs: number; state: MarketState } | undefined;
+  const known: { fromMs: number; state: MarketState }[] = [];
   return {
     at: (nowMs) => {
-      if (found === undefined || nowMs < found.fromMs || nowMs >= found.state.untilMs)
-        found = { fromMs: nowMs, state: stateAt(nowMs) };
-      return found.state;
+      const found = known.find(({ fromMs, state }) => nowMs >= fromMs && nowMs < state.untilMs);
+      if (found !== undefined) return found.state;
+      const state = stateAt(nowMs);
+      const same = known.find(({ state: { untilMs } }) => untilMs === state.untilMs);
+      if (same !== undefined) same.fromMs = nowMs;
+      else if (known.unshift({ fromMs: nowMs, state }) > REMEMBERED) known.pop();
+      return state;
     },
   };
 }

@@ -9,6 +9,7 @@ import {
   type MarkResult,
   type PlacingStore,
   type QuarantinedCallback,
+  type Raised,
   type Settled,
   type SettlingStore,
   StoreLockedError,
@@ -23,11 +24,12 @@ export interface Statements {
   insertTrades(trades: NewTrade[]): Promise<InsertResult[]>;
   readOldestOpenTrades(customers: { customerId: string; partition: number; waiting: Waiting }[]): Promise<(Trade | null)[]>;
   readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }[]): Promise<string[][]>;
+  readTurns(trades: { customerId: string; seq: bigint }[]): Promise<(Date | null)[]>;
   markTradesExecuted(marks: Mark[]): Promise<MarkResult[]>;
   cancelTrades(asked: { customerId: string; tradeId: string }[]): Promise<(Trade | null)[]>;
   settleTrades(reports: OrderReport[]): Promise<(Settled | null)[]>;
   readTrades(ids: string[]): Promise<(Trade | null)[]>;
-  raiseEpochs(takeovers: { partition: number; leader: string }[]): Promise<bigint[]>;
+  raiseEpochs(takeovers: { partition: number; leader: string }[]): Promise<Raised[]>;
   quarantineCallbacks(callbacks: QuarantinedCallback[]): Promise<void>;
   readSnapshots(customers: { customerId: string; partition: number }[]): Promise<(CustomerState | null)[]>;
   readChanges(since: KnownRevision[]): Promise<(CustomerState | 'too many' | null)[]>;
@@ -36,7 +38,7 @@ export interface Statements {
 
 /** The flow's ports, and the fence. */
 export interface TradeStore extends PlacingStore, CancelingStore, ExecutingStore, SettlingStore, WatchingStore {
-  raiseEpoch(partition: number, leader: string): Promise<bigint>;
+  raiseEpoch(partition: number, leader: string): Promise<Raised>;
 }
 
 export interface BatchLimits {
@@ -67,6 +69,7 @@ const BATCHED = [
   'cancelTrades',
   'settleTrades',
   'readTrades',
+  'readTurns',
   'raiseEpochs',
   'readSnapshots',
   'readChanges',
@@ -175,6 +178,7 @@ export function batchStatements(statements: Statements, batchers: Batchers): Tra
     ),
     readTrade: batchers.of('readTrades', statements.readTrades),
     readOpenCustomers: batchers.of('readOpenCustomers', statements.readOpenCustomers),
+    readTurn: batchers.of('readTurns', statements.readTurns),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),
     quarantineCallback: (callback) => statements.quarantineCallbacks([callback]),
     readSnapshot: batchers.of('readSnapshots', statements.readSnapshots, { maxBatch: SNAPSHOTS_IN_A_BATCH, concurrency: 2 }),

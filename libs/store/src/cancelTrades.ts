@@ -19,7 +19,7 @@ export async function cancelTrades(db: Queries, asked: { customerId: string; tra
       ORDER BY a.customer_id FOR NO KEY UPDATE OF b
     ), canceled AS (
       UPDATE trades t SET status = 'rejected', reject_code = 'CANCELED', reason = ${describeRefusal({ code: 'CANCELED' })},
-        final_revision = a.revision
+        final_revision = a.revision, ended_at = now()
       FROM account a WHERE t.id = ANY (ARRAY[a.trade_id]) AND t.customer_id IS NOT DISTINCT FROM a.customer_id AND t.status = 'placed'
       RETURNING t.*
     ), counted AS (

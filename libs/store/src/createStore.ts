@@ -1,8 +1,9 @@
-import type { ConfigOf, Log, Metrics } from '@stockbroker/runtime';
+import { type ConfigOf, type Log, type Metrics, systemClock } from '@stockbroker/runtime';
 import type { RetriedStore } from '@stockbroker/trade-flow';
 import type { Account } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
+import { ClockOffset } from './clockOffset.ts';
 import type { Settings } from './connectionSettings.ts';
 import { openConnections } from './connections.ts';
 import { attempt } from './errors.ts';
@@ -21,6 +22,7 @@ import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
 import { readOpenCustomers } from './readOpenCustomers.ts';
 import { readSnapshots } from './readSnapshots.ts';
 import { readTrades } from './readTrades.ts';
+import { readTurns } from './readTurns.ts';
 import { settleTrades } from './settleTrades.ts';
 import type { Queries } from './statement.ts';
 import type { storeVariables } from './variables.ts';
@@ -28,6 +30,8 @@ import type { storeVariables } from './variables.ts';
 export interface StoreOptions extends PoolOptions, BatchLimits {
   /** Of one customer; by default DEFAULT_MAX_OPEN_TRADES. */
   maxOpenTrades?: number;
+  /** Told when the clocks differ; without it they are not compared. */
+  log?: Pick<Log, 'warn'>;
 }
 
 /**
@@ -67,7 +71,11 @@ export interface Store extends TradeStore, RetriedStore {
   readAccount(customerId: string): Promise<Account | null>;
   /** For dashboards and alerts. */
   readHealth(): Promise<DatabaseHealth>;
-  /** Whether trades can be written now, in one round trip and without writing. @throws StoreUnavailableError with a sentence */
+  /**
+   * Whether trades can be written now, in one round trip and without writing; and compares the clocks.
+   *
+   * @throws StoreUnavailableError with a sentence
+   */
   probe(): Promise<void>;
   /** Runs a leader's statements over nothing, so that none is slow when it first counts. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
@@ -96,6 +104,7 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
       maxQueue: config.QUEUE_ROWS,
       onConnectionError: (error) => log.warn({ err: error }, 'database connection lost'),
       onWarning: (sentence) => log.warn(sentence),
+      log,
     },
     metrics,
   );
@@ -113,6 +122,7 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
   metrics.gauge('store_connections_overdue', 'Connections whose statement was given up while the server is busy with it', () =>
     connections.overdue(),
   );
+  const clock = options.log === undefined ? undefined : new ClockOffset(options.log, metrics, systemClock);
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
     ...batchStatements(statements, batchers),
@@ -127,7 +137,10 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
       concurrency: 2,
     }),
     readHealth: () => readHealth(db),
-    probe: () => probeDatabase(db, refusals),
+    probe: async () => {
+      await probeDatabase(db, refusals);
+      await attempt(async () => clock?.measure(db));
+    },
     warmUp: async () => {
       const { raiseEpochs: raise, readOpenCustomers: sweep, readOldestOpenTrades: read, markTradesExecuted: mark } = statements;
       await Promise.all([raise([]), sweep([]), read([]), mark([]), statements.settleTrades([])]);
@@ -158,6 +171,7 @@ export function openStatements(db: Queries, { writes = db, maxOpenTrades }: Stat
     insertTrades: (trades) => attempt(() => insertTrades(writes, trades, maxOpenTrades)),
     readOldestOpenTrades: (customers) => attempt(() => readOldestOpenTrades(db, customers)),
     readOpenCustomers: (asked) => attempt(() => readOpenCustomers(db, asked)),
+    readTurns: (trades) => attempt(() => readTurns(db, trades)),
     markTradesExecuted: (marks) => attempt(() => markTradesExecuted(writes, marks)),
     cancelTrades: (asked) => attempt(() => cancelTrades(writes, asked)),
     settleTrades: (reports) => attempt(() => settleTrades(writes, reports)),

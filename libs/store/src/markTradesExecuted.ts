@@ -1,7 +1,8 @@
-import type { Mark, MarkResult } from '@stockbroker/trade-flow';
+import type { Decision, Mark, MarkResult } from '@stockbroker/trade-flow';
 import { describeRefusal, type Trade } from '@stockbroker/trading';
 import { MOST_OPEN_TRADES } from './openTrades.ts';
 import type { Queries } from './statement.ts';
+import { TIMELINE } from './timeline.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
 type Row = { askedId: string; led: boolean; fenced: boolean } & Trade;
@@ -15,6 +16,9 @@ type Row = { askedId: string; led: boolean; fenced: boolean } & Trade;
  *   operator: its partition's trades are stale, to be looked at again, and the other partitions' are marked.
  * - Lock order, in every statement that changes trades: partition_leases by partition, then balances by customer_id. The balance
  *   is its customer's lock: whoever holds it may touch the customer's trades and positions in any order.
+ * - The timeline: after a standby has taken over, every leadership is fenced, because the last commits may be lost, and what was sent
+ *   under them with them. Each is begun anew, and asks the exchange first. The server is only asked where it could tell at the takeover.
+ * - What the exchange has already is adopted without a check of the means: its hold is what there is of it.
  * - A refusal MARKET_CLOSED may pass by older trades that wait for the open; nothing else passes by an older open trade.
  * - Tables are joined by `= ANY (ARRAY[...])` (createStore's BY_INDEX says why).
  * - A row that waited for a lock is read again as it is then; the guards on status are checked on that version.
@@ -30,22 +34,26 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
       SELECT * FROM unnest(
           ${marks.map((m) => m.trade.id)}::uuid[], ${marks.map((m) => m.trade.customerId)}::uuid[],
           ${marks.map((m) => m.trade.partition)}::smallint[], ${marks.map((m) => m.epoch)}::bigint[],
-          ${marks.map(({ decision }) => ('limitPrice' in decision ? decision.limitPrice : null))}::bigint[],
+          ${marks.map(({ decision }) => limitOf(decision))}::bigint[],
+          ${marks.map(({ decision }) => ('adopt' in decision ? decision.adopt.attempt : null))}::int[],
           ${refusals.map((refusal) => refusal?.code ?? null)}::reject_code[],
           ${refusals.map((refusal) => (refusal === null ? null : describeRefusal(refusal)))}::text[])
-        AS i(trade_id, customer_id, partition, epoch, limit_price, reject_code, reason)
+        AS i(trade_id, customer_id, partition, epoch, limit_price, adopted_attempt, reject_code, reason)
     ), fence AS MATERIALIZED (
-      SELECT l.partition, l.epoch FROM partition_leases l
+      SELECT l.partition, l.epoch, l.timeline FROM partition_leases l
       WHERE l.partition = ANY (ARRAY(SELECT partition FROM input))
       ORDER BY l.partition FOR SHARE SKIP LOCKED
     ), led AS MATERIALIZED (
       SELECT i.* FROM input i JOIN fence f ON f.partition = i.partition AND f.epoch = i.epoch
+      WHERE CASE WHEN f.timeline IS NULL THEN true ELSE f.timeline = (SELECT ${TIMELINE}) END
     ), account AS MATERIALIZED (
       SELECT l.*, b.amount - b.held AS spendable, b.buys_blocked, b.revision + 1 AS revision FROM led l JOIN balances b ON b.customer_id = ANY (ARRAY[l.customer_id])
       ORDER BY l.customer_id FOR NO KEY UPDATE OF b
     ), candidate AS MATERIALIZED (
-      SELECT t.id, t.customer_id, t.stock_ticker, t.type, t.quantity, a.limit_price, a.reject_code, a.reason, a.spendable,
-        a.buys_blocked, a.revision, CASE t.type WHEN 'buy' THEN t.quantity * a.limit_price ELSE 0 END AS hold
+      SELECT t.id, t.customer_id, t.stock_ticker, t.type, t.quantity, a.limit_price, a.adopted_attempt, a.reject_code, a.reason, a.spendable,
+        a.buys_blocked, a.revision, CASE WHEN t.type = 'sell' THEN 0
+          WHEN a.adopted_attempt IS NOT NULL THEN least(t.quantity * a.limit_price, greatest(a.spendable, 0))
+          ELSE t.quantity * a.limit_price END AS hold
       FROM account a JOIN trades t ON t.id = ANY (ARRAY[a.trade_id])
       WHERE t.status = 'placed' AND (
         SELECT older.seq FROM (
@@ -63,6 +71,7 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
     ), checked AS MATERIALIZED (
       SELECT m.*, CASE
           WHEN m.reject_code IS NOT NULL THEN m.reject_code
+          WHEN m.type = 'buy' AND m.adopted_attempt IS NOT NULL THEN NULL
           WHEN m.type = 'buy' AND m.buys_blocked THEN 'ACCOUNT_BLOCKED'
           WHEN m.type = 'buy' AND m.hold > m.spendable THEN 'INSUFFICIENT_FUNDS'
           WHEN m.type = 'sell' AND m.quantity > m.shares THEN 'INSUFFICIENT_SHARES'
@@ -71,10 +80,12 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
     ), marked AS (
       UPDATE trades t SET
         status = CASE WHEN c.code IS NULL THEN 'executed'::trade_status ELSE 'rejected' END,
-        limit_price = CASE WHEN c.code IS NULL THEN c.limit_price END,
-        hold = CASE WHEN c.code IS NULL THEN c.hold END,
-        submitted_at = CASE WHEN c.code IS NULL THEN now() END,
-        executed_revision = CASE WHEN c.code IS NULL THEN c.revision END,
+        limit_price = CASE WHEN c.code IS NULL THEN c.limit_price ELSE t.limit_price END,
+        hold = CASE WHEN c.code IS NULL THEN c.hold ELSE t.hold END,
+        attempt = coalesce(c.adopted_attempt, t.attempt),
+        submitted_at = CASE WHEN c.code IS NULL THEN now() ELSE t.submitted_at END,
+        executed_revision = CASE WHEN c.code IS NULL THEN c.revision ELSE t.executed_revision END,
+        ended_at = CASE WHEN c.code IS NOT NULL THEN now() END,
         final_revision = CASE WHEN c.code IS NOT NULL THEN c.revision END,
         reject_code = c.code,
         reject_needed = CASE c.code WHEN 'INSUFFICIENT_FUNDS' THEN c.hold WHEN 'INSUFFICIENT_SHARES' THEN c.quantity END,
@@ -86,18 +97,19 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
           WHEN 'ACCOUNT_BLOCKED' THEN ${describeRefusal({ code: 'ACCOUNT_BLOCKED' })}
           ELSE c.reason
         END
-      FROM checked c WHERE t.id = ANY (ARRAY[c.id]) AND t.status = 'placed'
+      FROM checked c WHERE t.id = ANY (ARRAY[c.id]) AND t.status = 'placed' AND (c.code IS NULL OR c.adopted_attempt IS NULL)
       RETURNING t.*
     ), cash_held AS (
-      UPDATE balances b SET revision = coalesce(m.executed_revision, m.final_revision), held = b.held + coalesce(m.hold, 0),
-        last_modified = CASE WHEN m.hold > 0 THEN now() ELSE b.last_modified END
+      UPDATE balances b SET revision = greatest(m.executed_revision, m.final_revision),
+        held = b.held + CASE m.status WHEN 'executed' THEN m.hold ELSE 0 END,
+        last_modified = CASE WHEN m.status = 'executed' AND m.hold > 0 THEN now() ELSE b.last_modified END
       FROM marked m WHERE b.customer_id = ANY (ARRAY[m.customer_id])
     ), shares_held AS (
       UPDATE positions p SET held = p.held + m.quantity
       FROM marked m
       WHERE m.status = 'executed' AND m.type = 'sell' AND p.customer_id = ANY (ARRAY[m.customer_id]) AND p.stock_ticker = m.stock_ticker
     ), waits_no_more AS (
-      UPDATE open_trades o SET waits_for_open = false FROM marked m
+      UPDATE open_trades o SET waits_for_open = false, queued_at = NULL FROM marked m
       WHERE m.status = 'executed' AND m.queue_for_open AND o.partition = ANY (ARRAY[m.partition]) AND o.customer_id = m.customer_id AND o.seq = m.seq
     ), closed AS (
       DELETE FROM open_trades o USING marked m
@@ -108,6 +120,11 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
     FROM input i LEFT JOIN led l ON l.trade_id = i.trade_id LEFT JOIN marked t ON t.id = i.trade_id`;
   const byId = new Map(rows.map((row) => [row.askedId, row]));
   return marks.map((mark) => toResult(byId.get(mark.trade.id)));
+}
+
+function limitOf(decision: Decision): bigint | null {
+  if ('adopt' in decision) return decision.adopt.limitPrice;
+  return 'limitPrice' in decision ? decision.limitPrice : null;
 }
 
 function toResult(row: Row | undefined): MarkResult {

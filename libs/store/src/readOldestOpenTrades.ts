@@ -15,16 +15,21 @@ export async function readOldestOpenTrades(
   const rows = await db.query<Trade>`/* readOldestOpenTrades */
     SELECT ${TRADE_COLUMNS}
     FROM unnest(${customers.map((c) => c.customerId)}::uuid[], ${customers.map((c) => c.partition)}::smallint[],
-        ${customers.map((c) => c.waiting === 'counted')}::boolean[]) AS c(customer_id, partition, waiting_too)
+        ${customers.map((c) => c.waiting !== 'passed')}::boolean[], ${customers.map((c) => queuedBefore(c.waiting))}::timestamptz[])
+      AS c(customer_id, partition, waiting_too, queued_before)
     CROSS JOIN LATERAL (
       SELECT o.trade_id FROM (
-        SELECT trade_id, seq, waits_for_open FROM open_trades
-        WHERE partition = c.partition AND customer_id = c.customer_id
-        ORDER BY seq LIMIT CASE WHEN c.waiting_too THEN 1 ELSE ${MOST_OPEN_TRADES}::int END
-      ) AS o WHERE c.waiting_too OR NOT o.waits_for_open
+        SELECT trade_id, seq, waits_for_open, queued_at FROM open_trades
+        WHERE partition = c.partition AND customer_id = c.customer_id ORDER BY seq LIMIT ${MOST_OPEN_TRADES}
+      ) AS o WHERE NOT o.waits_for_open OR (c.waiting_too AND coalesce(o.queued_at < c.queued_before, true))
       ORDER BY o.seq LIMIT 1
     ) AS oldest
     JOIN trades t ON t.id = ANY (ARRAY[oldest.trade_id])`;
   const byCustomer = new Map(rows.map((row) => [row.customerId, row]));
   return customers.map(({ customerId }) => byCustomer.get(customerId) ?? null);
+}
+
+/** Null: since whenever they wait. */
+export function queuedBefore(waiting: Waiting): Date | null {
+  return typeof waiting === 'string' ? null : waiting.queuedBefore;
 }

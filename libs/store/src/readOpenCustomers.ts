@@ -1,5 +1,6 @@
 import type { Waiting } from '@stockbroker/trade-flow';
 import { MOST_OPEN_TRADES } from './openTrades.ts';
+import { queuedBefore } from './readOldestOpenTrades.ts';
 import type { Queries } from './statement.ts';
 
 const HIGHEST_SEQ = 2n ** 63n - 1n;
@@ -18,13 +19,14 @@ export async function readOpenCustomers(
   const rows = await db.query<{ rank: bigint; customerId: string }>`/* readOpenCustomers */
     WITH RECURSIVE asked AS MATERIALIZED (
       SELECT * FROM unnest(${asked.map((a) => a.partition)}::smallint[], ${asked.map((a) => a.limit)}::int[],
-          ${asked.map((a) => a.waiting === 'counted')}::boolean[]) WITH ORDINALITY AS a(partition, most, waiting_too, rank)
+          ${asked.map((a) => a.waiting !== 'passed')}::boolean[], ${asked.map((a) => queuedBefore(a.waiting))}::timestamptz[])
+        WITH ORDINALITY AS a(partition, most, waiting_too, queued_before, rank)
     ), step AS (
-      SELECT rank, partition, waiting_too, '00000000-0000-0000-0000-000000000000'::uuid AS last_customer, -1::bigint AS last_seq,
+      SELECT rank, partition, waiting_too, queued_before, '00000000-0000-0000-0000-000000000000'::uuid AS last_customer, -1::bigint AS last_seq,
         '{}'::uuid[] AS customers, '{}'::bigint[] AS firsts, true AS is_full
       FROM asked
       UNION ALL
-      SELECT s.rank, s.partition, s.waiting_too, n.last_customer, n.last_seq, n.customers, n.firsts, n.is_full
+      SELECT s.rank, s.partition, s.waiting_too, s.queued_before, n.last_customer, n.last_seq, n.customers, n.firsts, n.is_full
       FROM step s CROSS JOIN LATERAL (
         SELECT (array_agg(customer_id ORDER BY customer_id DESC))[1] AS last_customer,
           CASE WHEN count(*) = 1 THEN ${HIGHEST_SEQ}::bigint ELSE (array_agg(last_seq ORDER BY customer_id DESC))[1] END AS last_seq,
@@ -32,9 +34,10 @@ export async function readOpenCustomers(
           array_agg(first) FILTER (WHERE first IS NOT NULL) AS firsts,
           sum(count) = ${MOST_OPEN_TRADES}::int AS is_full
         FROM (
-          SELECT customer_id, min(seq) FILTER (WHERE s.waiting_too OR NOT waits_for_open) AS first, max(seq) AS last_seq, count(*) AS count
+          SELECT customer_id, max(seq) AS last_seq, count(*) AS count,
+            min(seq) FILTER (WHERE NOT waits_for_open OR (s.waiting_too AND coalesce(queued_at < s.queued_before, true))) AS first
           FROM (
-            SELECT customer_id, seq, waits_for_open FROM open_trades o
+            SELECT customer_id, seq, waits_for_open, queued_at FROM open_trades o
             WHERE o.partition = s.partition AND (o.customer_id, o.seq) > (s.last_customer, s.last_seq)
             ORDER BY customer_id, seq LIMIT ${MOST_OPEN_TRADES}::int
           ) AS r GROUP BY customer_id

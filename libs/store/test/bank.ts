@@ -88,11 +88,11 @@ export async function openBank(): Promise<Bank> {
       }),
     leads: async (...partitions) => {
       const distinct = [...new Set(partitions)];
-      const epochs = await raiseEpochs(
+      const raised = await raiseEpochs(
         db,
         distinct.map((partition) => ({ partition, leader: 'test' })),
       );
-      return new Map(distinct.map((partition, i) => [partition, epochs[i] ?? 0n]));
+      return new Map(distinct.map((partition, i) => [partition, raised[i]?.epoch ?? 0n]));
     },
   };
   return bank;

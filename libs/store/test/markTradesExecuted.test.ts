@@ -90,7 +90,8 @@ test.each<[Refusal]>([
   [{ code: 'NO_QUOTE', stockTicker: 'AAPL' }],
   [{ code: 'HALTED', stockTicker: 'AAPL' }],
   [{ code: 'MARKET_CLOSED' }],
-  [{ code: 'EXCHANGE_UNAVAILABLE', maxAgeMs: 60_000 }],
+  [{ code: 'EXCHANGE_UNAVAILABLE', limitMs: 60_000 }],
+  [{ code: 'WAITED_TOO_LONG', waitedMs: 61_234, limitMs: 60_000 }],
 ])('a refusal that was decided before ends the trade and holds nothing: $code', async (refusal) => {
   const { trade, epoch } = await placedTrade();
   const [result] = await markTradesExecuted(db, [mark(trade, epoch, { refusal })]);
@@ -128,7 +129,7 @@ test('a takeover waits for marks in flight, and what is marked after it under th
   );
   await marking.commit();
   expect(marking.result).toMatchObject([{ kind: 'marked' }]);
-  expect(await takeover).toEqual([epoch + 1n]);
+  expect(await takeover).toMatchObject([{ epoch: epoch + 1n }]);
   expect(await markTradesExecuted(db, [mark(next, epoch)])).toEqual([{ kind: 'fenced' }]);
 });
 

@@ -72,13 +72,14 @@ async function runAll(asked: Customer[]): Promise<void> {
   const found = await statements.readOldestOpenTrades(asked.map((each) => ({ ...each, waiting: 'counted' })));
   const oldest = found.filter((trade): trade is Trade => trade !== null);
   const epochs = await statements.raiseEpochs(partitions.map((partition) => ({ partition, leader: 'test' })));
-  const epochOf = (partition: number) => epochs[partitions.indexOf(partition)] ?? 0n;
+  const epochOf = (partition: number) => epochs[partitions.indexOf(partition)]?.epoch ?? 0n;
   const refusal = { code: 'HALTED', stockTicker: 'AAPL' } as const;
   await statements.markTradesExecuted(
     oldest.map((trade, i) => mark(trade, epochOf(trade.partition), i % 7 === 3 ? { refusal } : { limitPrice: 100n })),
   );
   await statements.cancelTrades(orders.map(({ customerId, id }) => ({ customerId, tradeId: id })));
   await statements.settleTrades(oldest.map((trade) => fill(trade, 100n)));
+  await statements.readTurns(oldest.map(({ customerId, seq }) => ({ customerId, seq })));
   await statements.readTrades(oldest.map(({ id }) => id));
   await statements.quarantineCallbacks([{ tradeId: null, why: randomUUID(), raw: Buffer.of(1) }]);
   await statements.readSnapshots(asked.slice(0, 16));

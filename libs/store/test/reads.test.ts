@@ -179,7 +179,7 @@ test('readAccounts: cash and shares, without stocks of which there are none; nul
 
 test('raiseEpochs: each takeover gets an epoch of its own, however many come at once', async () => {
   const takeovers = Array.from({ length: 20 }, (_, i) => raiseEpochs(db, [{ partition: 50, leader: `worker-${i}` }]));
-  const epochs = (await Promise.all(takeovers)).flat();
+  const epochs = (await Promise.all(takeovers)).flat().map(({ epoch }) => epoch);
   expect(new Set(epochs).size).toBe(20);
   const last = epochs.reduce((a, b) => (a > b ? a : b));
   const lease = () => db.partitionLease.findUnique({ where: { partition: 50 } });

@@ -12,8 +12,9 @@ export {
 export { type CancelPorts, cancelTrade, NoTradeError, NotCancelableError } from './cancelTrade.ts';
 // executed by the leader of the customer's partition, in the customer's lane,
 export { type LeaderOptions, PartitionLeader, readOpenCustomers } from './leader.ts';
+export { CLOCK_TOLERANCE_MS } from './decide.ts';
 export { Pace } from './pace.ts';
-export type { LaneOptions, LanePorts, Leadership } from './lane.ts';
+export type { LaneOptions, LanePorts, Leadership } from './turn.ts';
 // settled on the exchange's callback.
 export { quarantineReport, type Settlement, type SettlePorts, settleReport } from './settleReport.ts';
 // Its customer watches all that,
@@ -31,6 +32,7 @@ export {
   type ExecutingStore,
   type FlowEvent,
   type InsertResult,
+  type KnownOrder,
   type KnownRevision,
   MAX_CHANGED_REVISIONS,
   MAX_CHANGED_TRADES,
@@ -42,6 +44,7 @@ export {
   type PlacingStore,
   type QuarantinedCallback,
   type QuoteAnswer,
+  type Raised,
   type Random,
   type Settled,
   type SettlingStore,

@@ -1,6 +1,7 @@
 import { waitingTrades } from './decide.ts';
-import { Lane, type LaneOptions, type LanePorts, type Leadership } from './lane.ts';
+import { Lane } from './lane.ts';
 import type { Pace, Starter } from './pace.ts';
+import type { LaneOptions, LanePorts, Leadership } from './turn.ts';
 
 export interface LeaderOptions extends LaneOptions {
   /** Customers worked on at once in one partition. More wait in the database, and a sweep finds them. */

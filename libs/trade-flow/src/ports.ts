@@ -49,8 +49,11 @@ export type InsertResult =
   /** The customer has so many open trades, as many as are allowed. Nothing was stored. */
   | { kind: 'too-many-open'; open: number; limit: number };
 
-/** What to do with the oldest open trade of a customer: send it with this limit, or end it. */
-export type Decision = { limitPrice: UsdE4 } | { refusal: Refusal };
+/**
+ * What to do with the oldest open trade of a customer: send it with this limit, or end it; or adopt what the exchange has of it already,
+ * which is never refused.
+ */
+export type Decision = { limitPrice: UsdE4 } | { refusal: Refusal } | { adopt: { limitPrice: UsdE4; attempt: number } };
 
 export interface Mark {
   trade: Trade;
@@ -67,7 +70,15 @@ export type MarkResult =
   /** The trade is not the customer's oldest open one, or not placed any more, or the fence is being changed. Nothing changed: read again. */
   | { kind: 'stale' };
 
+/** A partition that was taken over. */
+export interface Raised {
+  epoch: bigint;
+  /** When, by the database's clock. */
+  since: Date;
+}
+
 export interface Settled {
+  /** Placed again, when the exchange was closed and it waits for the open. */
   trade: Trade;
   /** True when the fill cost more than was held for it, or took the balance below zero: the account's buys are now blocked. */
   overdrawn: boolean;
@@ -85,15 +96,18 @@ export interface ExecutingStore {
    * customer's oldest open trade; but a trade may be refused MARKET_CLOSED while older ones wait for the open.
    */
   markExecuted(mark: Mark): Promise<MarkResult>;
+  /** Of a customer's oldest open trade: since when it is, as far as earlier trades are concerned; null for a first one. */
+  readTurn(trade: { customerId: string; seq: bigint }): Promise<Date | null>;
   /** Customers of a partition with open trades, those with the oldest first; at most `limit`. */
   readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }): Promise<string[]>;
 }
 
 /**
  * Of trades that are placed and wait for the open: whether they count as open. Outside the session they are `passed`, as if they were
- * not there: no lane waits with them, and nothing is read again and again.
+ * not there: no lane waits with them, and nothing is read again and again. Within it they are counted, but for those that the exchange has
+ * sent back since: these are passed unless they came back before `queuedBefore`.
  */
-export type Waiting = 'counted' | 'passed';
+export type Waiting = 'counted' | 'passed' | { queuedBefore: Date };
 
 export interface CancelingStore {
   /** Ends a placed trade of the customer, CANCELED. Null when there is none with this id, or not placed any more: nothing changed. */
@@ -142,13 +156,27 @@ export type QuoteAnswer =
   | { kind: 'no-quote' }
   | { kind: 'unreachable' };
 
+/** An order as the exchange has it. */
+export interface KnownOrder {
+  attempt: number;
+  /** Null when the exchange does not say. */
+  limitPrice: UsdE4 | null;
+  found: OrderReport | 'open';
+}
+
 export interface Exchange {
   /** False while calls fail or the quote stream is silent: then nothing new should be sent. */
   isReachable(): boolean;
+  /** For how long it has been away without a break, as this process has seen it; 0 while it is reachable. */
+  awayForMs(): number;
+  /** How much of the last `periodMs` it was away, as this process has seen it. */
+  awayWithinMs(periodMs: number): number;
   /** @throws ExchangeInDoubtError */
   submitOrder(trade: Trade): Promise<SubmitAnswer>;
   /** What the exchange knows of an order. @throws ExchangeInDoubtError */
   findOrder(tradeId: string): Promise<OrderReport | 'open' | 'unknown'>;
+  /** The same with what is needed to adopt it; null when it knows none. @throws ExchangeInDoubtError */
+  recallOrder(tradeId: string): Promise<KnownOrder | null>;
   /** A quote that is fresh, halted or with the side that the order needs, if need be after a brief wait. */
   freshQuote(stockTicker: string, type: TradeType): Promise<QuoteAnswer>;
 }
@@ -194,7 +222,7 @@ export interface WatchingStore {
 
 /** More trades than these are not told one by one. */
 export const MAX_CHANGED_TRADES = 1_000;
-/** Of a customer, since a revision: a trade has three at most, so that past these it need not be looked how many have changed. */
+/** Of a customer, since a revision: a trade has three, unless it was sent back, so that past these it need not be looked how many have changed. */
 export const MAX_CHANGED_REVISIONS = 3 * MAX_CHANGED_TRADES;
 
 export interface KnownRevision {
@@ -210,9 +238,11 @@ export interface CustomerNews {
 /** What happened, for logs and metrics. */
 export type FlowEvent =
   | { kind: 'placed' | 'retried' | 'executed' | 'refused' | 'submitted' | 'settled' | 'duplicate' | 'canceled'; trade: Trade }
-  | { kind: 'overdrawn'; trade: Trade }
+  | { kind: 'overdrawn' | 'adopted' | 'sent-back'; trade: Trade }
   /** Booked, because it is real, but not as it was allowed. */
   | { kind: 'suspect-fill'; trade: Trade; why: string }
+  /** Neither sent nor ended by us any more: an operator must look. */
+  | { kind: 'held'; trade: Trade; why: string; error?: unknown }
   | { kind: 'quarantined'; tradeId: string | null; why: string }
   | { kind: 'in-doubt' | 'resubmitted'; trade: Trade; error?: unknown }
   | { kind: 'lane-failed'; customerId: string; error: unknown };

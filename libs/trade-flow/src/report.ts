@@ -24,6 +24,9 @@ const KINDS: Record<FlowEvent['kind'], true> = {
   canceled: true,
   overdrawn: true,
   'suspect-fill': true,
+  adopted: true,
+  'sent-back': true,
+  held: true,
   quarantined: true,
   'in-doubt': true,
   resubmitted: true,
@@ -46,10 +49,13 @@ function levelOf({ kind }: FlowEvent): Level {
       return 'debug';
     case 'in-doubt':
     case 'resubmitted':
+    case 'sent-back':
     case 'lane-failed':
       return 'warn';
     case 'overdrawn':
     case 'suspect-fill':
+    case 'adopted':
+    case 'held':
     case 'quarantined':
       return 'error';
   }
@@ -64,8 +70,7 @@ function fieldsOf(event: FlowEvent): object {
     default: {
       const { id: tradeId, customerId, stockTicker, type, quantity, status, rejectCode } = event.trade;
       const trade = { tradeId, customerId, stockTicker, type, quantity, status, ...(rejectCode === null ? {} : { rejectCode }) };
-      if (event.kind === 'suspect-fill') return { ...trade, why: event.why };
-      return 'error' in event ? { ...trade, err: event.error } : trade;
+      return { ...trade, ...('why' in event ? { why: event.why } : {}), ...('error' in event ? { err: event.error } : {}) };
     }
   }
 }

@@ -2,6 +2,7 @@ import {
   type BrokenRule,
   doubtsAbout,
   isFinal,
+  isOfEarlierAttempt,
   isSameOutcome,
   type OrderReport,
   REFUSED_FIGURES,
@@ -18,10 +19,11 @@ export interface SettlePorts {
 }
 
 /** What became of a report. */
-export type Settlement = 'settled' | 'duplicate' | 'quarantined';
+export type Settlement = 'settled' | 'sent-back' | 'duplicate' | 'quarantined';
 
 /**
- * Ends a trade as the exchange reports it, exactly once. When this resolves, the report is dealt with durably: settled, known
+ * Ends a trade as the exchange reports it, exactly once; or has it wait for the next session, when the exchange was closed and that is its
+ * customer's wish. When this resolves, the report is dealt with durably: settled, known
  * already, or kept for an operator; the exchange need not send it again. A fill that breaks a rule is settled and kept.
  *
  * @param raw the report as it came
@@ -34,16 +36,18 @@ export async function settleReport(ports: SettlePorts, report: OrderReport, raw:
     return 'quarantined';
   }
   if (settled !== null) {
-    ports.observe({ kind: 'settled', trade: settled.trade });
+    const became = settled.trade.status === 'placed' ? 'sent-back' : 'settled';
+    ports.observe({ kind: became, trade: settled.trade });
     if (settled.overdrawn) ports.observe({ kind: 'overdrawn', trade: settled.trade });
     ports.wakeups.tradeSettled(settled.trade);
     const doubts = doubtsAbout(report, settled.trade, ports.clock.now());
     for (const { why } of doubts) ports.observe({ kind: 'suspect-fill', trade: settled.trade, why });
     await keepDoubts(ports, doubts, settled.trade, raw);
-    return 'settled';
+    return became;
   }
   const trade = await ports.store.readTrade(report.tradeId);
-  if (trade !== null && isFinal(trade.status) && isSameOutcome(report, trade)) {
+  const isKnown = trade !== null && isFinal(trade.status) && isSameOutcome(report, trade);
+  if (trade !== null && (isKnown || isOfEarlierAttempt(report, trade))) {
     ports.observe({ kind: 'duplicate', trade });
     // Whoever settled it may have ended before it kept these. What was in the future then may not be now.
     await keepDoubts(ports, doubtsAbout(report, trade, Number.POSITIVE_INFINITY), trade, raw);

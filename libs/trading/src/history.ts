@@ -8,12 +8,16 @@ export interface TradeVersion {
   trade: Trade;
 }
 
-/** Every state that a trade has been in, oldest first. Those of before there were revisions are left out. */
+/**
+ * Every state that a trade has been in, oldest first. Those of before there were revisions are left out, and those before it was last
+ * marked, or placed again: these are told as changes of the account alone.
+ */
 export function versionsOf(trade: Trade): TradeVersion[] {
   const { placedRevision, executedRevision, finalRevision } = trade;
   const versions: TradeVersion[] = [];
   if (placedRevision > 0) versions.push({ revision: placedRevision, trade: asPlaced(trade) });
-  if (executedRevision !== null) versions.push({ revision: executedRevision, trade: asExecuted(trade) });
+  if (executedRevision !== null)
+    versions.push({ revision: executedRevision, trade: trade.status === 'placed' ? trade : asExecuted(trade) });
   if (finalRevision !== null) versions.push({ revision: finalRevision, trade });
   return versions;
 }
@@ -29,7 +33,7 @@ function asExecuted(trade: Trade): Trade {
 }
 
 function asPlaced(trade: Trade): Trade {
-  if (trade.status === 'placed') return trade;
+  if (trade.status === 'placed' && trade.executedRevision === null) return trade;
   return { ...trade, ...NOT_ENDED, status: 'placed', limitPrice: null, hold: null, submittedAt: null, executedRevision: null };
 }
 
@@ -41,5 +45,6 @@ const NOT_ENDED = {
   price: null,
   executionId: null,
   executedAt: null,
+  endedAt: null,
   finalRevision: null,
 };

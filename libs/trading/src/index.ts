@@ -14,7 +14,7 @@ export {
 export { mayHaveBeenValid, validateOrder, type Violation } from './validateOrder.ts';
 export { isTicker } from './ticker.ts';
 export { isUuid, uuidOf, uuidV7 } from './ids.ts';
-export { formatUsd, parseUsd, type UsdE4 } from './money.ts';
+export { formatUsd, MAX_USD_E4, parseUsd, type UsdE4 } from './money.ts';
 export type { Account } from './account.ts';
 // who works on it,
 export { fnv1a32, partitionOf } from './partition.ts';
@@ -41,7 +41,7 @@ export {
   type WordedReport,
   whySetAside,
 } from './checkReport.ts';
-export { isAboutOrder, isSameOutcome, type OrderReport, type Outcome } from './orderReport.ts';
+export { isAboutOrder, isOfEarlierAttempt, isSameOutcome, isSentBack, type OrderReport, type Outcome } from './orderReport.ts';
 // what may follow what,
 export { IllegalTransitionError, isFinal, nextStatus, TRADE_EVENTS, type TradeEvent } from './transitions.ts';
 // and what came when.

@@ -4,6 +4,9 @@
  */
 export type UsdE4 = bigint;
 
+/** What the database can store of an amount. */
+export const MAX_USD_E4 = 2n ** 63n - 1n;
+
 const DECIMAL = /^(-?)(\d{1,13})(?:\.(\d{1,4}))?$/;
 
 /** "189.92" → 1899200n. @throws RangeError for anything but an optional minus, up to 13 digits and up to 4 decimals */

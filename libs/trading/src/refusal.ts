@@ -12,6 +12,7 @@ export const REJECT_CODES = [
   'EXCHANGE_UNAVAILABLE',
   'ACCOUNT_BLOCKED',
   'CANCELED',
+  'WAITED_TOO_LONG',
 ] as const;
 export type RejectCode = (typeof REJECT_CODES)[number];
 
@@ -23,7 +24,10 @@ export type Refusal =
   | { code: 'UNKNOWN_TICKER' | 'NO_QUOTE' | 'HALTED'; stockTicker: string }
   /** Without `opensAtMs`, or with Infinity: it is not known when it will open. */
   | { code: 'MARKET_CLOSED'; opensAtMs?: number }
-  | { code: 'EXCHANGE_UNAVAILABLE'; maxAgeMs: number }
+  /** The exchange had been away for `limitMs` without a break. */
+  | { code: 'EXCHANGE_UNAVAILABLE'; limitMs: number }
+  /** The broker did not get to it: `waitedMs`, which is more than `limitMs`, since no earlier trade of the customer was before it. */
+  | { code: 'WAITED_TOO_LONG'; waitedMs: number; limitMs: number }
   | { code: 'EXCHANGE_REJECTED'; message: string };
 
 /** Why an order is not even placed: no trade is stored, and the caller gets the code and its figures at once. */
@@ -59,10 +63,16 @@ export function describeRefusal(refusal: Refusal): string {
     case 'MARKET_CLOSED':
       return `The market is closed${describeOpening(refusal.opensAtMs)}`;
     case 'EXCHANGE_UNAVAILABLE':
-      return `The exchange could not be reached within ${refusal.maxAgeMs / 1000} s; the order was not sent`;
+      return `The exchange could not be reached for ${refusal.limitMs / 1000} s; the order was not sent`;
+    case 'WAITED_TOO_LONG':
+      return `The order waited for ${seconds(refusal.waitedMs)} s at the broker, longer than the ${seconds(refusal.limitMs)} s allowed; it was not sent`;
     case 'EXCHANGE_REJECTED':
       return `The exchange rejected the order: ${refusal.message}`;
   }
+}
+
+function seconds(ms: number): string {
+  return String(Math.round(ms / 100) / 10);
 }
 
 /** The market's own time, whoever reads it. */

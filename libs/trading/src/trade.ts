@@ -33,6 +33,8 @@ export interface Trade extends NewTrade {
   /** Placement order among all trades of the customer. */
   seq: bigint;
   status: TradeStatus;
+  /** How often the exchange has sent it back because it was closed: the number of the next submission, or of the one that was made. */
+  attempt: number;
   rejectCode: RejectCode | null;
   /** Why it was rejected, in words. */
   reason: string | null;
@@ -47,12 +49,15 @@ export interface Trade extends NewTrade {
   price: UsdE4 | null;
   executionId: string | null;
   createdAt: Date;
-  /** When it was marked executed. */
+  /** When it was last marked executed. One that was sent back keeps it, with the limit and the hold of then; nothing is held any more. */
   submittedAt: Date | null;
   /** When the exchange completed it, by the exchange's clock. */
   executedAt: Date | null;
+  /** When it was filled or rejected, by the database's clock; null for trades that ended before this was stored. */
+  endedAt: Date | null;
   /** The customer's revision at which it was placed; 0 for trades of before there were revisions. */
   placedRevision: number;
+  /** The one at which it was last marked executed, or placed again. */
   executedRevision: number | null;
   /** The customer's revision at which it was filled or rejected. */
   finalRevision: number | null;
@@ -64,6 +69,7 @@ export function placedTrade(trade: NewTrade, stored: Pick<Trade, 'seq' | 'create
     ...trade,
     ...stored,
     status: 'placed',
+    attempt: 0,
     rejectCode: null,
     reason: null,
     rejectNeeded: null,
@@ -74,6 +80,7 @@ export function placedTrade(trade: NewTrade, stored: Pick<Trade, 'seq' | 'create
     executionId: null,
     submittedAt: null,
     executedAt: null,
+    endedAt: null,
     executedRevision: null,
     finalRevision: null,
   };

@@ -20,6 +20,7 @@ const worded = (change: Partial<WordedReport> = {}): WordedReport => ({
   orderId: ID,
   stockTicker: 'AAPL',
   type: 'buy',
+  attempt: 0,
   quantity: 10,
   state: 'filled',
   price: '10.0000',

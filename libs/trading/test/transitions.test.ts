@@ -7,6 +7,7 @@ const LEGAL = new Map([
   ['placed cancel', 'rejected'],
   ['executed fill', 'filled'],
   ['executed reject', 'rejected'],
+  ['executed requeue', 'placed'],
 ]);
 const all = TRADE_STATUSES.flatMap((status) => TRADE_EVENTS.map((event) => [status, event] as const));
 

@@ -124,9 +124,12 @@ export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<
   return groups;
 }
 
-/** Canceled, or too late for today while others wait for the open: neither waits for the customer's earlier trades. */
+/**
+ * Canceled, perhaps after the exchange had sent it back, or too late for today while others wait for the open: none of these waits for the
+ * customer's earlier trades.
+ */
 export function endsOutOfTurn({ rejectCode, submittedAt }: Pick<Trade, 'rejectCode' | 'submittedAt'>): boolean {
-  return submittedAt === null && (rejectCode === 'CANCELED' || rejectCode === 'MARKET_CLOSED');
+  return rejectCode === 'CANCELED' || (submittedAt === null && rejectCode === 'MARKET_CLOSED');
 }
 
 /** Every trade that an answer shows. */

@@ -37,7 +37,8 @@ export const RejectCode = {
   EXCHANGE_REJECTED: 'EXCHANGE_REJECTED',
   EXCHANGE_UNAVAILABLE: 'EXCHANGE_UNAVAILABLE',
   ACCOUNT_BLOCKED: 'ACCOUNT_BLOCKED',
-  CANCELED: 'CANCELED'
+  CANCELED: 'CANCELED',
+  WAITED_TOO_LONG: 'WAITED_TOO_LONG'
 } as const
 
 export type RejectCode = (typeof RejectCode)[keyof typeof RejectCode]

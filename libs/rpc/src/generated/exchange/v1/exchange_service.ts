@@ -17,11 +17,14 @@ export const protobufFileName = "exchange/v1/exchange_service.proto";
 export const SubmitOutcome = {
   /** SUBMIT_OUTCOME_UNSPECIFIED - Not used by the server. */
   SUBMIT_OUTCOME_UNSPECIFIED: 0,
-  /** SUBMIT_OUTCOME_ACCEPTED - Taken now, or taken earlier with the same content. Its result will be reported. */
+  /** SUBMIT_OUTCOME_ACCEPTED - Taken now, or taken earlier with the same content. Its result will be reported, unless a later attempt stands in its place. */
   SUBMIT_OUTCOME_ACCEPTED: 1,
   /** SUBMIT_OUTCOME_INVALID - Malformed: never an order, nothing will be reported. */
   SUBMIT_OUTCOME_INVALID: 2,
-  /** SUBMIT_OUTCOME_CONFLICT - The id was used earlier for an order with other content; that one stands. */
+  /**
+   * SUBMIT_OUTCOME_CONFLICT - The id was used earlier for an order with other content, or whose last attempt was not rejected because the market was closed;
+   * that one stands.
+   */
   SUBMIT_OUTCOME_CONFLICT: 3,
 } as const;
 

@@ -187,7 +187,7 @@ export function rejectReasonToJSON(object: RejectReason): string {
 
 /** A market order with a limit: filled whole at the ask (buy) or bid (sell), or rejected when that is beyond the limit. */
 export interface Order {
-  /** The broker's id of the order, a UUID. Submitting one id twice is one order. */
+  /** The broker's id of the order, a UUID. Submitting one id twice is one order; but see `attempt`. */
   clientOrderId: string;
   /** The ticker. */
   ticker: string;
@@ -199,6 +199,11 @@ export interface Order {
   limitPrice: string;
   /** Where the result is reported: an http(s):// URL gets a POST, a grpc:// host and port gets CallbackService.ReportOrders. */
   callbackUrl: string;
+  /**
+   * 0 at first. An order that was rejected with REJECT_REASON_MARKET_CLOSED may be submitted again under the same id, as a higher
+   * attempt, when the market is open; that one stands in its place. Submitting one attempt twice is one order.
+   */
+  attempt: number;
 }
 
 /** The state of one order as the exchange reports it. */
@@ -225,10 +230,14 @@ export interface OrderReport {
   rejectReason: RejectReason;
   /** Why it was rejected, for people. */
   rejectMessage: string;
+  /** Which attempt of the order it is about, the latest: 0, or that with which the order was submitted again. */
+  attempt: number;
+  /** The order's limit, a share, USD as a decimal string with four places. */
+  limitPrice: string;
 }
 
 function createBaseOrder(): Order {
-  return { clientOrderId: "", ticker: "", side: 0, quantity: 0, limitPrice: "", callbackUrl: "" };
+  return { clientOrderId: "", ticker: "", side: 0, quantity: 0, limitPrice: "", callbackUrl: "", attempt: 0 };
 }
 
 export const Order: MessageFns<Order> = {
@@ -250,6 +259,9 @@ export const Order: MessageFns<Order> = {
     }
     if (message.callbackUrl !== "") {
       writer.uint32(50).string(message.callbackUrl);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(56).int32(message.attempt);
     }
     return writer;
   },
@@ -315,6 +327,14 @@ export const Order: MessageFns<Order> = {
             message.callbackUrl = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.attempt = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -347,6 +367,7 @@ export const Order: MessageFns<Order> = {
         : isSet(object.callback_url)
         ? globalThis.String(object.callback_url)
         : "",
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
     };
   },
 
@@ -370,6 +391,9 @@ export const Order: MessageFns<Order> = {
     if (message.callbackUrl !== "") {
       obj.callbackUrl = message.callbackUrl;
     }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
     return obj;
   },
 
@@ -384,6 +408,7 @@ export const Order: MessageFns<Order> = {
     message.quantity = object.quantity ?? 0;
     message.limitPrice = object.limitPrice ?? "";
     message.callbackUrl = object.callbackUrl ?? "";
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };
@@ -400,6 +425,8 @@ function createBaseOrderReport(): OrderReport {
     executedAt: undefined,
     rejectReason: 0,
     rejectMessage: "",
+    attempt: 0,
+    limitPrice: "",
   };
 }
 
@@ -434,6 +461,12 @@ export const OrderReport: MessageFns<OrderReport> = {
     }
     if (message.rejectMessage !== "") {
       writer.uint32(82).string(message.rejectMessage);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(88).int32(message.attempt);
+    }
+    if (message.limitPrice !== "") {
+      writer.uint32(98).string(message.limitPrice);
     }
     return writer;
   },
@@ -531,6 +564,22 @@ export const OrderReport: MessageFns<OrderReport> = {
             message.rejectMessage = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.attempt = reader.int32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.limitPrice = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -575,6 +624,12 @@ export const OrderReport: MessageFns<OrderReport> = {
         : isSet(object.reject_message)
         ? globalThis.String(object.reject_message)
         : "",
+      attempt: isSet(object.attempt) ? globalThis.Number(object.attempt) : 0,
+      limitPrice: isSet(object.limitPrice)
+        ? globalThis.String(object.limitPrice)
+        : isSet(object.limit_price)
+        ? globalThis.String(object.limit_price)
+        : "",
     };
   },
 
@@ -610,6 +665,12 @@ export const OrderReport: MessageFns<OrderReport> = {
     if (message.rejectMessage !== "") {
       obj.rejectMessage = message.rejectMessage;
     }
+    if (message.attempt !== 0) {
+      obj.attempt = Math.round(message.attempt);
+    }
+    if (message.limitPrice !== "") {
+      obj.limitPrice = message.limitPrice;
+    }
     return obj;
   },
 
@@ -628,6 +689,8 @@ export const OrderReport: MessageFns<OrderReport> = {
     message.executedAt = object.executedAt ?? undefined;
     message.rejectReason = object.rejectReason ?? 0;
     message.rejectMessage = object.rejectMessage ?? "";
+    message.attempt = object.attempt ?? 0;
+    message.limitPrice = object.limitPrice ?? "";
     return message;
   },
 };

@@ -140,12 +140,17 @@ export const RejectCode = {
   REJECT_CODE_HALTED: 6,
   /** REJECT_CODE_EXCHANGE_REJECTED - The exchange refused the order; `reason` has its words. */
   REJECT_CODE_EXCHANGE_REJECTED: 7,
-  /** REJECT_CODE_EXCHANGE_UNAVAILABLE - The exchange could not be reached within the maximum age, and the order was never sent. */
+  /** REJECT_CODE_EXCHANGE_UNAVAILABLE - The exchange could not be reached for longer than an order may wait for it, and the order was never sent. */
   REJECT_CODE_EXCHANGE_UNAVAILABLE: 8,
   /** REJECT_CODE_ACCOUNT_BLOCKED - Buys are blocked on this account, because an earlier fill cost more than was held for it. */
   REJECT_CODE_ACCOUNT_BLOCKED: 9,
   /** REJECT_CODE_CANCELED - The customer has canceled it before it was sent. */
   REJECT_CODE_CANCELED: 10,
+  /**
+   * REJECT_CODE_WAITED_TOO_LONG - The broker did not get to it within the time that an order may wait, and it was never sent; `reason` has the times. Time in which the
+   * exchange was away, or an earlier trade of the customer was open, does not count.
+   */
+  REJECT_CODE_WAITED_TOO_LONG: 11,
 } as const;
 
 export type RejectCode = typeof RejectCode[keyof typeof RejectCode];
@@ -162,6 +167,7 @@ export namespace RejectCode {
   export type REJECT_CODE_EXCHANGE_UNAVAILABLE = typeof RejectCode.REJECT_CODE_EXCHANGE_UNAVAILABLE;
   export type REJECT_CODE_ACCOUNT_BLOCKED = typeof RejectCode.REJECT_CODE_ACCOUNT_BLOCKED;
   export type REJECT_CODE_CANCELED = typeof RejectCode.REJECT_CODE_CANCELED;
+  export type REJECT_CODE_WAITED_TOO_LONG = typeof RejectCode.REJECT_CODE_WAITED_TOO_LONG;
 }
 
 export function rejectCodeFromJSON(object: any): RejectCode {
@@ -199,6 +205,9 @@ export function rejectCodeFromJSON(object: any): RejectCode {
     case 10:
     case "REJECT_CODE_CANCELED":
       return RejectCode.REJECT_CODE_CANCELED;
+    case 11:
+    case "REJECT_CODE_WAITED_TOO_LONG":
+      return RejectCode.REJECT_CODE_WAITED_TOO_LONG;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum RejectCode");
   }
@@ -228,6 +237,8 @@ export function rejectCodeToJSON(object: RejectCode): string {
       return "REJECT_CODE_ACCOUNT_BLOCKED";
     case RejectCode.REJECT_CODE_CANCELED:
       return "REJECT_CODE_CANCELED";
+    case RejectCode.REJECT_CODE_WAITED_TOO_LONG:
+      return "REJECT_CODE_WAITED_TOO_LONG";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum RejectCode");
   }
@@ -241,7 +252,7 @@ export const SessionPolicy = {
   SESSION_POLICY_REJECT_WHEN_CLOSED: 1,
   /**
    * SESSION_POLICY_QUEUE_FOR_OPEN - It stays placed until the next session opens, and can be canceled until then. Nothing is held for it, and its price is that of
-   * the moment in which it is sent.
+   * the moment in which it is sent. When the exchange is closed all the same, it is placed again, and waits for the session after.
    */
   SESSION_POLICY_QUEUE_FOR_OPEN: 2,
 } as const;
@@ -317,12 +328,12 @@ export interface Trade {
     | undefined;
   /**
    * The worst price accepted, sent to the exchange: for a buy the ask x 1.05, for a sell the bid x 0.95, at the time it
-   * was executed. Empty before.
+   * was executed. Empty while it is placed.
    */
   limitPrice: string;
   /**
    * Cash held for a buy while it is executed: quantity x limit price. "0.0000" for a sell, which holds its shares instead.
-   * Empty before the trade is executed. When the trade ends, the hold is released and the field keeps what it was.
+   * Empty while the trade is placed. When the trade ends, the hold is released and the field keeps what it was.
    */
   hold: string;
   /** The price of the fill, a share. Empty unless filled. */
@@ -333,7 +344,7 @@ export interface Trade {
   createdAt:
     | Date
     | undefined;
-  /** When the trade was marked executed, just before it was sent. Unset before. */
+  /** When the trade was last marked executed, just before it was sent. Unset before. */
   submittedAt:
     | Date
     | undefined;

@@ -1216,6 +1216,7 @@ export const TradeScalarFieldEnum = {
   quantity: 'quantity',
   queueForOpen: 'queueForOpen',
   status: 'status',
+  attempt: 'attempt',
   rejectCode: 'rejectCode',
   reason: 'reason',
   rejectNeeded: 'rejectNeeded',
@@ -1227,6 +1228,7 @@ export const TradeScalarFieldEnum = {
   createdAt: 'createdAt',
   submittedAt: 'submittedAt',
   executedAt: 'executedAt',
+  endedAt: 'endedAt',
   placedRevision: 'placedRevision',
   executedRevision: 'executedRevision',
   finalRevision: 'finalRevision'
@@ -1240,7 +1242,8 @@ export const OpenTradeScalarFieldEnum = {
   customerId: 'customerId',
   seq: 'seq',
   tradeId: 'tradeId',
-  waitsForOpen: 'waitsForOpen'
+  waitsForOpen: 'waitsForOpen',
+  queuedAt: 'queuedAt'
 } as const
 
 export type OpenTradeScalarFieldEnum = (typeof OpenTradeScalarFieldEnum)[keyof typeof OpenTradeScalarFieldEnum]
@@ -1272,7 +1275,8 @@ export const PartitionLeaseScalarFieldEnum = {
   partition: 'partition',
   epoch: 'epoch',
   leader: 'leader',
-  since: 'since'
+  since: 'since',
+  timeline: 'timeline'
 } as const
 
 export type PartitionLeaseScalarFieldEnum = (typeof PartitionLeaseScalarFieldEnum)[keyof typeof PartitionLeaseScalarFieldEnum]

@@ -90,6 +90,7 @@ export const TradeScalarFieldEnum = {
   quantity: 'quantity',
   queueForOpen: 'queueForOpen',
   status: 'status',
+  attempt: 'attempt',
   rejectCode: 'rejectCode',
   reason: 'reason',
   rejectNeeded: 'rejectNeeded',
@@ -101,6 +102,7 @@ export const TradeScalarFieldEnum = {
   createdAt: 'createdAt',
   submittedAt: 'submittedAt',
   executedAt: 'executedAt',
+  endedAt: 'endedAt',
   placedRevision: 'placedRevision',
   executedRevision: 'executedRevision',
   finalRevision: 'finalRevision'
@@ -114,7 +116,8 @@ export const OpenTradeScalarFieldEnum = {
   customerId: 'customerId',
   seq: 'seq',
   tradeId: 'tradeId',
-  waitsForOpen: 'waitsForOpen'
+  waitsForOpen: 'waitsForOpen',
+  queuedAt: 'queuedAt'
 } as const
 
 export type OpenTradeScalarFieldEnum = (typeof OpenTradeScalarFieldEnum)[keyof typeof OpenTradeScalarFieldEnum]
@@ -146,7 +149,8 @@ export const PartitionLeaseScalarFieldEnum = {
   partition: 'partition',
   epoch: 'epoch',
   leader: 'leader',
-  since: 'since'
+  since: 'since',
+  timeline: 'timeline'
 } as const
 
 export type PartitionLeaseScalarFieldEnum = (typeof PartitionLeaseScalarFieldEnum)[keyof typeof PartitionLeaseScalarFieldEnum]

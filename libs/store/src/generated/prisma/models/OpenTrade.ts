@@ -43,6 +43,7 @@ export type OpenTradeMinAggregateOutputType = {
   seq: bigint | null
   tradeId: string | null
   waitsForOpen: boolean | null
+  queuedAt: Date | null
 }
 
 export type OpenTradeMaxAggregateOutputType = {
@@ -51,6 +52,7 @@ export type OpenTradeMaxAggregateOutputType = {
   seq: bigint | null
   tradeId: string | null
   waitsForOpen: boolean | null
+  queuedAt: Date | null
 }
 
 export type OpenTradeCountAggregateOutputType = {
@@ -59,6 +61,7 @@ export type OpenTradeCountAggregateOutputType = {
   seq: number
   tradeId: number
   waitsForOpen: number
+  queuedAt: number
   _all: number
 }
 
@@ -79,6 +82,7 @@ export type OpenTradeMinAggregateInputType = {
   seq?: true
   tradeId?: true
   waitsForOpen?: true
+  queuedAt?: true
 }
 
 export type OpenTradeMaxAggregateInputType = {
@@ -87,6 +91,7 @@ export type OpenTradeMaxAggregateInputType = {
   seq?: true
   tradeId?: true
   waitsForOpen?: true
+  queuedAt?: true
 }
 
 export type OpenTradeCountAggregateInputType = {
@@ -95,6 +100,7 @@ export type OpenTradeCountAggregateInputType = {
   seq?: true
   tradeId?: true
   waitsForOpen?: true
+  queuedAt?: true
   _all?: true
 }
 
@@ -190,6 +196,7 @@ export type OpenTradeGroupByOutputType = {
   seq: bigint
   tradeId: string
   waitsForOpen: boolean
+  queuedAt: Date | null
   _count: OpenTradeCountAggregateOutputType | null
   _avg: OpenTradeAvgAggregateOutputType | null
   _sum: OpenTradeSumAggregateOutputType | null
@@ -221,6 +228,7 @@ export type OpenTradeWhereInput = {
   seq?: Prisma.BigIntFilter<"OpenTrade"> | bigint | number
   tradeId?: Prisma.UuidFilter<"OpenTrade"> | string
   waitsForOpen?: Prisma.BoolFilter<"OpenTrade"> | boolean
+  queuedAt?: Prisma.DateTimeNullableFilter<"OpenTrade"> | Date | string | null
 }
 
 export type OpenTradeOrderByWithRelationInput = {
@@ -229,6 +237,7 @@ export type OpenTradeOrderByWithRelationInput = {
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
   waitsForOpen?: Prisma.SortOrder
+  queuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type OpenTradeWhereUniqueInput = Prisma.AtLeast<{
@@ -241,6 +250,7 @@ export type OpenTradeWhereUniqueInput = Prisma.AtLeast<{
   seq?: Prisma.BigIntFilter<"OpenTrade"> | bigint | number
   tradeId?: Prisma.UuidFilter<"OpenTrade"> | string
   waitsForOpen?: Prisma.BoolFilter<"OpenTrade"> | boolean
+  queuedAt?: Prisma.DateTimeNullableFilter<"OpenTrade"> | Date | string | null
 }, "partition_customerId_seq">
 
 export type OpenTradeOrderByWithAggregationInput = {
@@ -249,6 +259,7 @@ export type OpenTradeOrderByWithAggregationInput = {
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
   waitsForOpen?: Prisma.SortOrder
+  queuedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.OpenTradeCountOrderByAggregateInput
   _avg?: Prisma.OpenTradeAvgOrderByAggregateInput
   _max?: Prisma.OpenTradeMaxOrderByAggregateInput
@@ -265,6 +276,7 @@ export type OpenTradeScalarWhereWithAggregatesInput = {
   seq?: Prisma.BigIntWithAggregatesFilter<"OpenTrade"> | bigint | number
   tradeId?: Prisma.UuidWithAggregatesFilter<"OpenTrade"> | string
   waitsForOpen?: Prisma.BoolWithAggregatesFilter<"OpenTrade"> | boolean
+  queuedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"OpenTrade"> | Date | string | null
 }
 
 export type OpenTradeCreateInput = {
@@ -273,6 +285,7 @@ export type OpenTradeCreateInput = {
   seq: bigint | number
   tradeId: string
   waitsForOpen?: boolean
+  queuedAt?: Date | string | null
 }
 
 export type OpenTradeUncheckedCreateInput = {
@@ -281,6 +294,7 @@ export type OpenTradeUncheckedCreateInput = {
   seq: bigint | number
   tradeId: string
   waitsForOpen?: boolean
+  queuedAt?: Date | string | null
 }
 
 export type OpenTradeUpdateInput = {
@@ -289,6 +303,7 @@ export type OpenTradeUpdateInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
   waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  queuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type OpenTradeUncheckedUpdateInput = {
@@ -297,6 +312,7 @@ export type OpenTradeUncheckedUpdateInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
   waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  queuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type OpenTradeCreateManyInput = {
@@ -305,6 +321,7 @@ export type OpenTradeCreateManyInput = {
   seq: bigint | number
   tradeId: string
   waitsForOpen?: boolean
+  queuedAt?: Date | string | null
 }
 
 export type OpenTradeUpdateManyMutationInput = {
@@ -313,6 +330,7 @@ export type OpenTradeUpdateManyMutationInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
   waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  queuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type OpenTradeUncheckedUpdateManyInput = {
@@ -321,6 +339,7 @@ export type OpenTradeUncheckedUpdateManyInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tradeId?: Prisma.StringFieldUpdateOperationsInput | string
   waitsForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  queuedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type OpenTradePartitionCustomerIdSeqCompoundUniqueInput = {
@@ -335,6 +354,7 @@ export type OpenTradeCountOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
   waitsForOpen?: Prisma.SortOrder
+  queuedAt?: Prisma.SortOrder
 }
 
 export type OpenTradeAvgOrderByAggregateInput = {
@@ -348,6 +368,7 @@ export type OpenTradeMaxOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
   waitsForOpen?: Prisma.SortOrder
+  queuedAt?: Prisma.SortOrder
 }
 
 export type OpenTradeMinOrderByAggregateInput = {
@@ -356,6 +377,7 @@ export type OpenTradeMinOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   tradeId?: Prisma.SortOrder
   waitsForOpen?: Prisma.SortOrder
+  queuedAt?: Prisma.SortOrder
 }
 
 export type OpenTradeSumOrderByAggregateInput = {
@@ -371,6 +393,7 @@ export type OpenTradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArg
   seq?: boolean
   tradeId?: boolean
   waitsForOpen?: boolean
+  queuedAt?: boolean
 }, ExtArgs["result"]["openTrade"]>
 
 export type OpenTradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -379,6 +402,7 @@ export type OpenTradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ext
   seq?: boolean
   tradeId?: boolean
   waitsForOpen?: boolean
+  queuedAt?: boolean
 }, ExtArgs["result"]["openTrade"]>
 
 export type OpenTradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -387,6 +411,7 @@ export type OpenTradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ext
   seq?: boolean
   tradeId?: boolean
   waitsForOpen?: boolean
+  queuedAt?: boolean
 }, ExtArgs["result"]["openTrade"]>
 
 export type OpenTradeSelectScalar = {
@@ -395,9 +420,10 @@ export type OpenTradeSelectScalar = {
   seq?: boolean
   tradeId?: boolean
   waitsForOpen?: boolean
+  queuedAt?: boolean
 }
 
-export type OpenTradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "customerId" | "seq" | "tradeId" | "waitsForOpen", ExtArgs["result"]["openTrade"]>
+export type OpenTradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "customerId" | "seq" | "tradeId" | "waitsForOpen" | "queuedAt", ExtArgs["result"]["openTrade"]>
 
 export type $OpenTradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "OpenTrade"
@@ -411,6 +437,10 @@ export type $OpenTradePayload<ExtArgs extends runtime.Types.Extensions.InternalA
      * It is placed, and has a wish to wait for the open: outside the session it is passed over.
      */
     waitsForOpen: boolean
+    /**
+     * Since when it waits, where the exchange has sent it back in a session: it is for a later one.
+     */
+    queuedAt: Date | null
   }, ExtArgs["result"]["openTrade"]>
   composites: {}
 }
@@ -839,6 +869,7 @@ export interface OpenTradeFieldRefs {
   readonly seq: Prisma.FieldRef<"OpenTrade", 'BigInt'>
   readonly tradeId: Prisma.FieldRef<"OpenTrade", 'String'>
   readonly waitsForOpen: Prisma.FieldRef<"OpenTrade", 'Boolean'>
+  readonly queuedAt: Prisma.FieldRef<"OpenTrade", 'DateTime'>
 }
     
 

@@ -41,6 +41,7 @@ export type PartitionLeaseMinAggregateOutputType = {
   epoch: bigint | null
   leader: string | null
   since: Date | null
+  timeline: string | null
 }
 
 export type PartitionLeaseMaxAggregateOutputType = {
@@ -48,6 +49,7 @@ export type PartitionLeaseMaxAggregateOutputType = {
   epoch: bigint | null
   leader: string | null
   since: Date | null
+  timeline: string | null
 }
 
 export type PartitionLeaseCountAggregateOutputType = {
@@ -55,6 +57,7 @@ export type PartitionLeaseCountAggregateOutputType = {
   epoch: number
   leader: number
   since: number
+  timeline: number
   _all: number
 }
 
@@ -74,6 +77,7 @@ export type PartitionLeaseMinAggregateInputType = {
   epoch?: true
   leader?: true
   since?: true
+  timeline?: true
 }
 
 export type PartitionLeaseMaxAggregateInputType = {
@@ -81,6 +85,7 @@ export type PartitionLeaseMaxAggregateInputType = {
   epoch?: true
   leader?: true
   since?: true
+  timeline?: true
 }
 
 export type PartitionLeaseCountAggregateInputType = {
@@ -88,6 +93,7 @@ export type PartitionLeaseCountAggregateInputType = {
   epoch?: true
   leader?: true
   since?: true
+  timeline?: true
   _all?: true
 }
 
@@ -182,6 +188,7 @@ export type PartitionLeaseGroupByOutputType = {
   epoch: bigint
   leader: string
   since: Date
+  timeline: string | null
   _count: PartitionLeaseCountAggregateOutputType | null
   _avg: PartitionLeaseAvgAggregateOutputType | null
   _sum: PartitionLeaseSumAggregateOutputType | null
@@ -212,6 +219,7 @@ export type PartitionLeaseWhereInput = {
   epoch?: Prisma.BigIntFilter<"PartitionLease"> | bigint | number
   leader?: Prisma.StringFilter<"PartitionLease"> | string
   since?: Prisma.DateTimeFilter<"PartitionLease"> | Date | string
+  timeline?: Prisma.StringNullableFilter<"PartitionLease"> | string | null
 }
 
 export type PartitionLeaseOrderByWithRelationInput = {
@@ -219,6 +227,7 @@ export type PartitionLeaseOrderByWithRelationInput = {
   epoch?: Prisma.SortOrder
   leader?: Prisma.SortOrder
   since?: Prisma.SortOrder
+  timeline?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type PartitionLeaseWhereUniqueInput = Prisma.AtLeast<{
@@ -229,6 +238,7 @@ export type PartitionLeaseWhereUniqueInput = Prisma.AtLeast<{
   epoch?: Prisma.BigIntFilter<"PartitionLease"> | bigint | number
   leader?: Prisma.StringFilter<"PartitionLease"> | string
   since?: Prisma.DateTimeFilter<"PartitionLease"> | Date | string
+  timeline?: Prisma.StringNullableFilter<"PartitionLease"> | string | null
 }, "partition">
 
 export type PartitionLeaseOrderByWithAggregationInput = {
@@ -236,6 +246,7 @@ export type PartitionLeaseOrderByWithAggregationInput = {
   epoch?: Prisma.SortOrder
   leader?: Prisma.SortOrder
   since?: Prisma.SortOrder
+  timeline?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.PartitionLeaseCountOrderByAggregateInput
   _avg?: Prisma.PartitionLeaseAvgOrderByAggregateInput
   _max?: Prisma.PartitionLeaseMaxOrderByAggregateInput
@@ -251,6 +262,7 @@ export type PartitionLeaseScalarWhereWithAggregatesInput = {
   epoch?: Prisma.BigIntWithAggregatesFilter<"PartitionLease"> | bigint | number
   leader?: Prisma.StringWithAggregatesFilter<"PartitionLease"> | string
   since?: Prisma.DateTimeWithAggregatesFilter<"PartitionLease"> | Date | string
+  timeline?: Prisma.StringNullableWithAggregatesFilter<"PartitionLease"> | string | null
 }
 
 export type PartitionLeaseCreateInput = {
@@ -258,6 +270,7 @@ export type PartitionLeaseCreateInput = {
   epoch?: bigint | number
   leader?: string
   since?: Date | string
+  timeline?: string | null
 }
 
 export type PartitionLeaseUncheckedCreateInput = {
@@ -265,6 +278,7 @@ export type PartitionLeaseUncheckedCreateInput = {
   epoch?: bigint | number
   leader?: string
   since?: Date | string
+  timeline?: string | null
 }
 
 export type PartitionLeaseUpdateInput = {
@@ -272,6 +286,7 @@ export type PartitionLeaseUpdateInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leader?: Prisma.StringFieldUpdateOperationsInput | string
   since?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  timeline?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type PartitionLeaseUncheckedUpdateInput = {
@@ -279,6 +294,7 @@ export type PartitionLeaseUncheckedUpdateInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leader?: Prisma.StringFieldUpdateOperationsInput | string
   since?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  timeline?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type PartitionLeaseCreateManyInput = {
@@ -286,6 +302,7 @@ export type PartitionLeaseCreateManyInput = {
   epoch?: bigint | number
   leader?: string
   since?: Date | string
+  timeline?: string | null
 }
 
 export type PartitionLeaseUpdateManyMutationInput = {
@@ -293,6 +310,7 @@ export type PartitionLeaseUpdateManyMutationInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leader?: Prisma.StringFieldUpdateOperationsInput | string
   since?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  timeline?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type PartitionLeaseUncheckedUpdateManyInput = {
@@ -300,6 +318,7 @@ export type PartitionLeaseUncheckedUpdateManyInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leader?: Prisma.StringFieldUpdateOperationsInput | string
   since?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  timeline?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type PartitionLeaseCountOrderByAggregateInput = {
@@ -307,6 +326,7 @@ export type PartitionLeaseCountOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   leader?: Prisma.SortOrder
   since?: Prisma.SortOrder
+  timeline?: Prisma.SortOrder
 }
 
 export type PartitionLeaseAvgOrderByAggregateInput = {
@@ -319,6 +339,7 @@ export type PartitionLeaseMaxOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   leader?: Prisma.SortOrder
   since?: Prisma.SortOrder
+  timeline?: Prisma.SortOrder
 }
 
 export type PartitionLeaseMinOrderByAggregateInput = {
@@ -326,6 +347,7 @@ export type PartitionLeaseMinOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   leader?: Prisma.SortOrder
   since?: Prisma.SortOrder
+  timeline?: Prisma.SortOrder
 }
 
 export type PartitionLeaseSumOrderByAggregateInput = {
@@ -340,6 +362,7 @@ export type PartitionLeaseSelect<ExtArgs extends runtime.Types.Extensions.Intern
   epoch?: boolean
   leader?: boolean
   since?: boolean
+  timeline?: boolean
 }, ExtArgs["result"]["partitionLease"]>
 
 export type PartitionLeaseSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -347,6 +370,7 @@ export type PartitionLeaseSelectCreateManyAndReturn<ExtArgs extends runtime.Type
   epoch?: boolean
   leader?: boolean
   since?: boolean
+  timeline?: boolean
 }, ExtArgs["result"]["partitionLease"]>
 
 export type PartitionLeaseSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -354,6 +378,7 @@ export type PartitionLeaseSelectUpdateManyAndReturn<ExtArgs extends runtime.Type
   epoch?: boolean
   leader?: boolean
   since?: boolean
+  timeline?: boolean
 }, ExtArgs["result"]["partitionLease"]>
 
 export type PartitionLeaseSelectScalar = {
@@ -361,9 +386,10 @@ export type PartitionLeaseSelectScalar = {
   epoch?: boolean
   leader?: boolean
   since?: boolean
+  timeline?: boolean
 }
 
-export type PartitionLeaseOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "epoch" | "leader" | "since", ExtArgs["result"]["partitionLease"]>
+export type PartitionLeaseOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "epoch" | "leader" | "since" | "timeline", ExtArgs["result"]["partitionLease"]>
 
 export type $PartitionLeasePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "PartitionLease"
@@ -373,6 +399,10 @@ export type $PartitionLeasePayload<ExtArgs extends runtime.Types.Extensions.Inte
     epoch: bigint
     leader: string
     since: Date
+    /**
+     * PostgreSQL's timeline when the epoch was raised: a standby that takes over has another one. Null where the server does not tell.
+     */
+    timeline: string | null
   }, ExtArgs["result"]["partitionLease"]>
   composites: {}
 }
@@ -800,6 +830,7 @@ export interface PartitionLeaseFieldRefs {
   readonly epoch: Prisma.FieldRef<"PartitionLease", 'BigInt'>
   readonly leader: Prisma.FieldRef<"PartitionLease", 'String'>
   readonly since: Prisma.FieldRef<"PartitionLease", 'DateTime'>
+  readonly timeline: Prisma.FieldRef<"PartitionLease", 'String'>
 }
     
 

@@ -30,6 +30,7 @@ export type TradeAvgAggregateOutputType = {
   seq: number | null
   partition: number | null
   quantity: number | null
+  attempt: number | null
   rejectNeeded: number | null
   rejectAvailable: number | null
   limitPrice: number | null
@@ -44,6 +45,7 @@ export type TradeSumAggregateOutputType = {
   seq: bigint | null
   partition: number | null
   quantity: number | null
+  attempt: number | null
   rejectNeeded: bigint | null
   rejectAvailable: bigint | null
   limitPrice: bigint | null
@@ -65,6 +67,7 @@ export type TradeMinAggregateOutputType = {
   quantity: number | null
   queueForOpen: boolean | null
   status: $Enums.TradeStatus | null
+  attempt: number | null
   rejectCode: $Enums.RejectCode | null
   reason: string | null
   rejectNeeded: bigint | null
@@ -76,6 +79,7 @@ export type TradeMinAggregateOutputType = {
   createdAt: Date | null
   submittedAt: Date | null
   executedAt: Date | null
+  endedAt: Date | null
   placedRevision: number | null
   executedRevision: number | null
   finalRevision: number | null
@@ -92,6 +96,7 @@ export type TradeMaxAggregateOutputType = {
   quantity: number | null
   queueForOpen: boolean | null
   status: $Enums.TradeStatus | null
+  attempt: number | null
   rejectCode: $Enums.RejectCode | null
   reason: string | null
   rejectNeeded: bigint | null
@@ -103,6 +108,7 @@ export type TradeMaxAggregateOutputType = {
   createdAt: Date | null
   submittedAt: Date | null
   executedAt: Date | null
+  endedAt: Date | null
   placedRevision: number | null
   executedRevision: number | null
   finalRevision: number | null
@@ -119,6 +125,7 @@ export type TradeCountAggregateOutputType = {
   quantity: number
   queueForOpen: number
   status: number
+  attempt: number
   rejectCode: number
   reason: number
   rejectNeeded: number
@@ -130,6 +137,7 @@ export type TradeCountAggregateOutputType = {
   createdAt: number
   submittedAt: number
   executedAt: number
+  endedAt: number
   placedRevision: number
   executedRevision: number
   finalRevision: number
@@ -141,6 +149,7 @@ export type TradeAvgAggregateInputType = {
   seq?: true
   partition?: true
   quantity?: true
+  attempt?: true
   rejectNeeded?: true
   rejectAvailable?: true
   limitPrice?: true
@@ -155,6 +164,7 @@ export type TradeSumAggregateInputType = {
   seq?: true
   partition?: true
   quantity?: true
+  attempt?: true
   rejectNeeded?: true
   rejectAvailable?: true
   limitPrice?: true
@@ -176,6 +186,7 @@ export type TradeMinAggregateInputType = {
   quantity?: true
   queueForOpen?: true
   status?: true
+  attempt?: true
   rejectCode?: true
   reason?: true
   rejectNeeded?: true
@@ -187,6 +198,7 @@ export type TradeMinAggregateInputType = {
   createdAt?: true
   submittedAt?: true
   executedAt?: true
+  endedAt?: true
   placedRevision?: true
   executedRevision?: true
   finalRevision?: true
@@ -203,6 +215,7 @@ export type TradeMaxAggregateInputType = {
   quantity?: true
   queueForOpen?: true
   status?: true
+  attempt?: true
   rejectCode?: true
   reason?: true
   rejectNeeded?: true
@@ -214,6 +227,7 @@ export type TradeMaxAggregateInputType = {
   createdAt?: true
   submittedAt?: true
   executedAt?: true
+  endedAt?: true
   placedRevision?: true
   executedRevision?: true
   finalRevision?: true
@@ -230,6 +244,7 @@ export type TradeCountAggregateInputType = {
   quantity?: true
   queueForOpen?: true
   status?: true
+  attempt?: true
   rejectCode?: true
   reason?: true
   rejectNeeded?: true
@@ -241,6 +256,7 @@ export type TradeCountAggregateInputType = {
   createdAt?: true
   submittedAt?: true
   executedAt?: true
+  endedAt?: true
   placedRevision?: true
   executedRevision?: true
   finalRevision?: true
@@ -344,6 +360,7 @@ export type TradeGroupByOutputType = {
   quantity: number
   queueForOpen: boolean
   status: $Enums.TradeStatus
+  attempt: number
   rejectCode: $Enums.RejectCode | null
   reason: string | null
   rejectNeeded: bigint | null
@@ -355,6 +372,7 @@ export type TradeGroupByOutputType = {
   createdAt: Date
   submittedAt: Date | null
   executedAt: Date | null
+  endedAt: Date | null
   placedRevision: number
   executedRevision: number | null
   finalRevision: number | null
@@ -394,6 +412,7 @@ export type TradeWhereInput = {
   quantity?: Prisma.IntFilter<"Trade"> | number
   queueForOpen?: Prisma.BoolFilter<"Trade"> | boolean
   status?: Prisma.EnumTradeStatusFilter<"Trade"> | $Enums.TradeStatus
+  attempt?: Prisma.IntFilter<"Trade"> | number
   rejectCode?: Prisma.EnumRejectCodeNullableFilter<"Trade"> | $Enums.RejectCode | null
   reason?: Prisma.StringNullableFilter<"Trade"> | string | null
   rejectNeeded?: Prisma.BigIntNullableFilter<"Trade"> | bigint | number | null
@@ -405,6 +424,7 @@ export type TradeWhereInput = {
   createdAt?: Prisma.DateTimeFilter<"Trade"> | Date | string
   submittedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
   executedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
+  endedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
   placedRevision?: Prisma.IntFilter<"Trade"> | number
   executedRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
   finalRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
@@ -421,6 +441,7 @@ export type TradeOrderByWithRelationInput = {
   quantity?: Prisma.SortOrder
   queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrderInput | Prisma.SortOrder
   reason?: Prisma.SortOrderInput | Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -432,6 +453,7 @@ export type TradeOrderByWithRelationInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   executedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   placedRevision?: Prisma.SortOrder
   executedRevision?: Prisma.SortOrderInput | Prisma.SortOrder
   finalRevision?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -453,6 +475,7 @@ export type TradeWhereUniqueInput = Prisma.AtLeast<{
   quantity?: Prisma.IntFilter<"Trade"> | number
   queueForOpen?: Prisma.BoolFilter<"Trade"> | boolean
   status?: Prisma.EnumTradeStatusFilter<"Trade"> | $Enums.TradeStatus
+  attempt?: Prisma.IntFilter<"Trade"> | number
   rejectCode?: Prisma.EnumRejectCodeNullableFilter<"Trade"> | $Enums.RejectCode | null
   reason?: Prisma.StringNullableFilter<"Trade"> | string | null
   rejectNeeded?: Prisma.BigIntNullableFilter<"Trade"> | bigint | number | null
@@ -464,6 +487,7 @@ export type TradeWhereUniqueInput = Prisma.AtLeast<{
   createdAt?: Prisma.DateTimeFilter<"Trade"> | Date | string
   submittedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
   executedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
+  endedAt?: Prisma.DateTimeNullableFilter<"Trade"> | Date | string | null
   placedRevision?: Prisma.IntFilter<"Trade"> | number
   executedRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
   finalRevision?: Prisma.IntNullableFilter<"Trade"> | number | null
@@ -480,6 +504,7 @@ export type TradeOrderByWithAggregationInput = {
   quantity?: Prisma.SortOrder
   queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrderInput | Prisma.SortOrder
   reason?: Prisma.SortOrderInput | Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -491,6 +516,7 @@ export type TradeOrderByWithAggregationInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   executedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   placedRevision?: Prisma.SortOrder
   executedRevision?: Prisma.SortOrderInput | Prisma.SortOrder
   finalRevision?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -515,6 +541,7 @@ export type TradeScalarWhereWithAggregatesInput = {
   quantity?: Prisma.IntWithAggregatesFilter<"Trade"> | number
   queueForOpen?: Prisma.BoolWithAggregatesFilter<"Trade"> | boolean
   status?: Prisma.EnumTradeStatusWithAggregatesFilter<"Trade"> | $Enums.TradeStatus
+  attempt?: Prisma.IntWithAggregatesFilter<"Trade"> | number
   rejectCode?: Prisma.EnumRejectCodeNullableWithAggregatesFilter<"Trade"> | $Enums.RejectCode | null
   reason?: Prisma.StringNullableWithAggregatesFilter<"Trade"> | string | null
   rejectNeeded?: Prisma.BigIntNullableWithAggregatesFilter<"Trade"> | bigint | number | null
@@ -526,6 +553,7 @@ export type TradeScalarWhereWithAggregatesInput = {
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Trade"> | Date | string
   submittedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Trade"> | Date | string | null
   executedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Trade"> | Date | string | null
+  endedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Trade"> | Date | string | null
   placedRevision?: Prisma.IntWithAggregatesFilter<"Trade"> | number
   executedRevision?: Prisma.IntNullableWithAggregatesFilter<"Trade"> | number | null
   finalRevision?: Prisma.IntNullableWithAggregatesFilter<"Trade"> | number | null
@@ -542,6 +570,7 @@ export type TradeCreateInput = {
   quantity: number
   queueForOpen?: boolean
   status?: $Enums.TradeStatus
+  attempt?: number
   rejectCode?: $Enums.RejectCode | null
   reason?: string | null
   rejectNeeded?: bigint | number | null
@@ -553,6 +582,7 @@ export type TradeCreateInput = {
   createdAt?: Date | string
   submittedAt?: Date | string | null
   executedAt?: Date | string | null
+  endedAt?: Date | string | null
   placedRevision?: number
   executedRevision?: number | null
   finalRevision?: number | null
@@ -569,6 +599,7 @@ export type TradeUncheckedCreateInput = {
   quantity: number
   queueForOpen?: boolean
   status?: $Enums.TradeStatus
+  attempt?: number
   rejectCode?: $Enums.RejectCode | null
   reason?: string | null
   rejectNeeded?: bigint | number | null
@@ -580,6 +611,7 @@ export type TradeUncheckedCreateInput = {
   createdAt?: Date | string
   submittedAt?: Date | string | null
   executedAt?: Date | string | null
+  endedAt?: Date | string | null
   placedRevision?: number
   executedRevision?: number | null
   finalRevision?: number | null
@@ -596,6 +628,7 @@ export type TradeUpdateInput = {
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
   queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   rejectNeeded?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -607,6 +640,7 @@ export type TradeUpdateInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
   executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -623,6 +657,7 @@ export type TradeUncheckedUpdateInput = {
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
   queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   rejectNeeded?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -634,6 +669,7 @@ export type TradeUncheckedUpdateInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
   executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -650,6 +686,7 @@ export type TradeCreateManyInput = {
   quantity: number
   queueForOpen?: boolean
   status?: $Enums.TradeStatus
+  attempt?: number
   rejectCode?: $Enums.RejectCode | null
   reason?: string | null
   rejectNeeded?: bigint | number | null
@@ -661,6 +698,7 @@ export type TradeCreateManyInput = {
   createdAt?: Date | string
   submittedAt?: Date | string | null
   executedAt?: Date | string | null
+  endedAt?: Date | string | null
   placedRevision?: number
   executedRevision?: number | null
   finalRevision?: number | null
@@ -677,6 +715,7 @@ export type TradeUpdateManyMutationInput = {
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
   queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   rejectNeeded?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -688,6 +727,7 @@ export type TradeUpdateManyMutationInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
   executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -704,6 +744,7 @@ export type TradeUncheckedUpdateManyInput = {
   quantity?: Prisma.IntFieldUpdateOperationsInput | number
   queueForOpen?: Prisma.BoolFieldUpdateOperationsInput | boolean
   status?: Prisma.EnumTradeStatusFieldUpdateOperationsInput | $Enums.TradeStatus
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
   rejectCode?: Prisma.NullableEnumRejectCodeFieldUpdateOperationsInput | $Enums.RejectCode | null
   reason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   rejectNeeded?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -715,6 +756,7 @@ export type TradeUncheckedUpdateManyInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   submittedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   executedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   placedRevision?: Prisma.IntFieldUpdateOperationsInput | number
   executedRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   finalRevision?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -741,6 +783,7 @@ export type TradeCountOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
   queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrder
   reason?: Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrder
@@ -752,6 +795,7 @@ export type TradeCountOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrder
   executedAt?: Prisma.SortOrder
+  endedAt?: Prisma.SortOrder
   placedRevision?: Prisma.SortOrder
   executedRevision?: Prisma.SortOrder
   finalRevision?: Prisma.SortOrder
@@ -761,6 +805,7 @@ export type TradeAvgOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   partition?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrder
   rejectAvailable?: Prisma.SortOrder
   limitPrice?: Prisma.SortOrder
@@ -782,6 +827,7 @@ export type TradeMaxOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
   queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrder
   reason?: Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrder
@@ -793,6 +839,7 @@ export type TradeMaxOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrder
   executedAt?: Prisma.SortOrder
+  endedAt?: Prisma.SortOrder
   placedRevision?: Prisma.SortOrder
   executedRevision?: Prisma.SortOrder
   finalRevision?: Prisma.SortOrder
@@ -809,6 +856,7 @@ export type TradeMinOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
   queueForOpen?: Prisma.SortOrder
   status?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectCode?: Prisma.SortOrder
   reason?: Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrder
@@ -820,6 +868,7 @@ export type TradeMinOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   submittedAt?: Prisma.SortOrder
   executedAt?: Prisma.SortOrder
+  endedAt?: Prisma.SortOrder
   placedRevision?: Prisma.SortOrder
   executedRevision?: Prisma.SortOrder
   finalRevision?: Prisma.SortOrder
@@ -829,6 +878,7 @@ export type TradeSumOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   partition?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
   rejectNeeded?: Prisma.SortOrder
   rejectAvailable?: Prisma.SortOrder
   limitPrice?: Prisma.SortOrder
@@ -916,6 +966,7 @@ export type TradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   quantity?: boolean
   queueForOpen?: boolean
   status?: boolean
+  attempt?: boolean
   rejectCode?: boolean
   reason?: boolean
   rejectNeeded?: boolean
@@ -927,6 +978,7 @@ export type TradeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  endedAt?: boolean
   placedRevision?: boolean
   executedRevision?: boolean
   finalRevision?: boolean
@@ -943,6 +995,7 @@ export type TradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   quantity?: boolean
   queueForOpen?: boolean
   status?: boolean
+  attempt?: boolean
   rejectCode?: boolean
   reason?: boolean
   rejectNeeded?: boolean
@@ -954,6 +1007,7 @@ export type TradeSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  endedAt?: boolean
   placedRevision?: boolean
   executedRevision?: boolean
   finalRevision?: boolean
@@ -970,6 +1024,7 @@ export type TradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   quantity?: boolean
   queueForOpen?: boolean
   status?: boolean
+  attempt?: boolean
   rejectCode?: boolean
   reason?: boolean
   rejectNeeded?: boolean
@@ -981,6 +1036,7 @@ export type TradeSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  endedAt?: boolean
   placedRevision?: boolean
   executedRevision?: boolean
   finalRevision?: boolean
@@ -997,6 +1053,7 @@ export type TradeSelectScalar = {
   quantity?: boolean
   queueForOpen?: boolean
   status?: boolean
+  attempt?: boolean
   rejectCode?: boolean
   reason?: boolean
   rejectNeeded?: boolean
@@ -1008,12 +1065,13 @@ export type TradeSelectScalar = {
   createdAt?: boolean
   submittedAt?: boolean
   executedAt?: boolean
+  endedAt?: boolean
   placedRevision?: boolean
   executedRevision?: boolean
   finalRevision?: boolean
 }
 
-export type TradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "seq" | "customerId" | "partition" | "clientOrderId" | "stockTicker" | "type" | "quantity" | "queueForOpen" | "status" | "rejectCode" | "reason" | "rejectNeeded" | "rejectAvailable" | "limitPrice" | "hold" | "price" | "executionId" | "createdAt" | "submittedAt" | "executedAt" | "placedRevision" | "executedRevision" | "finalRevision", ExtArgs["result"]["trade"]>
+export type TradeOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "seq" | "customerId" | "partition" | "clientOrderId" | "stockTicker" | "type" | "quantity" | "queueForOpen" | "status" | "attempt" | "rejectCode" | "reason" | "rejectNeeded" | "rejectAvailable" | "limitPrice" | "hold" | "price" | "executionId" | "createdAt" | "submittedAt" | "executedAt" | "endedAt" | "placedRevision" | "executedRevision" | "finalRevision", ExtArgs["result"]["trade"]>
 
 export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Trade"
@@ -1038,6 +1096,10 @@ export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      */
     queueForOpen: boolean
     status: $Enums.TradeStatus
+    /**
+     * How often the exchange has sent it back because it was closed.
+     */
+    attempt: number
     rejectCode: $Enums.RejectCode | null
     /**
      * For a rejected trade, why; in words.
@@ -1067,6 +1129,10 @@ export type $TradePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      * Given by the exchange.
      */
     executedAt: Date | null
+    /**
+     * When it was filled or rejected.
+     */
+    endedAt: Date | null
     /**
      * The customer's revisions at which it was placed, executed, and filled or rejected.
      */
@@ -1506,6 +1572,7 @@ export interface TradeFieldRefs {
   readonly quantity: Prisma.FieldRef<"Trade", 'Int'>
   readonly queueForOpen: Prisma.FieldRef<"Trade", 'Boolean'>
   readonly status: Prisma.FieldRef<"Trade", 'TradeStatus'>
+  readonly attempt: Prisma.FieldRef<"Trade", 'Int'>
   readonly rejectCode: Prisma.FieldRef<"Trade", 'RejectCode'>
   readonly reason: Prisma.FieldRef<"Trade", 'String'>
   readonly rejectNeeded: Prisma.FieldRef<"Trade", 'BigInt'>
@@ -1517,6 +1584,7 @@ export interface TradeFieldRefs {
   readonly createdAt: Prisma.FieldRef<"Trade", 'DateTime'>
   readonly submittedAt: Prisma.FieldRef<"Trade", 'DateTime'>
   readonly executedAt: Prisma.FieldRef<"Trade", 'DateTime'>
+  readonly endedAt: Prisma.FieldRef<"Trade", 'DateTime'>
   readonly placedRevision: Prisma.FieldRef<"Trade", 'Int'>
   readonly executedRevision: Prisma.FieldRef<"Trade", 'Int'>
   readonly finalRevision: Prisma.FieldRef<"Trade", 'Int'>
