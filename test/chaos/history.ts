@@ -91,7 +91,7 @@ function orderOf(
 ): JournalOrder {
   const executedAtMs = executedAt?.getTime() ?? null;
   const outcome = { state: 'filled' as const, price, executionId, executedAtMs };
-  return { sequence, orderId: id, stockTicker, type, quantity, limitPrice: limitPrice ?? 0n, ...outcome };
+  return { sequence, orderId: id, stockTicker, type, quantity, limitPrice: limitPrice ?? 0n, attempt: 0, ...outcome };
 }
 
 /** Each trade is placed, acknowledged, repeated, and later seen in the end; then the account is read. */

@@ -41,12 +41,15 @@ const halted: OrderReport = {
   ...fill,
   outcome: { kind: 'rejected', refusal: { code: 'HALTED', stockTicker: 'AAPL' }, executedAt: AT },
 };
+const closed: OrderReport = { ...fill, outcome: { kind: 'rejected', refusal: { code: 'MARKET_CLOSED' }, executedAt: AT } };
 const LATER = AT.getTime() + 3_600_000;
 
 test.each<{ here: Trade | null; there: Found; kind: string; why?: string; fixable?: true; since?: number }>([
   { here: trade, there: 'unknown', kind: 'same' },
   { here: trade, there: 'open', kind: 'different', why: 'never sent by us, open at the exchange' },
-  { here: trade, there: fill, kind: 'different', why: 'never sent by us, filled at 10.0000 at the exchange' },
+  { here: trade, there: fill, kind: 'different', why: 'never sent by us, filled at 10.0000 at the exchange', fixable: true },
+  { here: { ...trade, queueForOpen: true, attempt: 1 }, there: closed, kind: 'same' },
+  { here: { ...executed, queueForOpen: true, attempt: 1 }, there: closed, kind: 'missing' },
   { here: executed, there: 'open', kind: 'in-flight' },
   { here: executed, there: 'unknown', kind: 'in-flight', since: AT.getTime() - 1 },
   { here: executed, there: fill, kind: 'in-flight', since: AT.getTime() - 1 },

@@ -5,6 +5,7 @@ import type { Broker } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { closeBroker, openBroker } from '../support/broker.ts';
+import { putBack } from '../support/putBack.ts';
 import { madeUpFill, unusedTradeId } from '../support/reports.ts';
 import { environmentOf, ops, opsTable } from './ops.ts';
 
@@ -93,6 +94,23 @@ test('reconcile: finds missing, extra and different orders; settles by the excha
   ]);
 });
 
+test('reconcile --fix: what the exchange has filled of a trade whose row was put back to before it was sent is booked', async () => {
+  const dora = await broker.customer({ cash: usd('100.00') });
+  const trade = await dora.buys(1, 'AAPL');
+  await broker.exchange.fillsSilently(trade, { price: usd('9.95') });
+  const worker = broker.worker(0);
+  await worker.kill();
+  await putBack(broker, trade);
+  const { differences } = await reconcile('--in-flight', '0s');
+  expect(differences).toContainEqual(
+    expect.objectContaining({ orderId: trade.orderId, why: 'never sent by us, filled at 9.9500 at the exchange' }),
+  );
+  expect(await reconcile('--in-flight', '0s', '--fix')).toMatchObject({ fixed: 1 });
+  expect(await dora.trade(trade)).toMatchObject({ status: TradeStatus.TRADE_STATUS_FILLED, price: '9.9500' });
+  expect(await dora.cash()).toBe(usd('90.05'));
+  await worker.start();
+});
+
 test('reconcile: an exchange that does not answer is exit code 3, never a list of missing orders', async () => {
   await broker.exchange.behaves({ unavailable: true });
   const { code, json, stderr } = await ops(env, 'reconcile');
@@ -106,7 +124,15 @@ async function placedByAnother(): Promise<string> {
   const { exchangeAddress, exchangeApiKey, callbackUrl } = broker.system;
   const channel = new RpcChannel(exchangeAddress, { authorization: `Bearer ${exchangeApiKey}` });
   const clientOrderId = unusedTradeId();
-  const order = { clientOrderId, ticker: 'AAPL', side: Side.SIDE_BUY, quantity: 1, limitPrice: '10.0000', callbackUrl };
+  const order = {
+    clientOrderId,
+    ticker: 'AAPL',
+    side: Side.SIDE_BUY,
+    quantity: 1,
+    limitPrice: '10.0000',
+    callbackUrl,
+    attempt: 0,
+  };
   await channel.client(ExchangeServiceDefinition).submitOrders({ orders: [order] });
   channel.close();
   return clientOrderId;

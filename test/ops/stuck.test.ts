@@ -12,7 +12,16 @@ beforeAll(async () => {
   broker = await openBroker({
     quotes: { AAPL: { bid: '9.90', ask: '10.00' }, MSFT: 'none' },
     // Trades without a quote wait for it, and nobody asks for orders without news: both stay as the tests make them.
-    env: { worker: { LEASE_TTL_MS: '1000', QUOTE_WAIT_MS: '30000', ASK_AFTER_MS: '3600000', MAX_EXCHANGE_OUTAGE_MS: '3600000', MAX_PLACED_WAIT_MS: '3600000', MAX_RESEND_AGE_MS: '3600000' } },
+    env: {
+      worker: {
+        LEASE_TTL_MS: '1000',
+        QUOTE_WAIT_MS: '30000',
+        ASK_AFTER_MS: '3600000',
+        MAX_EXCHANGE_OUTAGE_MS: '3600000',
+        MAX_PLACED_WAIT_MS: '3600000',
+        MAX_RESEND_AGE_MS: '3600000',
+      },
+    },
   });
   env = environmentOf(broker);
 });

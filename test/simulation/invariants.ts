@@ -164,7 +164,9 @@ export class Invariants {
       const isHeld = this.#held.has(trade.id) && order === undefined;
       if (!isFinal(trade.status) && !this.#isBehindHeld(trade)) this.violated(`trade ${trade.id} is still ${trade.status}`);
       if (isHeld) continue;
-      if ((order !== undefined) !== (trade.submittedAt !== null))
+      // Marked in the last moment of the session: nothing has left.
+      const isUnsent = order === undefined && trade.rejectCode === 'MARKET_CLOSED';
+      if (!isUnsent && (order !== undefined) !== (trade.submittedAt !== null))
         this.violated(`trade ${trade.id} is ${trade.status}, and the exchange has ${order === undefined ? 'no' : 'an'} order`);
       const outcome = order?.report?.outcome;
       if (order?.report !== undefined && !isAboutOrder(order.report, trade))

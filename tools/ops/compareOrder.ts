@@ -1,4 +1,4 @@
-import { formatUsd, isAboutOrder, isSameOutcome, type OrderReport, type Trade } from '@stockbroker/trading';
+import { formatUsd, isAboutOrder, isOfEarlierAttempt, isSameOutcome, type OrderReport, type Trade } from '@stockbroker/trading';
 import { type Found, outcome } from './whyStuck.ts';
 
 /** How a trade here and an order there stand to each other. */
@@ -23,13 +23,14 @@ const IN_FLIGHT: Comparison = { kind: 'in-flight' };
  * @param trade null when no trade has the order's id
  * @param sinceMs what was sent after this moment may be under way still: orders on their way, callbacks being made
  */
-export function compareOrder(trade: Trade | null, found: Found, sinceMs: number): Comparison {
+export function compareOrder(trade: Trade | null, there: Found, sinceMs: number): Comparison {
+  const found = trade === null ? there : ofThisAttempt(trade, there);
   if (found instanceof Error) return { kind: 'different', why: `the exchange's report breaks its contract: ${found.message}` };
-  if (trade === null) return found === 'unknown' ? SAME : { kind: 'extra', why: `no trade here, ${there(found)}` };
+  if (trade === null) return found === 'unknown' ? SAME : { kind: 'extra', why: `no trade here, ${stateThere(found)}` };
   if (typeof found !== 'string' && !isAboutOrder(found, trade)) return { kind: 'different', why: anotherOrder(trade, found) };
   switch (trade.status) {
     case 'placed':
-      return found === 'unknown' ? SAME : { kind: 'different', why: `never sent by us, ${there(found)}` };
+      return found === 'unknown' ? SAME : comparePlaced(found);
     case 'executed':
       return compareExecuted(trade, found, sinceMs);
     case 'filled':
@@ -38,26 +39,39 @@ export function compareOrder(trade: Trade | null, found: Found, sinceMs: number)
   }
 }
 
+/** Rows that were put back to before the trade was sent, by a restore or a failover: it is adopted, and then settled. */
+function comparePlaced(found: OrderReport | 'open'): Comparison {
+  const why = `never sent by us, ${stateThere(found)}`;
+  return typeof found === 'string' ? { kind: 'different', why } : { kind: 'different', why, settleWith: found };
+}
+
+/** What the exchange has sent back, because it was closed, is over: of the next attempt it knows nothing yet. */
+function ofThisAttempt(trade: Trade, found: Found): Found {
+  if (typeof found === 'string' || found instanceof Error) return found;
+  return isOfEarlierAttempt(found, trade) ? 'unknown' : found;
+}
+
 function compareExecuted(trade: Trade, found: OrderReport | 'open' | 'unknown', sinceMs: number): Comparison {
   if (found === 'open' || (trade.submittedAt ?? trade.createdAt).getTime() > sinceMs) return IN_FLIGHT;
   if (found === 'unknown') return { kind: 'missing', why: 'marked executed here; its leader asks and sends it again' };
-  return { kind: 'different', why: `executed here, ${there(found)}: not settled`, settleWith: found };
+  return { kind: 'different', why: `executed here, ${stateThere(found)}: not settled`, settleWith: found };
 }
 
 function compareFinal(trade: Trade, found: OrderReport | 'open' | 'unknown'): Comparison {
   const here =
     trade.status === 'filled' ? `filled at ${formatUsd(trade.price ?? 0n)} here` : `rejected (${trade.rejectCode}) here`;
   if (found === 'unknown') {
-    // Rejected before it was sent; or sent, and refused as malformed, so that it never was an order.
-    const neverAnOrder = trade.status === 'rejected' && (trade.submittedAt === null || trade.rejectCode === 'EXCHANGE_REJECTED');
+    // Rejected before it was sent, or sent again; or marked in the last moment of the session; or refused as malformed: never an order.
+    const isUnsent = trade.submittedAt === null || trade.attempt > 0 || trade.rejectCode === 'MARKET_CLOSED';
+    const neverAnOrder = trade.status === 'rejected' && (isUnsent || trade.rejectCode === 'EXCHANGE_REJECTED');
     return neverAnOrder ? SAME : { kind: 'missing', why: here };
   }
   if (found === 'open') return { kind: 'different', why: `${here}, open at the exchange` };
   if (isSameOutcome(found, trade)) return SAME;
-  return { kind: 'different', why: `${here}, ${there(found)}${details(trade, found)}` };
+  return { kind: 'different', why: `${here}, ${stateThere(found)}${details(trade, found)}` };
 }
 
-function there(found: OrderReport | 'open' | 'unknown'): string {
+function stateThere(found: OrderReport | 'open' | 'unknown'): string {
   if (typeof found === 'string') return `${found} at the exchange`;
   return `${outcome(found)} at the exchange`;
 }

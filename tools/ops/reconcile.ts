@@ -1,8 +1,8 @@
 import { type ExchangeClient, type ListedOrder, MalformedReportError } from '@stockbroker/exchange-client';
 import type { Store } from '@stockbroker/store';
 import type { Database } from '@stockbroker/store/database';
-import { type IdRange, readTradesOfDay, recordAction } from '@stockbroker/store/operate';
-import { ExchangeInDoubtError, settleReport } from '@stockbroker/trade-flow';
+import { type IdRange, readPartitionLeases, readTradesOfDay, recordAction } from '@stockbroker/store/operate';
+import { ExchangeInDoubtError, type KnownOrder, settleReport } from '@stockbroker/trade-flow';
 import type { Trade } from '@stockbroker/trading';
 import { counted, grouped, table, UserError, wholeNumber } from '../cli.ts';
 import { type Call, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
@@ -17,7 +17,7 @@ const HELP = `npm run ops -- reconcile: a day of trades against the exchange's j
   --day DATE      the day, by the clocks of the exchange (${TIME_ZONE}); default: today. A trade's day is that of its id, made when it
                   was placed, on both sides: an order sent after midnight belongs to the day of its trade
   --all           everything ever, also orders whose ids have no time in them
-  --fix           settles what the exchange has ended and we have not: each order is asked for by its id and goes through the same
+  --fix           settles what the exchange has ended and we have not, also what was never sent as far as we know (after a restore): each order is asked for by its id and goes through the same
                   statement as a callback. Nothing else is changed; what remains is for people
   --in-flight AGE what was sent less than this ago is no difference yet; default 60s
   --limit N       how many differences are listed; all are counted; default 100
@@ -144,8 +144,10 @@ async function findOrder(exchange: ExchangeClient, id: string): Promise<Found> {
 
 /** As the lane does it when it has to ask. @returns true when the trade has ended so */
 async function fix({ db, store, exchange }: Sides, servers: Call['servers'], id: string, operator: string): Promise<boolean> {
-  const report = await exchange.findOrder(id);
-  if (typeof report === 'string') return false;
+  const known = await exchange.recallOrder(id);
+  if (known === null || typeof known.found === 'string') return false;
+  const { found: report } = known;
+  await adopt(db, store, id, known);
   const wake = await settledNews(servers);
   const clock = { now: () => Date.now() };
   const ports = { store, clock, wakeups: { tradePlaced: () => {}, tradeSettled: wake }, observe: () => {} };
@@ -154,6 +156,19 @@ async function fix({ db, store, exchange }: Sides, servers: Call['servers'], id:
   if (became === 'settled')
     await recordAction(db, { operator, note: 'reconcile --fix', action: 'settle', subject: `trade ${id}` });
   return became !== 'quarantined';
+}
+
+/**
+ * A trade whose row was put back to before it was sent is marked executed, without asking what its customer has, as a new leadership does
+ * it; under the epoch of whoever leads, who is none the worse for it.
+ */
+async function adopt(db: Database, store: Store, id: string, { attempt, limitPrice, found }: KnownOrder): Promise<void> {
+  const trade = await store.readTrade(id);
+  if (trade?.status !== 'placed') return;
+  const lease = (await readPartitionLeases(db)).find(({ partition }) => partition === trade.partition);
+  const price = typeof found === 'object' && found.outcome.kind === 'filled' ? found.outcome.price : 1n;
+  const decision = { adopt: { attempt, limitPrice: limitPrice ?? price } };
+  await store.markExecuted({ trade, epoch: lease?.epoch ?? 0n, decision });
 }
 
 /** The customer's lane goes on at once when NATS is there, and soon when it is not. */

@@ -60,7 +60,8 @@ function whyExecuted(trade: StuckTrade, facts: Facts): Why {
   if (found === 'open') return { cause: 'open-at-exchange', why: 'sent, and still open at the exchange' };
   if (found === 'unknown') {
     const leader = leaderOf(trade, facts);
-    const next = 'cause' in leader ? `but ${leader.why}` : `${leader.holder} will ask and send it again`;
+    const next =
+      'cause' in leader ? `but ${leader.why}` : `${leader.holder} will ask and send it again, or hold it when that is too late`;
     return { cause: 'not-at-exchange', why: `marked executed, but the exchange does not know it; ${next}` };
   }
   const ended = `${outcome(found)} at the exchange, not settled here`;

@@ -71,6 +71,8 @@ export function rejectionWords(trade: Trade): string {
       return `Trading in ${stockTicker} is halted.`;
     case RejectCode.REJECT_CODE_EXCHANGE_UNAVAILABLE:
       return 'The exchange could not be reached. The order was not sent.';
+    case RejectCode.REJECT_CODE_WAITED_TOO_LONG:
+      return 'We did not get to the order in time, so it was not sent: its price would have been another one. You can place it again.';
     case RejectCode.REJECT_CODE_ACCOUNT_BLOCKED:
       return BLOCKED_WORDS;
     case RejectCode.REJECT_CODE_CANCELED:

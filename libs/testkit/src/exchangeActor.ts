@@ -109,6 +109,14 @@ export class ExchangeActor {
     how: { price: string } | { rejectReason: RejectReason; rejectMessage: string },
   ): Promise<OrderReport> {
     await this.receives(trade);
+    return this.completesUnasked(trade, how);
+  }
+
+  /** Completes an order that it has, for certain; also while it answers nobody. */
+  async completesUnasked(
+    trade: TradeRef,
+    how: { price: string } | { rejectReason: RejectReason; rejectMessage: string },
+  ): Promise<OrderReport> {
     const { report } = await this.#simulator.completeOrder({ clientOrderId: trade.orderId, ...how });
     if (report === undefined) throw new Error('the simulator answered without a report');
     return report;

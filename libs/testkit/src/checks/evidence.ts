@@ -81,6 +81,8 @@ export interface JournalOrder {
   type: TradeType;
   quantity: number;
   limitPrice: UsdE4;
+  /** How often it was sent back before, because the exchange was closed. */
+  attempt: number;
   state: 'open' | 'filled' | 'rejected';
   price: UsdE4 | null;
   executionId: string | null;

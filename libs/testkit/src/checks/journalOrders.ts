@@ -33,9 +33,12 @@ export function checkOutcomes({ tables, journal }: Evidence): Violation[] {
 function compareOrder(trade: Trade, order: JournalOrder | undefined): string | null {
   if (order === undefined) {
     if (trade.status === 'filled') return 'filled, but the exchange never had the order';
-    return trade.status === 'rejected' && trade.submittedAt !== null ? 'sent, but the exchange never had the order' : null;
+    // Marked in the last moment of a session, or sent back and not sent again: nothing has left.
+    const isUnsent = trade.submittedAt === null || trade.attempt > 0 || trade.rejectCode === 'MARKET_CLOSED';
+    return trade.status === 'rejected' && !isUnsent ? 'sent, but the exchange never had the order' : null;
   }
   if (trade.submittedAt === null) return 'never marked executed, but the exchange has the order';
+  if (order.attempt < trade.attempt) return null; // It was sent back, and not sent again.
   const isSame =
     order.stockTicker === trade.stockTicker &&
     order.type === trade.type &&
@@ -53,6 +56,7 @@ function compareOutcome(trade: Trade, order: JournalOrder): string | null {
       order.executedAtMs === trade.executedAt?.getTime();
     return isSame ? null : `booked otherwise than filled at ${formatUsd(order.price ?? 0n)} as ${order.executionId}`;
   }
+  if (order.attempt < trade.attempt) return order.state === 'rejected' ? null : `sent back, but ${order.state} at the exchange`;
   return trade.status === 'rejected' && order.state !== 'rejected' ? `rejected, but ${order.state} at the exchange` : null;
 }
 

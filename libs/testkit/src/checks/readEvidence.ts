@@ -43,6 +43,7 @@ function toJournalOrder({ sequence, order, report }: JournalEntry): JournalOrder
     type: order?.side === Side.SIDE_BUY ? 'buy' : 'sell',
     quantity: order?.quantity ?? 0,
     limitPrice: parseUsd(order?.limitPrice ?? ''),
+    attempt: order?.attempt ?? 0,
     state: filled ? 'filled' : rejected ? 'rejected' : 'open',
     price: filled ? parseUsd(report.price) : null,
     executionId: filled ? report.executionId : null,
