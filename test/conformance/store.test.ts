@@ -6,7 +6,8 @@ import { type OrderReport, partitionOf, type Trade, uuidV7 } from '@stockbroker/
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { openStatements } from '../../libs/store/src/createStore.ts';
-import { directly, MemoryDatabase } from '../simulation/memoryDatabase.ts';
+import { directly } from '../simulation/directly.ts';
+import { MemoryDatabase } from '../simulation/memoryDatabase.ts';
 import { cloneDatabase } from '../support/database.ts';
 import { type Command, CUSTOMERS, command } from './storeCommands.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { RpcError, Status } from '@stockbroker/rpc';
 import { migrate } from '@stockbroker/store/migrate';
 import { type Broker, type Customer, eventually, type PostgresPair, startBroker, startPostgresPair } from '@stockbroker/testkit';
-import { parseUsd as usd } from '@stockbroker/trading';
+import { partitionOf, parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { closeBroker, expectExactBooks } from '../support/broker.ts';
 import { placeSurely } from '../support/placeSurely.ts';
@@ -58,17 +58,32 @@ function trading(name: string) {
   return { more, stop };
 }
 
+/** Under which the customers' partitions are led; the oldest, when there are several. */
+async function oldestTimeline(): Promise<string | null> {
+  const partitions = customers.map(({ id }) => partitionOf(id, 100));
+  const leases = await broker.db.partitionLease.findMany({ where: { partition: { in: partitions } } });
+  return leases.map(({ timeline }) => timeline).toSorted()[0] ?? null;
+}
+
 test('the standby takes over under load, is replaced, and takes over again: no acknowledged trade is lost', async () => {
   await broker.exchange.whileBehaving({ manual: false }, async () => {
     const load = trading('failover');
+    const timelines = new Set<string | null>();
+    // What was led before a failover is begun anew after it.
+    const newTimeline = async () => {
+      const isNew = (timeline: string | null) => !timelines.has(timeline);
+      timelines.add(await eventually(oldestTimeline, isNew, { what: 'leaderships of the new primary' }));
+    };
     for (const prepare of [() => pair.pausePrimary(), () => pair.killPrimary()]) {
       await load.more(20);
+      await newTimeline();
       await prepare();
       await pair.failOver();
       await load.more(20);
       await pair.rebuildStandby();
     }
     const acknowledged = await load.stop();
+    await newTimeline();
     await broker.allEnded();
     const stored = await broker.db.trade.findMany({ where: { clientOrderId: { startsWith: 'failover-' } } });
     expect(stored.map(({ id }) => id).toSorted()).toEqual(acknowledged.toSorted());

@@ -1,4 +1,3 @@
-import type { Statements } from '@stockbroker/store/batching';
 import type {
   Decision,
   InsertResult,
@@ -24,20 +23,7 @@ import {
   type Refusal,
   type Trade,
 } from '@stockbroker/trading';
-import { readChanges, readNewRevisions, readSnapshots } from './memoryWatching.ts';
-
-export interface Balance {
-  amount: bigint;
-  held: bigint;
-  buysBlocked: boolean;
-  /** How often the customer's trades or account have changed. */
-  revision: number;
-}
-
-export interface Position {
-  quantity: bigint;
-  held: bigint;
-}
+import type { Balance, Position } from './memoryAccounts.ts';
 
 /** The broker's database in memory: the statements as synchronous functions, each of them one transaction. */
 export class MemoryDatabase {
@@ -114,15 +100,6 @@ export class MemoryDatabase {
   #counts({ id }: Trade, waiting: Waiting): boolean {
     if (typeof waiting === 'string') return waiting === 'counted';
     return (this.#queuedAt.get(id) ?? Number.NEGATIVE_INFINITY) < waiting.queuedBefore.getTime();
-  }
-
-  readTurns(trades: { customerId: string; seq: bigint }[]): (Date | null)[] {
-    return trades.map(({ customerId, seq }) => {
-      const ends = this.tradesOf(customerId).flatMap((trade) =>
-        trade.seq < seq && trade.endedAt !== null ? [+trade.endedAt] : [],
-      );
-      return ends.length === 0 ? null : new Date(Math.max(...ends));
-    });
   }
 
   readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }[]): string[][] {
@@ -318,26 +295,6 @@ export class MemoryDatabase {
       if (!rows.some((kept) => isSame(kept, callback))) rows.push(callback);
     }
   }
-}
-
-/** The database as whoever is connected to it directly has it. */
-export function directly(database: MemoryDatabase): Statements {
-  const now = async <T>(run: () => T) => run();
-  return {
-    insertTrades: (trades) => now(() => database.insertTrades(trades)),
-    readOldestOpenTrades: (customers) => now(() => database.readOldestOpenTrades(customers)),
-    readOpenCustomers: (asked) => now(() => database.readOpenCustomers(asked)),
-    readTurns: (trades) => now(() => database.readTurns(trades)),
-    markTradesExecuted: (marks) => now(() => database.markTradesExecuted(marks)),
-    cancelTrades: (asked) => now(() => database.cancelTrades(asked)),
-    settleTrades: (reports) => now(() => database.settleTrades(reports)),
-    readTrades: (ids) => now(() => database.readTrades(ids)),
-    raiseEpochs: (takeovers) => now(() => database.raiseEpochs(takeovers)),
-    quarantineCallbacks: (callbacks) => now(() => database.quarantineCallbacks(callbacks)),
-    readSnapshots: (customers) => now(() => readSnapshots(database, customers)),
-    readChanges: (since) => now(() => readChanges(database, since)),
-    readNewRevisions: (known) => now(() => readNewRevisions(database, known)),
-  };
 }
 
 function isWaiting({ status, queueForOpen }: Trade): boolean {

@@ -39,3 +39,12 @@ function stateOf(database: MemoryDatabase, customerId: string, trades: readonly 
   const account = { customerId, amount, held, buysBlocked, lastModified: new Date(0), positions };
   return { revision, account, trades: trades.map((trade) => ({ ...trade })) };
 }
+
+/** Since when trades are their customers' oldest: when the last of the earlier ones ended. */
+export function readTurns(database: MemoryDatabase, trades: { customerId: string; seq: bigint }[]): (Date | null)[] {
+  return trades.map(({ customerId, seq }) => {
+    const earlier = database.tradesOf(customerId).filter((trade) => trade.seq < seq);
+    const ends = earlier.flatMap(({ endedAt }) => (endedAt === null ? [] : [endedAt.getTime()]));
+    return ends.length === 0 ? null : new Date(Math.max(...ends));
+  });
+}

@@ -15,7 +15,7 @@ import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeas
 import type { MemoryBus } from './memoryBus.ts';
 import type { MemoryDatabase } from './memoryDatabase.ts';
 import type { MemoryExchange } from './memoryExchange.ts';
-import { readChanges, readNewRevisions, readSnapshots } from './memoryWatching.ts';
+import { readChanges, readNewRevisions, readSnapshots, readTurns } from './memoryWatching.ts';
 import type { CallOptions, Network, Service } from './network.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 import type { World } from './world.ts';
@@ -61,7 +61,7 @@ export function storeOf(
       insertTrades: (trades) => call('insertTrades', () => database.insertTrades(trades)),
       readOldestOpenTrades: (customers) => call('readOldestOpenTrades', () => database.readOldestOpenTrades(customers)),
       readOpenCustomers: (asked) => call('readOpenCustomers', () => database.readOpenCustomers(asked)),
-      readTurns: (trades) => call('readTurns', () => database.readTurns(trades)),
+      readTurns: (trades) => call('readTurns', () => readTurns(database, trades)),
       markTradesExecuted: (marks) =>
         call('markTradesExecuted', () => {
           const results = database.markTradesExecuted(marks);
