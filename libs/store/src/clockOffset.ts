@@ -2,7 +2,7 @@ import type { Log, Metrics } from '@stockbroker/runtime';
 import type { Queries } from './statement.ts';
 
 /** FINRA rule 4590 allows business clocks to differ by 50 ms. */
-export const MAX_OFFSET_MS = 50;
+const MAX_OFFSET_MS = 50;
 const WARN_EVERY_MS = 60_000;
 
 /**
