@@ -4,12 +4,14 @@ import { grouped, readArguments, runTool, stopSignal, table, wholeNumber } from 
 import { type Percentiles, percentiles } from './percentiles.ts';
 import { Progress } from './progress.ts';
 import { type Measured, measure } from './takeover/measure.ts';
+import { measureRestarts, type Restarted } from './takeover/restarts.ts';
 
 /** The default of LEASE_TTL_MS: apps/worker/src/config.ts. */
 const DEFAULT_TTL_MS = 3_000;
 /** Goals: docs/takeover.md. */
 const OVER_TTL_MS = 500;
 const PAUSE_MS = 100;
+const RESTART_OVER_TTL_MS = 1_000;
 
 const HELP = `npm run takeover: how long partitions wait for a new leader, measured on a throw-away system under load.
 
@@ -17,6 +19,9 @@ const HELP = `npm run takeover: how long partitions wait for a new leader, measu
     --kills N    workers killed one after the other; default 30
     --moves N    workers stopped in order and started again, in turns; default 10
     --ttl-ms N   lifetime of leases; default ${DEFAULT_TTL_MS}, as the workers have it
+    --restarts   instead: stops all workers and starts new ones, with gaps in between
+      --from-ms N --to-ms N --step-ms N   the gaps; default 0 to 10000 in steps of 100
+      --kill     kill -9 instead of stopping them in order
     --json       the result as one JSON document on standard output
     --help       this text
 
@@ -29,6 +34,10 @@ takeover  From just before the kill -9 of a worker until the next order of a par
 pause     Of each partition that is handed over because a worker joins or is stopped: from the moment in which its leader begins
           nothing new any more ("hands over" in the worker's log) until the next one has raised the epoch, has read the open trades
           and works on them ("leads"). Goal: the worst at most ${PAUSE_MS} ms.
+
+restart   From asking for three new workers, all of the former having ended the gap before, until each partition is led by one of them:
+          one figure for each gap, the start of the processes included. Goal: at most the leases' lifetime + ${RESTART_OVER_TTL_MS} ms, whatever
+          the gap: the marks and leases that the former ones left vanish from the store at some time meanwhile.
 
 At the end the books are checked. Exit code: 0 when the goals are met and the books exact, else 1.
 `;
@@ -48,6 +57,11 @@ await runTool(async () => {
     kills: { type: 'string', default: '30' },
     moves: { type: 'string', default: '10' },
     'ttl-ms': { type: 'string' },
+    restarts: { type: 'boolean', default: false },
+    'from-ms': { type: 'string', default: '0' },
+    'to-ms': { type: 'string', default: '10000' },
+    'step-ms': { type: 'string', default: '100' },
+    kill: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   });
   const ttl = values['ttl-ms'];
@@ -61,7 +75,17 @@ await runTool(async () => {
   const stopping = stopSignal(() => process.exit(130));
   try {
     const onEvent = (line: string) => progress.line(`${progress.elapsed().padStart(9)}  ${line}`);
-    const measured = await measure({ ...plan, folder, onEvent, isStopped: stopping.isRequested });
+    const common = { folder, onEvent, isStopped: stopping.isRequested };
+    if (values.restarts) {
+      const gapsMs = gapsOf(values['from-ms'], values['to-ms'], values['step-ms']);
+      const ttlMs = plan.ttlMs ?? DEFAULT_TTL_MS;
+      const restarts = await measureRestarts({ ...common, gapsMs, kills: values.kill, ttlMs });
+      const result = { leaseTtlMs: ttlMs, restarts, problems: tooLate(restarts, ttlMs) };
+      process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : restartReport(result));
+      if (stopping.isRequested()) return 130;
+      return result.problems.length === 0 ? 0 : 1;
+    }
+    const measured = await measure({ ...plan, ...common });
     const result = resultOf(measured, plan.ttlMs ?? DEFAULT_TTL_MS);
     process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : report(result));
     if (stopping.isRequested()) return 130;
@@ -70,6 +94,34 @@ await runTool(async () => {
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+function gapsOf(from: string, to: string, step: string): number[] {
+  const range = { min: 0, max: 600_000 };
+  const [fromMs, toMs] = [wholeNumber('--from-ms', from, range), wholeNumber('--to-ms', to, range)];
+  const stepMs = wholeNumber('--step-ms', step, { min: 1, max: 600_000 });
+  return Array.from({ length: Math.max(0, Math.floor((toMs - fromMs) / stepMs) + 1) }, (_, i) => fromMs + i * stepMs);
+}
+
+function tooLate(restarts: readonly Restarted[], ttlMs: number): string[] {
+  return restarts
+    .filter(({ ledAfterMs }) => ledAfterMs > ttlMs + RESTART_OVER_TTL_MS)
+    .map(({ gapMs, ledAfterMs }) => `after a gap of ${grouped(gapMs)} ms partitions had no leader for ${grouped(ledAfterMs)} ms`);
+}
+
+function restartReport({
+  leaseTtlMs,
+  restarts,
+  problems,
+}: {
+  leaseTtlMs: number;
+  restarts: Restarted[];
+  problems: string[];
+}): string {
+  const rows = restarts.map((each) => [each.gapMs, each.startedAfterMs, each.ledAfterMs].map((ms) => `${grouped(ms)} ms`));
+  const goal = `Goal: at most ${grouped(leaseTtlMs + RESTART_OVER_TTL_MS)} ms.`;
+  const verdict = problems.length === 0 ? 'It is met.' : problems.join('\n');
+  return `${table([['gap', 'processes started', 'all led after'], ...rows], [0, 1, 2])}\n${goal} ${verdict}\n`;
+}
 
 function resultOf({ takeoverMs, pauseMs, trades, violations }: Measured, leaseTtlMs: number): Result {
   const result = { leaseTtlMs, takeoverMs: percentiles(takeoverMs), pauseMs: percentiles(pauseMs), trades, violations };

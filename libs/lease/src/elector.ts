@@ -89,7 +89,7 @@ export class Elector {
   /** Leaves: the others take over each partition as soon as its work in hand is done. */
   async stop(): Promise<void> {
     this.#leaving = true;
-    this.#presence.leave();
+    await this.#presence.leave();
     await this.#tolerate('leave', () => this.#store.delete(presenceKey(this.#options.workerId)));
     await Promise.all([...this.#held.values()].map((held) => this.#handOver(held)));
     this.#stopped.abort();

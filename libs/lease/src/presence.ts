@@ -25,6 +25,7 @@ export class Presence {
   #heardMs: number;
   #settles = false;
   #left = false;
+  #announcing: Promise<void> = Promise.resolve();
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -39,7 +40,9 @@ export class Presence {
   async announce(): Promise<void> {
     if (this.#left) return;
     this.#announcedMs = this.#options.clock.monotonicMs();
-    await this.#options.announce(this.#as);
+    const announcing = Promise.all([this.#announcing, this.#options.announce(this.#as)]).then(() => {});
+    this.#announcing = announcing;
+    await announcing;
   }
 
   /** From now on the others take it for gone. */
@@ -48,9 +51,10 @@ export class Presence {
     await this.announce();
   }
 
-  /** Announces nothing any more. */
-  leave(): void {
+  /** Announces nothing any more. Resolves when nothing is on its way either, which would bring it back to life after its deletion. */
+  async leave(): Promise<void> {
     this.#left = true;
+    await this.#announcing;
   }
 
   /** The watch has told of an announcement: soon partitions may be handed over to this worker, which takes them at once. */

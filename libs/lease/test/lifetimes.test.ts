@@ -89,3 +89,18 @@ test('election: a worker whose renewals got no answer for too long leads again a
   await clock.advance(2_000);
   expect(trusted()).toEqual(Array(PARTITIONS).fill(['a']));
 });
+
+test('election: a worker that stops while it announces itself is gone afterwards: nobody waits for its presence to end', async () => {
+  for (let stopsAtMs = 1_000; stopsAtMs <= 2_000; stopsAtMs += 25) {
+    const { clock, worker, leases } = createElection();
+    const store = leases.connect();
+    const slow: LeaseStore['put'] = async (key, holder) => {
+      await clock.sleep(50);
+      await store.put(key, holder);
+    };
+    const { elector } = worker('a', { reachable: true }, { put: slow });
+    await clock.advance(stopsAtMs);
+    await Promise.all([elector.stop(), clock.advance(500)]);
+    expect([stopsAtMs, leases.holder('worker.a')]).toEqual([stopsAtMs, undefined]);
+  }
+});
