@@ -5,8 +5,16 @@ import { DEFAULT_LOCK_TIMEOUT_MS } from './pool.ts';
 
 /** What a process that uses the database can be told. */
 export const storeVariables = {
-  DATABASE_URL: url('PostgreSQL database, version 16 or newer: the server itself, or a pooler in session mode.', ['postgresql', 'postgres'], { secret: true }),
-  DATABASE_POOL: integer('Connections of this process; a fifth of them, and at least one, is left to statements that only read.', { min: 2, max: 100 }, { default: '10' }),
+  DATABASE_URL: url(
+    'PostgreSQL database, version 16 or newer: the server itself, or a pooler in session mode.',
+    ['postgresql', 'postgres'],
+    { secret: true },
+  ),
+  DATABASE_POOL: integer(
+    'Connections of this process; a fifth of them, and at least one, is left to statements that only read.',
+    { min: 2, max: 100 },
+    { default: '10' },
+  ),
   STATEMENT_TIMEOUT_MS: integer('A statement that takes longer is given up.', { min: 100, max: 600_000 }, { default: '5000' }),
   LOCK_TIMEOUT_MS: integer(
     'A statement that waits for a lock of another transaction for longer fails; the customer whose row is locked is tried again, apart from the others.',
