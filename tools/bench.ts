@@ -15,8 +15,9 @@ const HELP = `npm run bench: how fast the broker is and what a trade costs it, o
     --workers N      default 1, as there is one of each other process
     --customers N    default 10000
     --open LIST      trades open at once, each tried once, and the fastest measured against the rest; default 16,64,256,1024
-    --only LIST      of what is measured beside the broker as it is: baselines, growth, large, bell, or none; default all of them
+    --only LIST      of what is measured beside the broker as it is: baselines, growth, large, isolation, bell, or none; default all of them
     --old-customers N  of the large database, each with two old trades; default 5000000, which needs 15 GB for a while
+    --isolation-trades N  of the one customer who has many, old or queued; default 300000
     --bell-trades N  that wait for the open; default 200000
     --json FILE      everything that was measured, as JSON
     --profiles DIR   also tells what processors, memory and the database did at the best concurrency, in a run of its own; each process of
@@ -38,8 +39,9 @@ await runTool(async () => {
     customers: { type: 'string', default: '10000' },
     open: { type: 'string', default: '16,64,256,1024' },
     json: { type: 'string' },
-    only: { type: 'string', default: 'baselines,growth,large,bell' },
+    only: { type: 'string', default: 'baselines,growth,large,isolation,bell' },
     'old-customers': { type: 'string', default: '5000000' },
+    'isolation-trades': { type: 'string', default: '300000' },
     'bell-trades': { type: 'string', default: '200000' },
     profiles: { type: 'string' },
     quick: { type: 'boolean', default: false },
@@ -59,6 +61,9 @@ await runTool(async () => {
     baselines: only.has('baselines'),
     large: only.has('large')
       ? { customers: wholeNumber('--old-customers', values['old-customers'], { min: 100, max: 50_000_000 }), tradesOfEach: 2 }
+      : undefined,
+    isolationTrades: only.has('isolation')
+      ? wholeNumber('--isolation-trades', values['isolation-trades'], { min: 100, max: 5_000_000 })
       : undefined,
     bellTrades: only.has('bell') ? wholeNumber('--bell-trades', values['bell-trades'], { min: 100, max: 5_000_000 }) : undefined,
     profiles,

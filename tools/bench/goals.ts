@@ -38,6 +38,11 @@ export const PARTS = {
   othersBesideQueue: 'others, one customer queueing 5,000',
 } as const;
 
+/** Of isolation: each disturbance has a part without it, its neighbour, because what the machine does changes meanwhile. */
+export const without = (disturbance: string) => `without ${disturbance}`;
+const MIN_OTHERS_RATE = 0.9;
+const MAX_OTHERS_P99 = 1.5;
+
 const UNFAIR = 2;
 const MAX_MB = 250;
 /** Of the highest that a process had in the first round. */
@@ -76,6 +81,19 @@ function judgeRule({ what, atLeast, atMost, of }: Rule, outcomes: Outcomes): Goa
   const figure = figureOf(Array.from({ length: rounds }, (_, round) => of((name) => outcomes[name]?.[round])));
   const met = figure && figure.median >= (atLeast ?? -Infinity) && figure.median <= (atMost ?? Infinity);
   return { what, goal: atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`, figure, met };
+}
+
+/** What others notice of each disturbance, against its neighbour without it. */
+export function judgeIsolation(outcomes: Outcomes, disturbances: readonly string[]): Goal[] {
+  const rules = disturbances.flatMap((name): Rule[] => [
+    { what: `others’ trades a second with ${name} ÷ without`, atLeast: MIN_OTHERS_RATE, of: rates(name, without(name)) },
+    {
+      what: `others’ p99 with ${name} ÷ without`,
+      atMost: MAX_OTHERS_P99,
+      of: (part) => over(part(name)?.ms?.p99, part(without(name))?.ms?.p99),
+    },
+  ]);
+  return rules.map((rule) => judgeRule(rule, outcomes));
 }
 
 /** When many trades wait for the open. */

@@ -6,6 +6,7 @@ import { type WebThroughput, webThroughput } from './baselines/webThroughput.ts'
 import type { BenchBroker } from './benchBroker.ts';
 import { type Goal, judge, judgeBell, PARTS } from './goals.ts';
 import { measureGrowth } from './growth.ts';
+import { type Isolation, measureIsolation } from './isolation/isolation.ts';
 import { type Large, measureLarge } from './largeRuns.ts';
 import { afterCheckpoint, onBenchBroker, type Sweep } from './onBroker.ts';
 import { type OpeningBells, openingBells } from './openingBell/openingBells.ts';
@@ -27,6 +28,7 @@ export interface Result {
   /** What all processes did at the best concurrency, in a window that counts for nothing else; undefined without profiles. */
   work: ProfiledWork | undefined;
   large: Large | undefined;
+  isolation: Isolation | undefined;
   bell: OpeningBells | undefined;
   goals: Goal[];
   /** Of each broker that was started. */
@@ -55,6 +57,10 @@ export async function measure(session: Session): Promise<Result> {
       plan.large !== undefined && best !== undefined && !isStopped()
         ? await measureLarge(session, postgres, { old: plan.large, best })
         : undefined;
+    const isolation =
+      plan.isolationTrades !== undefined && best !== undefined && !isStopped()
+        ? await measureIsolation(session, postgres, { trades: plan.isolationTrades, best })
+        : undefined;
     const proven = [...growth, ...(size?.proven ?? [])];
     const bell = plan.bellTrades !== undefined && !isStopped() ? await ringBell(session, postgres, plan.bellTrades) : undefined;
     const outcomes: Outcomes = Object.assign({}, main.measured.outcomes, ...proven.map(({ measured }) => measured));
@@ -67,8 +73,9 @@ export async function measure(session: Session): Promise<Result> {
       web: main.measured.web,
       work: main.measured.work,
       large: size?.large,
+      isolation,
       bell,
-      goals: [...judge(outcomes), ...judgeBell(bell)],
+      goals: [...judge(outcomes), ...(isolation?.goals ?? []), ...judgeBell(bell)],
       books: [main, ...proven].flatMap(({ books }) => books ?? []),
     };
   };

@@ -20,6 +20,8 @@ export interface Plan {
   growth: boolean;
   /** The size that the broker is measured at, beside a small one; undefined: not at all. */
   large: OldTrades | undefined;
+  /** Trades of the customer who has many, for what others notice of one; undefined: not measured. */
+  isolationTrades: number | undefined;
   /** Trades that wait for the open; undefined: no opening bell. */
   bellTrades: number | undefined;
   /** Also the baselines are small, and try nothing out. */
@@ -50,6 +52,7 @@ export const QUICK: Plan = {
   baselines: true,
   growth: false,
   large: undefined,
+  isolationTrades: 3_000,
   bellTrades: undefined,
   isQuick: true,
   profiles: undefined,

@@ -1,14 +1,15 @@
 import { grouped, table } from '../cli.ts';
-import { digits } from './figures.ts';
+import { digits, figureOf, spread } from './figures.ts';
 import type { Result } from './measure.ts';
 import { reportWork } from './profile/reportWork.ts';
 
 /** What is measured once: titles, and tables of each. */
-export function reportMore({ web, work, large, bell }: Result): [string, string][] {
+export function reportMore({ web, work, large, isolation, bell }: Result): [string, string][] {
   return [
     ...(web === undefined ? [] : [webRows(web)]),
     ...(work === undefined ? [] : reportWork(work)),
     ...(large === undefined ? [] : [sizeRows(large), pageRows(large)]),
+    ...(isolation === undefined ? [] : [isolationRows(isolation)]),
     ...(bell === undefined ? [] : [bellRows(bell)]),
   ];
 }
@@ -44,6 +45,18 @@ function pageRows({ explained }: NonNullable<Result['large']>): [string, string]
   return [
     'What statements touch there, by EXPLAIN (plans are in the JSON)',
     table([['', 'rows', 'pages', 'a row', 'read whole'], ...rows], [1, 2, 3]),
+  ];
+}
+
+function isolationRows({ trades, outcomes }: NonNullable<Result['isolation']>): [string, string] {
+  const rows = Object.entries(outcomes).map(([name, rounds]) => [
+    name,
+    spread(figureOf(rounds.map(({ perSecond }) => perSecond))),
+    ...(['p50', 'p99'] as const).map((which) => spread(figureOf(rounds.map(({ ms }) => ms?.[which])))),
+  ]);
+  return [
+    `What others notice of one, who has ${grouped(trades)} trades where there are many`,
+    table([['', 'a second', 'filled p50', 'p99'], ...rows], [1, 2, 3]),
   ];
 }
 
