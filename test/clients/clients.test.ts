@@ -101,7 +101,7 @@ describe.each(CLIENTS)('%s', (client) => {
 test('a deadline reaches the gateway, which then says what it waited for', async () => {
   await whileNobodyReadsTrades(async () => {
     const request = { orderId: crypto.randomUUID() };
-    const call = (client: ClientName) => page.call(client, 'getTrade', request, { token: alice.token, timeoutMs: 4_000 });
+    const call = (client: ClientName) => page.call(client, 'getTrade', request, { token: alice.token, timeoutMs: 5_000 });
     // Its own patience is longer, and what a client says by itself is DEADLINE_EXCEEDED.
     for (const { failure } of await Promise.all(CLIENTS.map(call)))
       expect(failure).toMatchObject({ code: Status.UNAVAILABLE, retryAfterMs: expect.any(Number) });
@@ -147,7 +147,7 @@ describe.each(STREAMING)('%s', (client) => {
 });
 
 test('a client without live streams is not left waiting', async () => {
-  const [binary, connect] = await Promise.all(UNARY.map((client) => page.call(client, 'watch', {}, { timeoutMs: 1_500 })));
+  const [binary, connect] = await Promise.all(UNARY.map((client) => page.call(client, 'watch', {}, { timeoutMs: 5_000 })));
   // This one is given all that came, at the end.
   expect(binary).toMatchObject({ messages: [{ status: 1 }], failure: { code: Status.DEADLINE_EXCEEDED } });
   expect(connect).toMatchObject({ messages: [], failure: { code: Status.UNKNOWN, message: 'HTTP 415' } });

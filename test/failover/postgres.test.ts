@@ -26,7 +26,7 @@ beforeAll(async () => {
     bundles: inject('bundles'),
     databaseUrl: postgres.url,
     quotes: { AAPL: { bid: '9.90', ask: '10.00' } },
-    env: { worker: { SWEEP_MS: '500', ASK_AFTER_MS: '1000' }, gateway: { GATEWAY_PATIENCE_MS: '9000' } },
+    env: { worker: { SWEEP_MS: '500', ASK_AFTER_MS: '1000' }, gateway: { GATEWAY_PATIENCE_MS: '60000' } },
   });
   customers = await broker.customers(8, { cash: usd('10000.00') });
 });

@@ -12,7 +12,7 @@ import { openRaw } from './http2Frames.ts';
 import { HTTP_ATTACKS, statusOf } from './httpAttacks.ts';
 
 /** Patience is short here, and few callbacks are worked on at once, so that both can be reached. */
-const PATIENCE_MS = 1_500;
+const PATIENCE_MS = 3_000;
 const IN_FLIGHT = 8;
 let arena: Arena;
 /** Open at the exchange while strangers lie about it, and one that is filled. */

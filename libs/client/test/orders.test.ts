@@ -100,7 +100,7 @@ test('an order is in the journal before it is sent, and no more once it is answe
 test('an answer that is lost: the same id is sent again, and there is one trade', async () => {
   const books = bookkeeper({ loses: 1 });
   await using broker = await openScripted(books);
-  const trade = await broker.client({ attemptTimeoutMs: 200 }).placeTrade(buy);
+  const trade = await broker.client({ attemptTimeoutMs: 1_000 }).placeTrade(buy);
   expect(trade.orderId).toBe('order-1');
   expect(books.seen.length).toBeGreaterThan(1);
   expect(new Set(books.seen)).toEqual(new Set([trade.clientOrderId]));
@@ -175,7 +175,7 @@ test('a refusal after a lost answer does not say that nothing was placed: the tr
         ? books.placeTrade(request, context)
         : Promise.reject(new RpcError(Status.INVALID_ARGUMENT, 'delisted')),
   });
-  const client = broker.client({ attemptTimeoutMs: 200 });
+  const client = broker.client({ attemptTimeoutMs: 1_000 });
   await expect(client.placeTrade(buy)).rejects.toThrow('delisted');
   expect(await client.resolvePendingOrders()).toMatchObject([{ outcome: 'placed', trade: { orderId: 'order-1' } }]);
 });
@@ -281,7 +281,7 @@ test('an order that waits for the open is sent so, also by the program that find
       return placed(request);
     },
   });
-  const impatient = broker.client({ journal, timeoutMs: 300, attemptTimeoutMs: 200 });
+  const impatient = broker.client({ journal, timeoutMs: 3_000, attemptTimeoutMs: 2_000 });
   await expect(impatient.placeTrade({ ...buy, queueForOpen: true })).rejects.toBeInstanceOf(BrokerError);
   isLost = false;
   expect(await broker.client({ journal }).resolvePendingOrders()).toMatchObject([{ outcome: 'placed' }]);

@@ -75,7 +75,7 @@ test('a stream that falls silent is dead: it is opened again', async () => {
     return telling(request.afterRevision === 0n ? snapshot(4n) : change(5n, 'b'))(request, context);
   };
   await using broker = await openScripted({ watchTrades });
-  const watch = broker.client({ silenceMs: 150 }).watchTrades();
+  const watch = broker.client({ silenceMs: 1_000 }).watchTrades();
   const { seen } = reading(watch);
   await until(() => seen.length > 1);
   expect(seen.slice(0, 2).map(({ revision }) => revision)).toEqual([4n, 5n]);
@@ -84,7 +84,7 @@ test('a stream that falls silent is dead: it is opened again', async () => {
 });
 
 test('signs of life keep it open', async () => {
-  const silenceMs = 400;
+  const silenceMs = 2_000;
   const watchTrades: Stream = async function* ({ afterRevision }, { signal }) {
     if (afterRevision === 0n) yield snapshot(4n);
     // A stream that is cut off after the silence comes no further than this, however often it is opened.

@@ -80,7 +80,7 @@ test('admission: a call that has ended is told so, once', async () => {
 test('admission: a stream ends when it may go on no longer, with the reason, on both ports', async () => {
   const [releasedBefore, endedBefore] = [released, ended];
   const error = new RpcError(Status.UNAUTHENTICATED, 'the token has expired', { info: { reason: 'TOKEN_EXPIRED' } });
-  until = { atMs: Date.now() + 500, error };
+  until = { atMs: Date.now() + 3_000, error };
   const channel = new RpcChannel(address);
   const quotes = channel.client(ExchangeServiceDefinition).streamQuotes({})[Symbol.asyncIterator]();
   await quotes.next();
