@@ -98,7 +98,7 @@ export const FRAMING_ATTACKS: CallAttack[] = [
       grpcMessage,
       { code: Status.INVALID_ARGUMENT },
       {
-        'grpc-timeout': timeout,
+        'grpc-timeout': Buffer.from(timeout).toString('latin1'),
       },
     ),
   ),

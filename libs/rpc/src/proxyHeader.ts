@@ -30,7 +30,7 @@ export interface ProxyHeader {
 }
 
 /** Not one of the balancer's headers, or one that says what cannot be. */
-export class ProxyHeaderError extends Error {
+class ProxyHeaderError extends Error {
   override readonly name = 'ProxyHeaderError';
 }
 
