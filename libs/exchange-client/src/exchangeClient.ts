@@ -147,7 +147,10 @@ function followQuotes(
   onHeard: () => void,
 ): Quotes {
   const refused = metrics.counter('quotes_refused_total', 'Quotes whose prices were not believed, by why', { why: QUOTE_FAULTS });
-  const quotes = new Quotes(client, log, quoteRules ?? DEFAULT_QUOTE_RULES, { onRefused: (why) => refused.inc({ why }), onHeard });
+  const quotes = new Quotes(client, log, quoteRules ?? DEFAULT_QUOTE_RULES, {
+    onRefused: (why) => refused.inc({ why }),
+    onHeard,
+  });
   metrics.gauge('quotes_stale', 'Stocks whose latest quote is too old', () => quotes.countStale());
   return quotes;
 }

@@ -86,7 +86,9 @@ async function runAll(asked: Customer[]): Promise<void> {
   await statements.readChanges(asked.map(({ customerId }) => ({ customerId, revision: OLD_REVISION })));
   await statements.readNewRevisions(asked.map(({ customerId }) => ({ customerId, revision: 0 })));
   const pages = asked.slice(0, 32);
-  await statements.listTrades(pages.map((page, i) => ({ ...page, before: null, statuses: LISTED[i % LISTED.length] ?? [], limit: 10 })));
+  await statements.listTrades(
+    pages.map((page, i) => ({ ...page, before: null, statuses: LISTED[i % LISTED.length] ?? [], limit: 10 })),
+  );
   await statements.readAccounts(asked.map(({ customerId }) => customerId));
 }
 
