@@ -5,6 +5,7 @@ import { MemoryDatabase } from '../simulation/memoryDatabase.ts';
 import { MemoryExchange } from '../simulation/memoryExchange.ts';
 import { Network, Service } from '../simulation/network.ts';
 import type { Servers } from '../simulation/ports.ts';
+import { Sessions } from '../simulation/sessions.ts';
 import { SimulatedProcess } from '../simulation/simulatedProcess.ts';
 import { World } from '../simulation/world.ts';
 
@@ -22,7 +23,7 @@ export function openMemory({ leaseTtlMs = 3_000, quotes = {} }: { leaseTtlMs?: n
   const random = new SeededRandom(1);
   const now = () => Math.floor(Date.UTC(2026, 0, 5) + world.nowMs);
   const clock = { monotonicMs: () => world.nowMs, sleep: () => Promise.reject(new Error('servers do not sleep')) };
-  const exchangeWorld = { now, random: () => random.number(), after: world.after.bind(world), report: () => {} };
+  const exchangeWorld = { now, isOpen: () => true, random: () => random.number(), after: world.after.bind(world), report: () => {} };
   const servers: Servers = {
     world,
     random,
@@ -34,7 +35,7 @@ export function openMemory({ leaseTtlMs = 3_000, quotes = {} }: { leaseTtlMs?: n
     bus: new MemoryBus(() => world.nowMs),
     leases: new MemoryLeases(clock, leaseTtlMs),
     natsService: new Service('nats'),
-    hours: { at: () => ({ isOpen: true, sinceMs: -Infinity, untilMs: Infinity }) },
+    hours: new Sessions([], 0),
     now,
   };
   let isOpen = true;

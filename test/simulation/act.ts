@@ -55,6 +55,18 @@ export function act(simulation: Simulation, action: Action): void {
       servers.bus.wipe();
       invariants.leasesWereWiped = true;
       break;
+    case 'restart-workers':
+      void simulation.endWorkers(action.inOrder).then(() => world.after(action.gapMs, () => simulation.startMissing()));
+      break;
+    case 'deaf': {
+      const { name } = simulation.processOf(action.role);
+      network.deafen(name);
+      world.after(action.ms, () => network.hears(name));
+      break;
+    }
+    case 'venue-closes':
+      simulation.venueClosedUntilMs = Math.max(simulation.venueClosedUntilMs, world.nowMs + action.ms);
+      break;
     case 'trouble':
       network.troubleRate = action.rate;
       network.maxDelayMs = action.maxDelayMs;
@@ -87,6 +99,7 @@ export function heal(simulation: Simulation): void {
   simulation.tell(() => 'everything is healed');
   network.traps.length = 0;
   network.restoreAll();
+  simulation.venueClosedUntilMs = 0;
   network.calm();
   for (const service of SERVICES) network.start(serviceOf(simulation, service));
   exchange.behaviour = HONEST;

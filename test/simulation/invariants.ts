@@ -1,12 +1,17 @@
 import type { Term } from '@stockbroker/lease';
 import { CLOCK_TOLERANCE_MS, type FlowEvent } from '@stockbroker/trade-flow';
 import { isAboutOrder, isFinal, type Trade } from '@stockbroker/trading';
-import type { Opening } from './plan.ts';
+import { MAX_SKEW_MS, type Opening } from './plan.ts';
 import type { Servers } from './ports.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 
 /** A promise of the broker was broken. */
 export class Violation extends Error {}
+
+/** Two clocks that a time server keeps may differ by this much. */
+const CLOCKS_MS = 2 * MAX_SKEW_MS;
+/** And what was decided may take a statement's timeout, and the ways there and back, until it is done. */
+const STORED_LATE_MS = CLOCKS_MS + 3_000;
 
 /** What must hold after every step, and at the end. It looks at the servers alone, not into the processes. */
 export class Invariants {
@@ -62,9 +67,38 @@ export class Invariants {
     if (queueForOpen && rejectCode === 'MARKET_CLOSED') this.violated(`trade ${id} was to wait for the open, and is rejected`);
     if (status !== 'executed' || submittedAt === null) return;
     // What was decided while the market was open may arrive when it has closed; but not what was placed after that.
-    if (hours.at(createdAt.getTime()).isOpen || hours.at(createdAt.getTime() + CLOCK_TOLERANCE_MS).isOpen) return;
+    if (hours.isOpenAbout(createdAt.getTime(), CLOCK_TOLERANCE_MS + CLOCKS_MS)) return;
     if (!queueForOpen) this.violated(`trade ${id} was placed while the market was closed, and is sent`);
-    if (!hours.at(submittedAt.getTime()).isOpen) this.violated(`trade ${id} waits for the open, and is sent before`);
+    if (!hours.isOpenAbout(submittedAt.getTime(), STORED_LATE_MS)) this.violated(`trade ${id} waits for the open, and is sent before`);
+  }
+
+  /** An order belongs into the session of its mark. What was decided before the close may take a statement's time to be sent. */
+  onSent({ id, submittedAt }: Trade): void {
+    const { hours, now } = this.#servers;
+    const markedAtMs = submittedAt?.getTime() ?? Number.NaN;
+    if (!hours.isOpenAbout(now(), STORED_LATE_MS)) this.violated(`trade ${id} is sent while the market is closed`);
+    if (hours.closedBetween(markedAtMs + CLOCKS_MS, now() - STORED_LATE_MS))
+      this.violated(`trade ${id}, marked in an earlier session, is sent in a later one`);
+  }
+
+  /** Whether the process is one that trusts its lease of the partition now. */
+  isTrustedLeader(partition: number, name: string): boolean {
+    return (this.#leaders.get(partition) ?? []).some(({ process, term }) => process.name === name && process.isAlive && term.isTrusted());
+  }
+
+  /** Whether a customer has a trade that somebody should work on now. One held for operators, and those behind it, wait for them. */
+  mustGoOn(customerId: string): boolean {
+    const { database, hours, now } = this.#servers;
+    const isOpen = hours.at(now()).isOpen;
+    const oldest = database.tradesOf(customerId).find(({ status, queueForOpen }) => !isFinal(status) && (isOpen || !queueForOpen));
+    return oldest !== undefined && !this.isHeld(oldest);
+  }
+
+  /** Marked, not known to the exchange, and too late to be sent. */
+  isHeld({ id, status, submittedAt }: Trade): boolean {
+    const { exchange, hours, now } = this.#servers;
+    if (status !== 'executed' || submittedAt === null || exchange.knows(id)) return false;
+    return hours.closedBetween(submittedAt.getTime() - CLOCKS_MS, now() + CLOCKS_MS) || !hours.at(now()).isOpen;
   }
 
   onElected(process: SimulatedProcess, term: Term): void {

@@ -11,8 +11,12 @@ export interface Behaviour {
   dropRate: number;
   lateRate: number;
   conflictRate: number;
-  /** Fills of buys above their limit. */
-  dearRate: number;
+  /** Fills of buys above their limit, of sells below it. */
+  beyondLimitRate: number;
+  /** Orders of which a fill is reported first that is another order's. */
+  repeatedIdRate: number;
+  /** Orders that were taken and, when they are submitted again, are called malformed. */
+  invalidAgainRate: number;
 }
 
 export const HONEST: Behaviour = {
@@ -22,7 +26,9 @@ export const HONEST: Behaviour = {
   dropRate: 0,
   lateRate: 0,
   conflictRate: 0,
-  dearRate: 0,
+  beyondLimitRate: 0,
+  repeatedIdRate: 0,
+  invalidAgainRate: 0,
 };
 
 export interface ExchangeOrder {
@@ -34,6 +40,8 @@ export interface ExchangeOrder {
 /** What the exchange decides, and when; its time and its choices come from outside. */
 export interface ExchangeWorld {
   now(): number;
+  /** Whether the venue trades now, by a calendar of its own. */
+  isOpen(): boolean;
   /** In [0, 1). */
   random(): number;
   after(ms: number, run: () => void): void;
@@ -71,9 +79,21 @@ export class MemoryExchange {
     this.#quotes.set(stockTicker, quote === null ? null : { stockTicker, ...quote });
   }
 
+  /** Whether it has prices of both sides, and trades. */
+  hasUsualQuote(stockTicker: string): boolean {
+    return this.#quotes.get(stockTicker)?.halted === false;
+  }
+
+  /** Whether it has ever taken an order of this id. */
+  knows(tradeId: string): boolean {
+    return this.#orders.has(tradeId);
+  }
+
   submit(trade: Trade): SubmitAnswer {
     const known = this.#orders.get(trade.id);
     if (known !== undefined) {
+      // A venue that checks the form before it looks the id up.
+      if (this.#happens(this.behaviour.invalidAgainRate)) return { kind: 'invalid', message: 'malformed, it says' };
       return isSameContent(known.trade, trade)
         ? { kind: 'accepted' }
         : { kind: 'conflict', message: 'the id was used for another order' };
@@ -82,7 +102,12 @@ export class MemoryExchange {
     const order: ExchangeOrder = { trade: { ...trade }, report: undefined };
     this.#orders.set(trade.id, order);
     this.journal.push(order);
-    this.#world.after(this.#world.random() * this.behaviour.latencyMs, () => this.#complete(order));
+    // What comes outside the session is taken, and rejected in a report.
+    const isLate = !this.#world.isOpen();
+    const { latencyMs, repeatedIdRate } = this.behaviour;
+    const completesAfterMs = this.#world.random() * latencyMs;
+    if (this.#happens(repeatedIdRate)) this.#world.after(completesAfterMs / 2, () => this.#repeatAnId(order));
+    this.#world.after(completesAfterMs, () => this.#complete(order, isLate));
     return { kind: 'accepted' };
   }
 
@@ -98,15 +123,31 @@ export class MemoryExchange {
     return { attempt, limitPrice, found: order.report ?? 'open' };
   }
 
-  #complete(order: ExchangeOrder): void {
+  #happens(rate: number): boolean {
+    return rate > 0 && this.#world.random() < rate;
+  }
+
+  #complete(order: ExchangeOrder, isLate: boolean): void {
     const { behaviour } = this;
-    const happens = (rate: number) => this.#world.random() < rate;
-    const report = happens(behaviour.rejectRate) ? this.#rejection(order.trade) : this.#fill(order.trade);
-    order.report = report;
-    if (happens(behaviour.dropRate)) return;
-    const isContradicted = happens(behaviour.conflictRate);
-    this.#report(report, happens(behaviour.lateRate), () => isContradicted && this.#contradict(report));
-    if (happens(behaviour.duplicateRate)) this.#report(report, happens(0.5));
+    order.report = isLate
+      ? about(order.trade, { kind: 'rejected', refusal: { code: 'MARKET_CLOSED' }, executedAt: this.#date() })
+      : this.#happens(behaviour.rejectRate)
+        ? this.#rejection(order.trade)
+        : this.#fill(order.trade);
+    const { report } = order;
+    if (this.#happens(behaviour.dropRate)) return;
+    const isContradicted = this.#happens(behaviour.conflictRate);
+    this.#report(report, this.#happens(behaviour.lateRate), () => isContradicted && this.#contradict(report));
+    if (this.#happens(behaviour.duplicateRate)) this.#report(report, this.#happens(0.5));
+  }
+
+  /** Another order's fill, told as this one's while it is open. */
+  #repeatAnId(order: ExchangeOrder): void {
+    const others = this.journal.flatMap(({ report }) => (report?.outcome.kind === 'filled' ? [report.outcome] : []));
+    const outcome = others[Math.floor(this.#world.random() * others.length)];
+    if (outcome === undefined || order.report !== undefined) return;
+    this.lies += 1;
+    this.#report(about(order.trade, outcome), false);
   }
 
   #report(report: OrderReport, isLate: boolean, onTaken?: () => void): void {
@@ -136,16 +177,20 @@ export class MemoryExchange {
   #fill(trade: Trade): OrderReport {
     const limit = trade.limitPrice ?? 0n;
     const better = (limit * BigInt(Math.floor(this.#world.random() * 500))) / 10_000n;
-    const isDear = trade.type === 'buy' && this.#world.random() < this.behaviour.dearRate;
-    const price = isDear ? limit * 2n : trade.type === 'buy' ? limit - better : limit + better;
+    const isBeyond = this.#happens(this.behaviour.beyondLimitRate);
+    const beyond = trade.type === 'buy' ? limit * 2n : limit / 2n;
+    const price = isBeyond ? beyond : trade.type === 'buy' ? limit - better : limit + better;
     this.#executions += 1;
-    const executedAt = new Date(this.#world.now());
-    return about(trade, { kind: 'filled', price, executionId: `execution-${this.#executions}`, executedAt });
+    return about(trade, { kind: 'filled', price, executionId: `execution-${this.#executions}`, executedAt: this.#date() });
   }
 
   #rejection(trade: Trade): OrderReport {
     const refusal = { code: 'EXCHANGE_REJECTED', message: 'no reason' } as const;
-    return about(trade, { kind: 'rejected', refusal, executedAt: new Date(this.#world.now()) });
+    return about(trade, { kind: 'rejected', refusal, executedAt: this.#date() });
+  }
+
+  #date(): Date {
+    return new Date(this.#world.now());
   }
 }
 

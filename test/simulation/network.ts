@@ -40,6 +40,8 @@ export class Network {
   readonly #random: SeededRandom;
   /** `process>service` of broken links. */
   readonly #cuts = new Map<string, number>();
+  /** Processes that no message of NATS reaches, and none leaves. */
+  readonly #deaf = new Set<string>();
   readonly traps: Trap[] = [];
   /** Longest usual delay of one way. */
   maxDelayMs = USUAL_DELAY_MS;
@@ -59,8 +61,26 @@ export class Network {
     this.#cuts.delete(`${process}>${service}`);
   }
 
+  deafen(process: string): void {
+    this.#deaf.add(process);
+  }
+
+  hears(process: string): void {
+    this.#deaf.delete(process);
+  }
+
+  isDeaf({ name }: SimulatedProcess): boolean {
+    return this.#deaf.has(name);
+  }
+
   restoreAll(): void {
     this.#cuts.clear();
+    this.#deaf.clear();
+  }
+
+  /** Whether every process reaches every service, at its usual speed. */
+  get isCalm(): boolean {
+    return this.#cuts.size === 0 && this.#deaf.size === 0 && this.troubleRate === 0 && this.maxDelayMs === USUAL_DELAY_MS;
   }
 
   /** Quick and reliable again. */

@@ -41,18 +41,32 @@ export type Action = { atMs: number } & (
   | { kind: 'cut'; role: Role; service: ServiceName; ms: number }
   | { kind: 'stop'; service: ServiceName; ms: number }
   | { kind: 'wipe' }
+  /** Everybody restarts: all workers end, in order or at once, and new ones start when nobody has led for a while. */
+  | { kind: 'restart-workers'; inOrder: boolean; gapMs: number }
+  /** News and wake-ups do not reach the role, or leave it, while its leases work as ever. */
+  | { kind: 'deaf'; role: Role; ms: number }
   | { kind: 'trouble'; rate: number; maxDelayMs: number; ms: number }
   | { kind: 'clock'; role: Role; jumpMs: number }
   | { kind: 'lie'; behaviour: Partial<Behaviour>; ms: number }
   | { kind: 'stranger' }
   | { kind: 'market'; ticker: string; state: 'halted' | 'no-quote'; ms: number }
+  /** The venue does not trade, whatever the calendar says. */
+  | { kind: 'venue-closes'; ms: number }
 );
+
+/** From one moment of the world to another, in milliseconds since it began. */
+export interface Span {
+  fromMs: number;
+  toMs: number;
+}
 
 export interface Plan {
   openings: Opening[];
   actions: Action[];
-  /** When the market is closed, if ever; it may still be when everything is healed. */
-  closed: { fromMs: number; toMs: number } | null;
+  /** When the market is closed, in order; it may still be when everything is healed. */
+  closed: Span[];
+  /** How far each role's wall clock, and the database's, is from the exchange's. */
+  skewsMs: Record<Role | 'database', number>;
   /** How fast each role's clock runs. */
   speeds: Record<Role, number>;
 }
@@ -61,6 +75,8 @@ export interface Plan {
 export const TROUBLED_MS = 12_000;
 const CUSTOMERS = 5;
 const SHARE_OF_DRY = 0.1;
+/** Clocks that a time server keeps, badly. */
+export const MAX_SKEW_MS = 400;
 
 /** Everything that happens under a seed, as a list from which parts can be left out. */
 export function makePlan(seed: number): Plan {
@@ -74,9 +90,23 @@ export function makePlan(seed: number): Plan {
   // Some seeds have few faults, so that each is also seen alone.
   const faults = Array.from({ length: random.chance(SHARE_OF_DRY) ? 1 : random.between(2, 14) }, () => fault(random));
   const speeds = Object.fromEntries(ROLES.map((role) => [role, 1 + (random.number() - 0.5) / 50])) as Record<Role, number>;
-  const closedAtMs = random.between(0, TROUBLED_MS);
-  const closed = random.chance(0.5) ? { fromMs: closedAtMs, toMs: closedAtMs + random.between(100, TROUBLED_MS) } : null;
-  return { openings, actions: [...trades, ...faults].sort((a, b) => a.atMs - b.atMs), closed, speeds };
+  const skew = () => (random.chance(0.3) ? random.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0);
+  const skewsMs = Object.fromEntries([...ROLES, 'database'].map((name) => [name, skew()])) as Plan['skewsMs'];
+  const actions = [...trades, ...faults].sort((a, b) => a.atMs - b.atMs);
+  return { openings, actions, closed: closings(random), skewsMs, speeds };
+}
+
+/** Sessions that end and begin between any two steps; one close in three is brief. */
+function closings(random: SeededRandom): Span[] {
+  const spans: Span[] = [];
+  let afterMs = 0;
+  for (let left = random.pick([0, 0, 1, 1, 2, 3]); left > 0 && afterMs < TROUBLED_MS; left -= 1) {
+    const fromMs = random.between(afterMs, TROUBLED_MS);
+    const toMs = fromMs + (random.chance(0.3) ? random.between(20, 500) : random.between(100, TROUBLED_MS));
+    spans.push({ fromMs, toMs });
+    afterMs = toMs + random.between(50, 3_000);
+  }
+  return spans;
 }
 
 function place(random: SeededRandom): Action {
@@ -108,6 +138,10 @@ const FAULTS: ((random: SeededRandom) => FaultOf)[] = [
   (random) => ({ kind: 'cut', role: random.pick(WORKERS), service: 'nats', ms: random.between(1_000, 8_000) }),
   (random) => ({ kind: 'stop', service: random.pick(SERVICES), ms: random.skewed(50, 10_000) }),
   () => ({ kind: 'wipe' }),
+  (random) => ({ kind: 'restart-workers', inOrder: random.chance(0.7), gapMs: random.between(0, 8_000) }),
+  (random) => ({ kind: 'deaf', role: random.pick(ROLES), ms: random.between(500, 8_000) }),
+  (random) => ({ kind: 'stop', service: 'exchange', ms: random.skewed(10, 2_000) }),
+  (random) => ({ kind: 'venue-closes', ms: random.skewed(20, 3_000) }),
   (random) => ({
     kind: 'trouble',
     rate: random.number() * 0.3,
@@ -148,7 +182,9 @@ function lie(random: SeededRandom): FaultOf {
     dropRate: rate(),
     lateRate: rate(),
     conflictRate: rate() / 2,
-    dearRate: random.chance(0.2) ? 0.3 : 0,
+    beyondLimitRate: random.chance(0.2) ? 0.3 : 0,
+    repeatedIdRate: random.chance(0.2) ? 0.3 : 0,
+    invalidAgainRate: random.chance(0.3) ? 0.5 : 0,
   };
   return { kind: 'lie', behaviour, ms: random.between(500, 8_000) };
 }

@@ -5,7 +5,6 @@ import {
   type CustomerNews,
   type Exchange,
   ExchangeInDoubtError,
-  type MarketHours,
   StoreUnavailableError,
   type Wakeups,
 } from '@stockbroker/trade-flow';
@@ -17,6 +16,7 @@ import type { MemoryDatabase } from './memoryDatabase.ts';
 import type { MemoryExchange } from './memoryExchange.ts';
 import { readChanges, readNewRevisions, readSnapshots, readTurns } from './memoryWatching.ts';
 import type { CallOptions, Network, Service } from './network.ts';
+import type { Sessions } from './sessions.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 import type { World } from './world.ts';
 
@@ -32,13 +32,13 @@ export interface Servers {
   bus: MemoryBus;
   leases: MemoryLeases;
   natsService: Service;
-  hours: MarketHours;
+  hours: Sessions;
   /** The servers' wall clock, which is never set. */
   now(): number;
 }
 
-/** Told in the moment in which a process has marked a trade. */
-export type OnMarked = (process: SimulatedProcess, trade: Trade) => void;
+/** Told in the moment in which a process has marked a trade, or sends one. */
+export type OnTrade = (process: SimulatedProcess, trade: Trade) => void;
 
 const STATEMENT_TIMEOUT_MS = 2_000;
 const EXCHANGE_TIMEOUT_MS = 1_000;
@@ -52,7 +52,7 @@ const LIMITS = { maxBatch: 256, maxQueue: 10_000, soon: queueMicrotask };
 export function storeOf(
   process: SimulatedProcess,
   { network, database, databaseService }: Servers,
-  onMarked: OnMarked = () => {},
+  onMarked: OnTrade = () => {},
 ): TradeStore {
   const call = <T>(operation: string, run: () => T): Promise<T> =>
     network.call(process, databaseService, { operation, timeoutMs: STATEMENT_TIMEOUT_MS, toError: unavailable }, run);
@@ -85,7 +85,7 @@ const unavailable = (cause: Error) => new StoreUnavailableError(cause);
 const inDoubt = (cause: Error) => new ExchangeInDoubtError(cause);
 
 /** The exchange as one worker has it. */
-export function exchangeOf(process: SimulatedProcess, servers: Servers): Exchange {
+export function exchangeOf(process: SimulatedProcess, servers: Servers, onSent: OnTrade): Exchange {
   const { network, exchange, exchangeService, random, world } = servers;
   const breaker = new Breaker();
   const call = async <T>(operation: string, run: () => T): Promise<T> => {
@@ -111,7 +111,10 @@ export function exchangeOf(process: SimulatedProcess, servers: Servers): Exchang
     awayForMs: awayMs,
     awayWithinMs: (periodMs) => Math.min(periodMs, awayMs()),
     recallOrder: (tradeId) => call('recallOrder', () => exchange.recall(tradeId)),
-    submitOrder: (trade) => call('submitOrder', () => exchange.submit(trade)),
+    submitOrder: (trade) => {
+      onSent(process, trade);
+      return call('submitOrder', () => exchange.submit(trade));
+    },
     findOrder: (tradeId) => call('findOrder', () => exchange.find(tradeId)),
   };
 }
@@ -123,7 +126,7 @@ export interface ProcessBus extends Wakeups, CustomerNews {
 
 /** NATS as one process has it: everything that it sends may be lost, doubled or late, and so may everything that it gets. */
 export function busOf(process: SimulatedProcess, { world, random, network, bus, natsService }: Servers): ProcessBus {
-  const reaches = () => natsService.isUp && !network.isCut(process, natsService);
+  const reaches = () => natsService.isUp && !network.isCut(process, natsService) && !network.isDeaf(process);
   const copies = () => (network.isLost() ? 0 : random.chance(network.troubleRate) ? 2 : 1);
   const send = (run: () => void) => {
     for (let i = copies(); i > 0; i -= 1) world.quietlyAt(world.nowMs + network.delayMs(), () => reaches() && run());

@@ -16,7 +16,7 @@ import {
 import type { OrderReport, Trade, TradeOrder } from '@stockbroker/trading';
 import { LedPartitions } from '../../apps/worker/src/leadPartitions.ts';
 import { startSweeping } from '../../apps/worker/src/sweeping.ts';
-import { busOf, exchangeOf, leasesOf, type OnMarked, type Servers, storeOf } from './ports.ts';
+import { busOf, exchangeOf, leasesOf, type OnTrade, type Servers, storeOf } from './ports.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 
 export const PARTITIONS = 6;
@@ -37,7 +37,8 @@ export interface Witness {
   event(process: SimulatedProcess, event: FlowEvent): void;
   log(process: SimulatedProcess, message: string): void;
   elected(process: SimulatedProcess, term: Term): void;
-  marked: OnMarked;
+  marked: OnTrade;
+  sent: OnTrade;
 }
 
 export interface Gateway {
@@ -100,18 +101,20 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
   const bus = busOf(process, servers);
   const say = (_fields: object, message: string) => witness.log(process, message);
   const log: FlowLog = { debug: () => {}, info: say, warn: say, error: say };
+  // By a clock that a time server keeps: a process whose clock is an hour wrong would only wait for an hour.
+  const now = () => servers.now() + process.skewMs;
+  const hours = { at: () => servers.hours.at(now()) };
   const led: LedPartitions = new LedPartitions({
     workerId: process.name,
     store,
     bus,
     lanePorts: {
       store,
-      exchange: exchangeOf(process, servers),
+      exchange: exchangeOf(process, servers, witness.sent),
       wakeups: bus,
       clock: process,
       random: servers.random,
-      // By the servers' clock: a process whose clock is an hour wrong would only wait for an hour.
-      hours: { at: () => servers.hours.at(servers.now()) },
+      hours,
       observe: (event) => witness.event(process, event),
     },
     options: { ...LANE, maxLanes: MAX_LANES, maxStarting: MAX_STARTING },
@@ -136,7 +139,7 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
     problem: (message, error) => led.problem(message, error),
   });
   elector.start();
-  const sweeping = startSweeping(led, SWEEP_MS, { clock: { ...process, now: servers.now }, hours: servers.hours }, () => {});
+  const sweeping = startSweeping(led, SWEEP_MS, { clock: { ...process, now }, hours: servers.hours }, () => {});
   return {
     process,
     stop: async () => {

@@ -68,10 +68,10 @@ async function run(simulation: Simulation): Promise<string | undefined> {
   }
 }
 
-function hasEnded({ world, clients, watchers, servers: { database, exchange } }: Simulation): boolean {
+function hasEnded({ world, clients, watchers, progress, servers: { database, exchange } }: Simulation): boolean {
   if (world.nowMs <= TROUBLED_MS || clients.some(({ unanswered }) => unanswered > 0)) return false;
   for (const { status } of database.trades.values()) if (!isFinal(status)) return false;
-  return exchange.owesReports === 0 && watchers.every(({ isUpToDate }) => isUpToDate);
+  return progress.isLed && exchange.owesReports === 0 && watchers.every(({ isUpToDate }) => isUpToDate);
 }
 
 /** Leaves out of a failing plan whatever is not needed to fail. @param indexes of actions to leave out */

@@ -11,19 +11,23 @@ const EPOCH_MS = Date.UTC(2026, 0, 5, 15);
  */
 export class SimulatedProcess implements Clock, LeaseClock {
   readonly name: string;
+  readonly skewMs: number;
   readonly #world: World;
   readonly #bornAtMs: number;
   /** How fast its clock runs: 1.01 is one percent fast. */
   readonly #speed: number;
-  #wallOffsetMs = 0;
+  #wallOffsetMs: number;
   #alive = true;
   #pausedUntilMs = 0;
   readonly #onKilled: (() => void)[] = [];
 
-  constructor(world: World, name: string, speed = 1) {
+  /** @param skewMs how far its wall clock is from the world's */
+  constructor(world: World, name: string, speed = 1, skewMs = 0) {
     this.#world = world;
     this.name = name;
     this.#speed = speed;
+    this.skewMs = skewMs;
+    this.#wallOffsetMs = skewMs;
     this.#bornAtMs = world.nowMs;
   }
 

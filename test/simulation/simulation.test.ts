@@ -212,7 +212,7 @@ test('a leader that is paused before its mark leaves is fenced off; without the 
     }),
   );
   const order = { customer: 0, ticker: 'AAPL', type: 'sell', quantity: 1, queueForOpen: false, cancelAfterMs: null } as const;
-  const plan = { ...makePlan(1), actions: [...pauseAll, { kind: 'place', atMs: 1_000, ...order } as const], closed: null };
+  const plan = { ...makePlan(1), actions: [...pauseAll, { kind: 'place', atMs: 1_000, ...order } as const], closed: [] };
   expect((await simulate(1, { plan })).violation).toBeUndefined();
   const withoutFence = ({ servers: { database } }: { servers: Servers }) => {
     const mark = database.markTradesExecuted.bind(database);

@@ -1,6 +1,6 @@
 import type { Term } from '@stockbroker/lease';
 import { SeededRandom } from '@stockbroker/runtime';
-import type { FlowEvent, MarketHours } from '@stockbroker/trade-flow';
+import type { FlowEvent } from '@stockbroker/trade-flow';
 import type { OrderReport, Trade } from '@stockbroker/trading';
 import { drainKey } from '../../libs/lease/src/keys.ts';
 import { MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
@@ -15,6 +15,7 @@ import type { Servers } from './ports.ts';
 import {
   type Callback,
   type Gateway,
+  LANE,
   LEASE_TTL_MS,
   PARTITIONS,
   startCallback,
@@ -23,6 +24,8 @@ import {
   type Witness,
   type Worker,
 } from './processes.ts';
+import { Progress } from './progress.ts';
+import { Sessions } from './sessions.ts';
 import { SimulatedProcess } from './simulatedProcess.ts';
 import { Watcher } from './watcher.ts';
 import { World } from './world.ts';
@@ -38,15 +41,19 @@ export class Simulation implements Witness {
   readonly random: SeededRandom;
   readonly servers: Servers;
   readonly invariants: Invariants;
+  readonly progress: Progress;
   readonly clients: Client[];
   readonly watchers: Watcher[];
   /** What happened, in words; kept only when it is wanted, because it takes most of the time. */
   readonly history: string[] = [];
+  /** Until then the venue trades nothing, whatever the calendar says. */
+  venueClosedUntilMs = 0;
   readonly #tells: boolean;
   readonly #gateways = new Map<Role, Gateway>();
   readonly #callbacks = new Map<Role, Callback>();
   readonly #workers = new Map<Role, Worker>();
   readonly #drained = new Set<string>();
+  readonly #leaving = new Set<string>();
   #births = 0;
 
   constructor(seed: number, { plan = makePlan(seed), tells = false }: { plan?: Plan; tells?: boolean } = {}) {
@@ -59,6 +66,7 @@ export class Simulation implements Witness {
     for (const role of ROLES) this.start(role);
     this.clients = plan.openings.map(({ customerId }) => new Client(customerId, this));
     this.watchers = plan.openings.map(({ customerId }) => new Watcher(customerId, this));
+    this.progress = new Progress(this, this.invariants);
   }
 
   #startServers(): Servers {
@@ -69,6 +77,7 @@ export class Simulation implements Witness {
     const exchange = new MemoryExchange(
       {
         now,
+        isOpen: () => this.venueClosedUntilMs <= world.nowMs && this.servers.hours.at(now()).isOpen,
         random: () => random.number(),
         after: (ms, run) => world.after(ms, () => this.#whenUp(exchangeService, run)),
         report: (report, when, onTaken) =>
@@ -80,14 +89,14 @@ export class Simulation implements Witness {
       world,
       random,
       network: new Network(world, random),
-      database: new MemoryDatabase(PARTITIONS, now),
+      database: new MemoryDatabase(PARTITIONS, () => now() + this.plan.skewsMs.database),
       databaseService: new Service('database'),
       exchange,
       exchangeService,
       bus: new MemoryBus(() => world.nowMs),
       leases: new MemoryLeases(serverClock, LEASE_TTL_MS, () => random.between(0, 1_000)),
       natsService: new Service('nats'),
-      hours: marketHours(this.plan),
+      hours: new Sessions(this.plan.closed, START_EPOCH_MS),
       now,
     };
   }
@@ -105,7 +114,8 @@ export class Simulation implements Witness {
   start(role: Role): void {
     this.#births += 1;
     // A restarted worker is another worker; so its name is new.
-    const process = new SimulatedProcess(this.world, `${role}-${this.#births}`, this.plan.speeds[role]);
+    const { speeds, skewsMs } = this.plan;
+    const process = new SimulatedProcess(this.world, `${role}-${this.#births}`, speeds[role], skewsMs[role]);
     if (role.startsWith('gateway')) this.#gateways.set(role, startGateway(process, this.servers, this));
     else if (role.startsWith('callback')) this.#callbacks.set(role, startCallback(process, this.servers, this));
     else this.#workers.set(role, startWorker(process, this.servers, this));
@@ -129,9 +139,17 @@ export class Simulation implements Witness {
     for (const role of ROLES) if (!this.processOf(role).isAlive) this.start(role);
   }
 
+  /** All workers end, in order or at once. */
+  async endWorkers(inOrder: boolean): Promise<void> {
+    const roles = ROLES.filter((role) => role.startsWith('worker'));
+    if (inOrder) await Promise.all(roles.map((role) => this.leave(role)));
+    else for (const role of roles) this.kill(role);
+  }
+
   /** A worker leaves in order, and its process ends. */
   async leave(role: Role): Promise<void> {
     const worker = this.#workers.get(role);
+    if (worker !== undefined) this.#leaving.add(worker.process.name);
     await worker?.stop();
     worker?.process.kill();
   }
@@ -142,6 +160,11 @@ export class Simulation implements Witness {
     this.tell(() => `${name} is to drain`);
     this.#drained.add(name);
     this.servers.leases.put(drainKey(name), 'operator');
+  }
+
+  /** Whether it gives up, or has given up, what it leads. */
+  isLeaving(process: string): boolean {
+    return this.#drained.has(process) || this.#leaving.has(process);
   }
 
   /** A drained worker competes again when it was restarted. */
@@ -181,6 +204,10 @@ export class Simulation implements Witness {
   event(process: SimulatedProcess, event: FlowEvent): void {
     this.tell(() => `${process.name} ${describeEvent(event)}`);
     this.invariants.onEvent(event);
+    const isUnavailable = event.kind === 'refused' && event.trade.rejectCode === 'EXCHANGE_UNAVAILABLE';
+    const outageMs = isUnavailable ? this.progress.longestOutageMs(process.name) : Infinity;
+    if (outageMs < LANE.maxPlacedAgeMs - REPORT_TIMEOUT_MS / 5)
+      this.invariants.violated(`a trade is rejected EXCHANGE_UNAVAILABLE, and the exchange was away for ${outageMs} ms`);
   }
 
   log(process: SimulatedProcess, message: string): void {
@@ -192,20 +219,15 @@ export class Simulation implements Witness {
     this.invariants.onMarked(process, trade);
   };
 
+  readonly sent = (process: SimulatedProcess, trade: Trade): void => {
+    this.tell(() => `${process.name} sends ${trade.seq} of ${trade.customerId}`);
+    this.invariants.onSent(trade);
+  };
+
   elected(process: SimulatedProcess, term: Term): void {
     this.tell(() => `${process.name} elected leader of partition ${term.partition}`);
     this.invariants.onElected(process, term);
   }
-}
-
-function marketHours({ closed }: Plan): MarketHours {
-  const [fromMs, toMs] = [START_EPOCH_MS + (closed?.fromMs ?? Infinity), START_EPOCH_MS + (closed?.toMs ?? Infinity)];
-  return {
-    at: (nowMs) => {
-      if (nowMs < fromMs) return { isOpen: true, sinceMs: -Infinity, untilMs: fromMs };
-      return nowMs < toMs ? { isOpen: false, untilMs: toMs } : { isOpen: true, sinceMs: toMs, untilMs: Infinity };
-    },
-  };
 }
 
 function describeEvent(event: FlowEvent): string {
