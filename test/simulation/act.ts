@@ -7,6 +7,7 @@ import type { Simulation } from './simulation.ts';
 export function act(simulation: Simulation, action: Action): void {
   const { world, servers, random, invariants } = simulation;
   const { network, exchange } = servers;
+  if (action.kind !== 'place') simulation.progress.disturbed();
   switch (action.kind) {
     case 'place': {
       const { ticker: stockTicker, type, quantity, queueForOpen, cancelAfterMs } = action;
@@ -29,6 +30,7 @@ export function act(simulation: Simulation, action: Action): void {
     case 'trap': {
       const { role, operation, moment, what, ms } = action;
       const spring = () => {
+        simulation.progress.disturbed();
         simulation.tell(() => `${role}: ${what} ${moment} ${operation}`);
         if (what === 'pause') {
           simulation.processOf(role).pause(ms);
@@ -95,6 +97,7 @@ export function act(simulation: Simulation, action: Action): void {
 
 /** Ends every fault: from here on all trades must come to their ends. */
 export function heal(simulation: Simulation): void {
+  simulation.progress.disturbed();
   const { network, exchange } = simulation.servers;
   simulation.tell(() => 'everything is healed');
   network.traps.length = 0;

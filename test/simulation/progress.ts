@@ -28,6 +28,7 @@ export class Progress {
   #allIsWellSinceMs = 0;
   /** Which processes there are: a restart begins every wait anew. */
   #processes = '';
+  readonly #unledSinceMs = new Map<number, number>();
   readonly #reach = new Map<string, Reach>();
   readonly #changed = new Map<string, { revision: number; atMs: number }>();
 
@@ -52,6 +53,13 @@ export class Progress {
     return nowMs - reach.last.endedAtMs < GOES_ON_WITHIN_MS ? Math.max(now, reach.last.ms) : now;
   }
 
+  /** Something was done to the world: waits begin anew. */
+  disturbed(): void {
+    const { nowMs } = this.#simulation.world;
+    this.#leadersCanLeadSinceMs = nowMs;
+    this.#allIsWellSinceMs = nowMs;
+  }
+
   #plan(): void {
     const { world } = this.#simulation;
     world.quietlyAt(world.nowMs + LOOK_MS, () => {
@@ -67,7 +75,7 @@ export class Progress {
     if (processes !== this.#processes || !this.#isAllWell()) this.#allIsWellSinceMs = world.nowMs;
     this.#processes = processes;
     for (const role of ROLES) this.#noteReach(role);
-    if (world.nowMs - this.#leadersCanLeadSinceMs > LED_WITHIN_MS) this.#checkLed();
+    this.#checkLed();
     this.#checkCustomers(world.nowMs - this.#allIsWellSinceMs > GOES_ON_WITHIN_MS);
   }
 
@@ -102,9 +110,15 @@ export class Progress {
   }
 
   #checkLed(): void {
-    const unled = this.#unled();
-    if (unled.length > 0)
-      this.#invariants.violated(`partitions ${unled.join()} are led by nobody, though all has been well for ${LED_WITHIN_MS} ms`);
+    const { nowMs } = this.#simulation.world;
+    const unled = new Set(this.#unled());
+    for (const partition of this.#unledSinceMs.keys()) if (!unled.has(partition)) this.#unledSinceMs.delete(partition);
+    for (const partition of unled) {
+      const sinceMs = this.#unledSinceMs.get(partition) ?? nowMs;
+      this.#unledSinceMs.set(partition, sinceMs);
+      if (nowMs - Math.max(sinceMs, this.#leadersCanLeadSinceMs) > LED_WITHIN_MS)
+        this.#invariants.violated(`partition ${partition} is led by nobody, though all has been well for ${LED_WITHIN_MS} ms`);
+    }
   }
 
   #checkCustomers(allIsWell: boolean): void {
