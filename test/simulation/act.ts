@@ -60,6 +60,9 @@ export function act(simulation: Simulation, action: Action): void {
     case 'restart-workers':
       void simulation.endWorkers(action.inOrder).then(() => world.after(action.gapMs, () => simulation.startMissing()));
       break;
+    case 'lose-commits':
+      simulation.loseCommits(action);
+      break;
     case 'deaf': {
       const { name } = simulation.processOf(action.role);
       network.deafen(name);

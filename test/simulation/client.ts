@@ -14,6 +14,7 @@ export class Client {
   unanswered = 0;
   /** Orders given so far; each must become one trade. */
   ordered = 0;
+  #forgets = false;
   readonly #simulation: Simulation;
 
   constructor(customerId: string, simulation: Simulation) {
@@ -26,6 +27,12 @@ export class Client {
     this.ordered += 1;
     this.unanswered += 1;
     this.#place({ ...order, customerId: this.customerId, clientOrderId: `order-${this.ordered}` }, cancelAfterMs);
+  }
+
+  /** The broker has lost what it acknowledged: from here on nothing can be held against it. */
+  forget(): void {
+    this.#forgets = true;
+    this.seen.clear();
   }
 
   #place(order: TradeOrder, cancelAfterMs: number | null): void {
@@ -57,8 +64,9 @@ export class Client {
         if (trade.rejectCode !== 'CANCELED') invariants.violated(`trade ${tradeId} was canceled, and is ${trade.status}`);
       },
       (error) => {
-        if (error instanceof NoTradeError) throw error;
-        if (error instanceof NotCancelableError) {
+        if (error instanceof NoTradeError && this.seen.has(tradeId)) throw error;
+        if (error instanceof NoTradeError) this.unanswered -= 1;
+        else if (error instanceof NotCancelableError) {
           this.unanswered -= 1;
           this.#note(error.trade);
         } else {
@@ -72,8 +80,8 @@ export class Client {
     this.#call(
       (gateway) => gateway.read(tradeId),
       (trade) => {
-        if (trade === null) this.#simulation.invariants.violated(`trade ${tradeId} was acknowledged, and is not found`);
-        else this.#note(trade);
+        if (trade !== null) this.#note(trade);
+        else if (this.seen.has(tradeId)) this.#simulation.invariants.violated(`trade ${tradeId} was acknowledged, and is not found`);
       },
       () => {},
     );
@@ -107,6 +115,7 @@ export class Client {
 
   /** Answers may overtake each other; but an end is an end, and says the same for ever. */
   #note(trade: Trade): void {
+    if (this.#forgets) return;
     const before = this.seen.get(trade.id);
     if (before !== undefined && isFinal(before.status) && isFinal(trade.status) && !isSameEnd(before, trade)) {
       this.#simulation.invariants.violated(`trade ${trade.id} was ${before.status} to its customer, and is ${trade.status} now`);

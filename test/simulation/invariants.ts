@@ -20,6 +20,8 @@ export class Invariants {
    * which begin anew, may be taken for earlier ones. Then the epochs alone keep the promises.
    */
   leasesWereWiped = false;
+  /** Whether the database has lost commits: orders of trades that it does not know any more can only be quarantined. */
+  #lostCommits = false;
   readonly #servers: Servers;
   readonly #openings: Opening[];
   #violation: Violation | undefined;
@@ -46,13 +48,19 @@ export class Invariants {
     if (this.#violation !== undefined) throw this.#violation;
   }
 
+  /** What had ended may be open again, and end once more: in the same way, because the exchange says the same. */
+  commitsWereLost(): void {
+    this.#lostCommits = true;
+    this.#final.clear();
+  }
+
   violated(what: string): void {
     this.#violation ??= new Violation(what);
   }
 
   onEvent(event: FlowEvent): void {
     if (event.kind === 'held') this.#held.add(event.trade.id);
-    if (event.kind !== 'settled') return;
+    if (event.kind !== 'settled' || this.#lostCommits) return;
     const { id } = event.trade;
     if (this.#settled.has(id)) this.violated(`trade ${id} was settled twice`);
     this.#settled.add(id);
@@ -191,13 +199,15 @@ export class Invariants {
   /** Nothing is open, each order of a customer is one trade, and the exchange and the books say the same. */
   atEnd(ordered: number): void {
     const { database, exchange } = this.#servers;
-    if (database.trades.size !== ordered) this.violated(`${database.trades.size} trades are stored, ${ordered} were ordered`);
+    if (database.trades.size !== ordered && !this.#lostCommits) this.violated(`${database.trades.size} trades are stored, ${ordered} were ordered`);
     const orders = new Map(exchange.journal.map((order) => [order.trade.id, order]));
     for (const trade of database.trades.values()) {
       const order = orders.get(trade.id);
       const isHeld = this.#held.has(trade.id) && order === undefined;
       if (!isFinal(trade.status) && !this.#isBehindHeld(trade)) this.violated(`trade ${trade.id} is still ${trade.status}`);
       if (isHeld) continue;
+      // Canceled when the database did not know any more that it had been sent.
+      if (this.#lostCommits && trade.rejectCode === 'CANCELED') continue;
       // Marked in the last moment of the session: nothing has left.
       const isUnsent = order === undefined && trade.rejectCode === 'MARKET_CLOSED';
       if (!isUnsent && (order !== undefined) !== (trade.submittedAt !== null))
@@ -211,7 +221,7 @@ export class Invariants {
         this.violated(`trade ${trade.id} was rejected by the exchange`);
     }
     const { lies } = exchange;
-    if (database.quarantine.length !== lies)
+    if (database.quarantine.length !== lies && !this.#lostCommits)
       this.violated(`${database.quarantine.length} callbacks are in quarantine, the exchange has made up ${lies}`);
     if (this.#violation !== undefined) throw this.#violation;
   }

@@ -50,6 +50,24 @@ export class MemoryDatabase {
     this.#now = now;
   }
 
+  /** @returns how it is put back to what it is now, as a failover that loses commits does, or a restore */
+  snapshot(): () => void {
+    const rows = { trades: this.trades, balances: this.balances, positions: this.positions, epochs: this.epochs };
+    const kept = structuredClone({ ...rows, quarantine: this.quarantine, seq: this.#seq });
+    return () => {
+      const { trades, balances, positions, epochs, quarantine, seq } = structuredClone(kept);
+      refill(this.trades, trades);
+      refill(this.balances, balances);
+      refill(this.positions, positions);
+      this.epochs.splice(0, this.epochs.length, ...epochs);
+      this.quarantine.splice(0, this.quarantine.length, ...quarantine);
+      this.#seq = seq;
+      this.#byCustomer.clear();
+      for (const trade of this.trades.values()) this.#byCustomer.set(trade.customerId, [...this.tradesOf(trade.customerId), trade]);
+      this.version += 1;
+    };
+  }
+
   openAccount(customerId: string, amount: bigint, shares: Record<string, number>): void {
     this.balances.set(customerId, { amount, held: 0n, buysBlocked: false, revision: 0 });
     for (const [ticker, quantity] of Object.entries(shares))
@@ -295,6 +313,11 @@ export class MemoryDatabase {
       if (!rows.some((kept) => isSame(kept, callback))) rows.push(callback);
     }
   }
+}
+
+function refill<K, V>(map: Map<K, V>, rows: Map<K, V>): void {
+  map.clear();
+  for (const [key, row] of rows) map.set(key, row);
 }
 
 function isWaiting({ status, queueForOpen }: Trade): boolean {

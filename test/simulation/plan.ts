@@ -43,6 +43,8 @@ export type Action = { atMs: number } & (
   | { kind: 'wipe' }
   /** Everybody restarts: all workers end, in order or at once, and new ones start when nobody has led for a while. */
   | { kind: 'restart-workers'; inOrder: boolean; gapMs: number }
+  /** The database loses what was committed for so long: a failover to a standby that lagged, or a restore. */
+  | { kind: 'lose-commits'; agoMs: number }
   /** News and wake-ups do not reach the role, or leave it, while its leases work as ever. */
   | { kind: 'deaf'; role: Role; ms: number }
   | { kind: 'trouble'; rate: number; maxDelayMs: number; ms: number }
@@ -139,6 +141,7 @@ const FAULTS: ((random: SeededRandom) => FaultOf)[] = [
   (random) => ({ kind: 'stop', service: random.pick(SERVICES), ms: random.skewed(50, 10_000) }),
   () => ({ kind: 'wipe' }),
   (random) => ({ kind: 'restart-workers', inOrder: random.chance(0.7), gapMs: random.between(0, 8_000) }),
+  (random) => ({ kind: 'lose-commits', agoMs: random.skewed(5, 5_000) }),
   (random) => ({ kind: 'deaf', role: random.pick(ROLES), ms: random.between(500, 8_000) }),
   (random) => ({ kind: 'stop', service: 'exchange', ms: random.skewed(10, 2_000) }),
   (random) => ({ kind: 'venue-closes', ms: random.skewed(20, 3_000) }),

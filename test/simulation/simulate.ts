@@ -50,7 +50,10 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
 
 async function run(simulation: Simulation): Promise<string | undefined> {
   const { world, plan } = simulation;
-  for (const action of plan.actions) world.at(action.atMs, () => act(simulation, action));
+  for (const action of plan.actions) {
+    if (action.kind === 'lose-commits') world.at(action.atMs - action.agoMs, () => simulation.keepCommits(action));
+    world.at(action.atMs, () => act(simulation, action));
+  }
   world.at(TROUBLED_MS, () => heal(simulation));
   try {
     while (world.nowMs <= TROUBLED_MS + DRAIN_MS && !hasEnded(simulation)) {

@@ -10,7 +10,7 @@ import { MemoryBus } from './memoryBus.ts';
 import { MemoryDatabase } from './memoryDatabase.ts';
 import { MemoryExchange } from './memoryExchange.ts';
 import { Network, Service } from './network.ts';
-import { makePlan, type Plan, ROLES, type Role, TICKERS } from './plan.ts';
+import { type Action, makePlan, type Plan, ROLES, type Role, TICKERS } from './plan.ts';
 import type { Servers } from './ports.ts';
 import {
   type Callback,
@@ -53,6 +53,7 @@ export class Simulation implements Witness {
   readonly #callbacks = new Map<Role, Callback>();
   readonly #workers = new Map<Role, Worker>();
   readonly #drained = new Set<string>();
+  readonly #kept = new Map<Action, () => void>();
   readonly #leaving = new Set<string>();
   #births = 0;
 
@@ -160,6 +161,20 @@ export class Simulation implements Witness {
     this.tell(() => `${name} is to drain`);
     this.#drained.add(name);
     this.servers.leases.put(drainKey(name), 'operator');
+  }
+
+  /** Keeps what the database has now, for a fault that will put it back. */
+  keepCommits(fault: Action): void {
+    this.#kept.set(fault, this.servers.database.snapshot());
+  }
+
+  loseCommits(fault: Action): void {
+    const { network, databaseService } = this.servers;
+    network.stop(databaseService);
+    this.#kept.get(fault)?.();
+    network.start(databaseService);
+    this.invariants.commitsWereLost();
+    for (const eye of [...this.clients, ...this.watchers]) eye.forget();
   }
 
   /** Whether it gives up, or has given up, what it leads. */

@@ -27,6 +27,13 @@ export class Watcher {
     this.#listen();
   }
 
+  /** Revisions have begun again from an earlier one: its user loads everything anew. */
+  forget(): void {
+    this.revision = 0;
+    this.#trades.clear();
+    this.#reopen(this.#stream);
+  }
+
   /** As if the network had changed. */
   #reopen(stream: AbortController): void {
     if (stream !== this.#stream || stream.signal.aborted) return;
