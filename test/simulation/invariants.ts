@@ -89,9 +89,11 @@ export class Invariants {
       this.violated(`trade ${id}, marked in an earlier session, is sent in a later one`);
   }
 
-  /** Whether the process is one that trusts its lease of the partition now. */
-  isTrustedLeader(partition: number, name: string): boolean {
-    return (this.#leaders.get(partition) ?? []).some(({ process, term }) => process.name === name && process.isAlive && term.isTrusted());
+  /** Whether a worker trusts its lease of the partition, and the database has it as the leader: that may have lost the latest. */
+  isLed(partition: number): boolean {
+    const leader = this.#servers.database.epochs[partition]?.leader;
+    const terms = (this.#leaders.get(partition) ?? []).filter(({ process, term }) => process.isAlive && term.isTrusted());
+    return terms.some(({ process }) => this.#lostCommits || process.name === leader);
   }
 
   /** Whether a customer has a trade that somebody should work on now. One held for operators, and those behind it, wait for them. */

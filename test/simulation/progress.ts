@@ -106,7 +106,7 @@ export class Progress {
 
   #unled(): number[] {
     const { database } = this.#simulation.servers;
-    return database.epochs.flatMap(({ leader }, partition) => (this.#invariants.isTrustedLeader(partition, leader) ? [] : [partition]));
+    return [...database.epochs.keys()].filter((partition) => !this.#invariants.isLed(partition));
   }
 
   #checkLed(): void {
