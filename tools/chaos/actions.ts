@@ -1,7 +1,19 @@
 import type { Make, Scene } from './action.ts';
 import { behave, forge, jump, overfill, requote } from './exchangeFaults.ts';
 import type { KindName } from './kinds.ts';
-import { balancer, closeMarket, joinAndLeave, kill, partition, pause, restart } from './processFaults.ts';
+import { lockRows, lockTable, longHistory, readOnly, waitForStandby } from './outsideFaults.ts';
+import {
+  balancer,
+  closeMarket,
+  joinAndLeave,
+  joinWithFullLog,
+  joinWithWrongClock,
+  kill,
+  partition,
+  pause,
+  replaceAll,
+  restart,
+} from './processFaults.ts';
 import {
   failOver,
   killNatsNode,
@@ -26,6 +38,10 @@ export const ACTIONS: Record<KindName, Make> = {
   'worker.pause-long': pause(workers),
   'worker.restart': restart(workers),
   'worker.join': joinAndLeave,
+  'worker.restart-all': replaceAll('stopped'),
+  'worker.kill-all': replaceAll('killed'),
+  'worker.wrong-clock': joinWithWrongClock,
+  'worker.log-full': joinWithFullLog,
   'worker.cut-nats': partition('nats', 'cut'),
   'worker.stall-nats': partition('nats', 'stall'),
   'worker.cut-postgres': partition('postgres', 'cut'),
@@ -65,5 +81,10 @@ export const ACTIONS: Record<KindName, Make> = {
   'postgres.kill': killPrimary,
   'postgres.pause': pausePrimary,
   'postgres.fail-over': failOver,
+  'postgres.lock-row': lockRows,
+  'postgres.lock-table': lockTable,
+  'postgres.read-only': readOnly,
+  'postgres.wait-for-standby': waitForStandby,
+  'customer.long-history': longHistory,
   'postgres.lose-standby': loseStandby,
 };

@@ -23,6 +23,10 @@ export const KINDS = {
   'worker.pause-long': kind(2, LONG, 'SIGSTOP for longer than the lease'),
   'worker.restart': kind(1, MOMENT, 'stopped in order, and started again: its partitions are handed over'),
   'worker.join': kind(2, WHILE, 'one more joins, and leaves in order'),
+  'worker.restart-all': kind(2, [0, 8], 'all are stopped in order, and others start after a gap about as long as a lease'),
+  'worker.kill-all': kind(1, [0, 8], 'kill -9 of all, and others start after such a gap'),
+  'worker.wrong-clock': kind(2, WHILE, 'one more joins whose clock is off: by tenths of a second, or by an hour'),
+  'worker.log-full': kind(1, WHILE, 'one more joins whose log has no room'),
   'worker.cut-nats': kind(1, LONG, 'its connections to NATS are reset, and refused'),
   'worker.stall-nats': kind(1, LONG, 'its connections to NATS are silent'),
   'worker.cut-postgres': kind(1, WHILE, 'its connections to PostgreSQL are reset, and refused'),
@@ -62,6 +66,11 @@ export const KINDS = {
   'postgres.kill': kind(1, SHORT, 'kill -9 of the primary, which recovers'),
   'postgres.pause': kind(1, SHORT, 'SIGSTOP of the primary'),
   'postgres.fail-over': kind(2, MOMENT, 'the primary is lost, the standby promoted, and a new standby made'),
+  'postgres.lock-row': kind(2, [2, 8], 'a transaction from outside holds the balances of three customers'),
+  'postgres.lock-table': kind(1, [0.5, 4], 'a transaction from outside holds a whole table'),
+  'postgres.read-only': kind(1, WHILE, 'the database takes no writes, as an operator can order'),
+  'postgres.wait-for-standby': kind(1, [10, 60], 'kill -9 of the standby, and nobody does anything: commits wait'),
+  'customer.long-history': kind(2, WHILE, 'a customer with 100,000 trades lists them, again and again'),
   'postgres.lose-standby': kind(1, WHILE, 'kill -9 of the standby; the operator goes on without it'),
 } as const satisfies Record<string, Kind>;
 

@@ -1,6 +1,7 @@
 import { eventually } from '@stockbroker/testkit';
 import type { AppProcess } from '@stockbroker/testkit/processes';
 import { ifFree, type Make, nothing, pickFree, type Scene } from './action.ts';
+import type { WorkerStart } from './world.ts';
 
 /** Whoever strikes the same process next finds it well, unless something else keeps it down for longer. */
 const WELL_MS = 20_000;
@@ -52,21 +53,50 @@ export function restart(choose: Choose): Make {
   };
 }
 
-/** A worker joins, and leaves in order. */
-export const joinAndLeave: Make = ({ world, isFree }) => {
-  if (!isFree('a joining worker')) return undefined;
-  let joined: AppProcess | undefined;
-  return {
-    target: 'one more worker',
-    locks: ['a joining worker'],
-    begin: async () => {
-      joined = await world.addWorker();
-    },
-    end: async () => {
-      if (joined !== undefined) await world.removeWorker(joined);
-    },
+/** A worker joins, and leaves in order. @param choose what is odd about it */
+function join(what: string, choose: (scene: Scene) => WorkerStart = () => ({})): Make {
+  return (scene) => {
+    const { world, isFree } = scene;
+    if (!isFree('a joining worker')) return undefined;
+    let joined: AppProcess | undefined;
+    return {
+      target: what,
+      locks: ['a joining worker'],
+      begin: async () => {
+        joined = await world.addWorker(choose(scene));
+      },
+      end: async () => {
+        if (joined !== undefined) await world.removeWorker(joined);
+      },
+    };
   };
-};
+}
+
+export const joinAndLeave = join('one more worker');
+
+/** Most clocks are off by what a time server leaves, some by a wrong time zone. */
+const WRONG_BY_MS = [-400, -150, 150, 400, -3_600_000, 3_600_000];
+
+export const joinWithWrongClock = join('one more worker', ({ choice }) => ({
+  clockOffsetMs: WRONG_BY_MS[Math.floor(choice * WRONG_BY_MS.length)] ?? 0,
+}));
+
+/** Every write to it fails: there is no space left. */
+export const joinWithFullLog = join('one more worker', () => ({ logFile: '/dev/full' }));
+
+/** For the fault's time there is no worker at all. */
+export function replaceAll(how: 'stopped' | 'killed'): Make {
+  return (scene) => {
+    const { world } = scene;
+    const begin = async () => {
+      await Promise.all(world.workers.map((worker) => world.removeWorker(worker, how)));
+    };
+    const end = async () => {
+      await world.addWorkers();
+    };
+    return ifFree(scene, { target: 'all workers', locks: ['a joining worker'], begin, end });
+  };
+}
 
 /** Outside the hours of the workers that run, trades are rejected, or wait for the open. */
 export const closeMarket: Make = (scene) => {

@@ -67,7 +67,7 @@ export function resultOf(facts: RunFacts): ChaosResult {
     const fromMs = killedAtMs - performance.timeOrigin;
     return isInSession(fromMs, fromMs + tookMs);
   });
-  const violations = [...harnessTrouble(made), ...unwell, ...checkEvidence(evidence)];
+  const violations = [...harnessTrouble(made), ...unwell, ...falselyUnavailable(evidence), ...checkEvidence(evidence)];
   return {
     seed,
     minutes,
@@ -113,6 +113,17 @@ function harnessTrouble(made: MadeFault[]): Violation[] {
   return made.flatMap(({ number, kind, target, problem }) =>
     problem === undefined ? [] : [{ check: 'harness', message: `#${number} ${kind} of ${target}: ${problem}` }],
   );
+}
+
+/** No fault keeps the exchange away for as long as it takes until a trade may be rejected for it. */
+function falselyUnavailable({ tables }: Evidence): Violation[] {
+  const rejected = tables.trades.filter(({ rejectCode }) => rejectCode === 'EXCHANGE_UNAVAILABLE');
+  return rejected.map(({ id, customerId }) => ({
+    check: 'unavailable',
+    message: `trade ${id} is rejected EXCHANGE_UNAVAILABLE, and the exchange was never away for long`,
+    customerId,
+    tradeId: id,
+  }));
 }
 
 function acknowledgedMs({ method, answer, endedMs }: ClientCall): number[] {

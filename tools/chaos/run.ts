@@ -9,6 +9,7 @@ import type { Progress } from '../progress.ts';
 import { ACTIONS } from './actions.ts';
 import { Conductor } from './conductor.ts';
 import type { KindName } from './kinds.ts';
+import { HOARDER } from './hoarder.ts';
 import { drawPlan } from './plan.ts';
 import { type ChaosResult, resultOf } from './result.ts';
 import { Takeovers } from './takeovers.ts';
@@ -91,7 +92,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
     await traffic.lookAgain();
     tell('checking');
     const exchange = { address: world.system.exchangeAddress, apiKey: world.system.exchangeApiKey };
-    const { tables, journal } = await readEvidence({ databaseUrl: world.servers.databaseUrl, exchange });
+    const { tables, journal } = await readEvidence({ databaseUrl: world.servers.databaseUrl, exchange, without: HOARDER });
     const { calls: clientLog, repeated, errors } = traffic.log;
     return resultOf({
       seed,

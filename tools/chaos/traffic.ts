@@ -7,6 +7,7 @@ import type { SeenTrade } from '@stockbroker/testkit';
 import type { System } from '@stockbroker/testkit/processes';
 import { ClientLog } from './clientLog.ts';
 import { ChaosCustomer, type OpenTrade } from './customer.ts';
+import { HOARDER, Hoarder } from './hoarder.ts';
 
 const TOKEN_LIFETIME_S = 86_400;
 
@@ -30,6 +31,7 @@ export class Traffic {
   readonly #over = new AbortController();
   readonly #placing = new Set<Promise<void>>();
   #watching: Promise<void>[] = [];
+  #hoarder: Hoarder | undefined;
 
   constructor(options: TrafficOptions) {
     this.#options = options;
@@ -47,6 +49,13 @@ export class Traffic {
       this.customers.push(new ChaosCustomer({ account, token, gateways, random, log: this.log, over: this.#over.signal }));
     }
     this.#watching = this.customers.map((customer) => customer.watch());
+    this.#hoarder = new Hoarder(clients, await system.issuer.tokenFor(HOARDER, { lifetimeSeconds: TOKEN_LIFETIME_S }));
+  }
+
+  /** @throws Error before `open` */
+  get hoarder(): Hoarder {
+    if (this.#hoarder === undefined) throw new Error('nobody is there yet');
+    return this.#hoarder;
   }
 
   get placed(): number {

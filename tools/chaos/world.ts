@@ -12,6 +12,7 @@ import {
   type System,
 } from '@stockbroker/testkit/processes';
 import { migrateDatabase, openDemoAccounts } from '../prepareServers.ts';
+import { openHoarder } from './hoarder.ts';
 import { type Servers, startServers } from './servers.ts';
 import { Simulator } from './simulator.ts';
 
@@ -35,6 +36,14 @@ export interface Links {
   nats: Gate;
   postgres: Gate;
   exchange: Gate;
+}
+
+/** What is odd about a worker. */
+export interface WorkerStart {
+  /** How far its wall clock is from the machine's. */
+  clockOffsetMs?: number;
+  /** Where it logs to; default: a file of its own. */
+  logFile?: string;
 }
 
 export interface WorldOptions {
@@ -68,6 +77,7 @@ export class World {
     onEvent('PostgreSQL and NATS are ready');
     const databaseUrl = await migrateDatabase(servers.databaseUrl, PARTITIONS, onEvent);
     await openDemoAccounts(databaseUrl, accounts, onEvent);
+    await openHoarder(databaseUrl, PARTITIONS);
     const system = await createSystem({
       dataDir,
       databaseUrl,
@@ -84,7 +94,7 @@ export class World {
     const world = new World(system, servers);
     started({ kill: () => world.kill() });
     await system.start();
-    await Promise.all(Array.from({ length: WORKERS }, () => world.addWorker()));
+    await world.addWorkers();
     world.simulator.start();
     return world;
   }
@@ -110,8 +120,13 @@ export class World {
     return links;
   }
 
+  /** As many as there are when nothing is broken. */
+  async addWorkers(): Promise<void> {
+    await Promise.all(Array.from({ length: WORKERS }, () => this.addWorker()));
+  }
+
   /** One more worker, with links of its own. */
-  async addWorker(): Promise<AppProcess> {
+  async addWorker({ clockOffsetMs = 0, ...more }: WorkerStart = {}): Promise<AppProcess> {
     const { exchangeAddress } = this.system;
     const links = {
       nats: await openGate({ targets: this.servers.natsAddresses }),
@@ -120,12 +135,14 @@ export class World {
     };
     const databaseUrl = new URL(this.servers.databaseUrl);
     databaseUrl.host = links.postgres.address;
-    const starting = this.system.addWorker({
+    const env = {
       NATS_URL: `nats://${links.nats.address}`,
       DATABASE_URL: databaseUrl.href,
       EXCHANGE_ADDRESS: links.exchange.address,
       MARKET_HOURS: this.#hours,
-    });
+      ...(clockOffsetMs === 0 ? {} : wrongClock(clockOffsetMs)),
+    };
+    const starting = this.system.addWorker(env, more);
     const worker = this.system.workers.at(-1);
     if (worker !== undefined) this.#links.set(worker.name, links);
     return starting.catch((error) => startAgain(worker, error));
@@ -139,10 +156,10 @@ export class World {
     await Promise.all(workers.map((worker) => this.removeWorker(worker)));
   }
 
-  /** Stops a worker in order, and for good. */
-  async removeWorker(worker: AppProcess): Promise<void> {
+  /** Stops a worker for good, in order unless it is to be killed. */
+  async removeWorker(worker: AppProcess, how: 'stopped' | 'killed' = 'stopped'): Promise<void> {
     this.#gone.add(worker);
-    await worker.stop();
+    await (how === 'stopped' ? worker.stop() : worker.stop(0));
     await this.#closeLinks(worker.name);
   }
 
@@ -174,6 +191,10 @@ export class World {
     this.#links.delete(name);
     await Promise.all([links?.nats.close(), links?.postgres.close(), links?.exchange.close()]);
   }
+}
+
+function wrongClock(offsetMs: number): Record<string, string> {
+  return { CLOCK_OFFSET_MS: String(offsetMs), NODE_OPTIONS: `--import=${join(import.meta.dirname, 'wrongClock.mjs')}` };
 }
 
 /** A start that another fault has spoilt is tried again, as every supervisor does. @throws AppFailedError when it never comes up */

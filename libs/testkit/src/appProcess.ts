@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { reasonOf, sleep } from '@stockbroker/runtime';
 import { ownEnvironment } from './ownEnvironment.ts';
@@ -205,7 +205,9 @@ export class AppProcess {
 
   #failure(what: string): Error {
     const { logFile } = this.#options;
-    const written = existsSync(logFile) ? readFileSync(logFile).subarray(this.#logStart).toString() : '';
+    // A device has no end to read to.
+    const isFile = existsSync(logFile) && statSync(logFile).isFile();
+    const written = isFile ? readFileSync(logFile).subarray(this.#logStart).toString() : '';
     const log = written.trimEnd().split('\n').slice(-KEPT_LINES).join('\n');
     return new AppFailedError(`${this.name} ${what}. The end of ${logFile}:\n${log}`);
   }

@@ -205,6 +205,15 @@ export class PostgresPair {
     this.#paused = false;
   }
 
+  /** What an operator orders to stop all writes, or to allow them again; sessions that are open obey too. */
+  async setReadOnly(isReadOnly: boolean): Promise<void> {
+    await withClient(this.#primary.url, async (client) => {
+      await client.query('SET default_transaction_read_only = off');
+      await client.query(`ALTER SYSTEM SET default_transaction_read_only = ${isReadOnly ? 'on' : 'off'}`);
+      await client.query('SELECT pg_reload_conf()');
+    });
+  }
+
   async state(): Promise<PairState> {
     const [primary, standby] = [this.#primary, this.#standby];
     const answers = primary.isRunning && !this.#paused;

@@ -14,7 +14,7 @@ export { type Issuer, openIssuer } from './identity.ts';
 export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { ownEnvironment } from './ownEnvironment.ts';
-export { createDatabase, dropDatabase, type PostgresServer, startPostgres } from './postgres.ts';
+export { createDatabase, dropDatabase, type PostgresServer, startPostgres, withClient } from './postgres.ts';
 export { type PairState, type PostgresPair, startPostgresPair } from './postgresPair.ts';
 export { ServerStartError } from './serverProcess.ts';
 export { createSystem, issuerFolder, type System, type SystemOptions } from './system.ts';

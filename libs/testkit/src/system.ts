@@ -52,7 +52,8 @@ export interface System {
   /** Starts all; each stage is ready before the next needs it. @throws when one fails, or when it is stopped meanwhile */
   start(): Promise<void>;
   /** Starts one more worker, with more environment than the others have. */
-  addWorker(env?: Record<string, string>): Promise<AppProcess>;
+  /** @param more where it logs to; by default into a file of its own beside the others */
+  addWorker(env?: Record<string, string>, more?: { logFile?: string }): Promise<AppProcess>;
   /** Stops everything in order: no new trades, then what is under way, then the exchange. */
   stop(): Promise<void>;
   /** Ends everything at once, as a power cut would. */
@@ -103,13 +104,13 @@ export async function createSystem(options: SystemOptions): Promise<System> {
   });
 
   type Env = Record<string, string>;
-  const create = (app: AppName, name: string, env: Env | Promise<Env>, more: Env = {}) =>
+  const create = (app: AppName, name: string, env: Env | Promise<Env>, more: Env = {}, logFile?: string) =>
     new AppProcess({
       name,
       app,
       ...(options.bundles === undefined ? {} : { main: join(options.bundles, `${app}.mjs`) }),
       env: Promise.resolve(env).then((own) => ({ ...own, ...options.env?.[app], ...more })),
-      logFile: join(dataDir, 'logs', `${name}.log`),
+      logFile: logFile ?? join(dataDir, 'logs', `${name}.log`),
       restart: options.restart ?? false,
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
     });
@@ -140,10 +141,10 @@ export async function createSystem(options: SystemOptions): Promise<System> {
       return create('callback', name, env);
     }),
   );
-  const createWorker = (i: number, more?: Env) => {
+  const createWorker = (i: number, more?: Env, logFile?: string) => {
     const name = `worker-${i + 1}`;
     const env = withServers(name, { ...exchangeEnv(name), CALLBACK_URL: callbackUrl, WORKER_NAME: name });
-    return create('worker', name, env, more);
+    return create('worker', name, env, more, logFile);
   };
   const workers = range(options.workers ?? 3).map((i) => createWorker(i));
   const gatewayPorts = await Promise.all(
@@ -179,8 +180,8 @@ export async function createSystem(options: SystemOptions): Promise<System> {
     callbackUrl,
     callbackGate,
     start,
-    addWorker: async (more) => {
-      const worker = createWorker(workers.length, more);
+    addWorker: async (more, { logFile } = {}) => {
+      const worker = createWorker(workers.length, more, logFile);
       workers.push(worker);
       await worker.start();
       return worker;

@@ -10,6 +10,8 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 export interface EvidenceSources {
   databaseUrl: string;
   exchange: { address: string; apiKey: string; tls?: TlsIdentity | undefined };
+  /** A customer about whom nothing is to be proven. */
+  without?: string;
 }
 
 /** The tables and the exchange's journal as they are now. */
@@ -17,10 +19,15 @@ export async function readEvidence(sources: EvidenceSources): Promise<{ tables: 
   const options = { poolSize: 2, statementTimeoutMs: STATEMENT_TIMEOUT_MS, onConnectionError: () => {} };
   const db = openDatabase({ url: sources.databaseUrl, ...options });
   try {
-    return { tables: await readTables(db), journal: (await readJournal(sources.exchange)).map(toJournalOrder) };
+    return { tables: without(sources.without, await readTables(db)), journal: (await readJournal(sources.exchange)).map(toJournalOrder) };
   } finally {
     await db.$disconnect();
   }
+}
+
+function without(customerId: string | undefined, { trades, balances, ...tables }: Tables): Tables {
+  const others = <T extends { customerId: string }>(rows: T[]) => rows.filter((row) => row.customerId !== customerId);
+  return { ...tables, trades: others(trades), balances: others(balances) };
 }
 
 async function readJournal({ address, apiKey, tls }: EvidenceSources['exchange']): Promise<JournalEntry[]> {
