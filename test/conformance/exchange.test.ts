@@ -42,7 +42,11 @@ const memory: Open = async () => {
   onTestFinished(close);
   const { network, exchangeService } = servers;
   const worker = process('worker');
-  return { exchange: exchangeOf(worker, servers, () => {}), cutOff: async () => network.stop(exchangeService), wait: worker.sleep };
+  return {
+    exchange: exchangeOf(worker, servers, () => {}),
+    cutOff: async () => network.stop(exchangeService),
+    wait: worker.sleep,
+  };
 };
 
 /** A trade as it is when it is sent. */

@@ -23,7 +23,13 @@ export function openMemory({ leaseTtlMs = 3_000, quotes = {} }: { leaseTtlMs?: n
   const random = new SeededRandom(1);
   const now = () => Math.floor(Date.UTC(2026, 0, 5) + world.nowMs);
   const clock = { monotonicMs: () => world.nowMs, sleep: () => Promise.reject(new Error('servers do not sleep')) };
-  const exchangeWorld = { now, isOpen: () => true, random: () => random.number(), after: world.after.bind(world), report: () => {} };
+  const exchangeWorld = {
+    now,
+    isOpen: () => true,
+    random: () => random.number(),
+    after: world.after.bind(world),
+    report: () => {},
+  };
   const servers: Servers = {
     world,
     random,

@@ -81,7 +81,8 @@ export class Client {
       (gateway) => gateway.read(tradeId),
       (trade) => {
         if (trade !== null) this.#note(trade);
-        else if (this.seen.has(tradeId)) this.#simulation.invariants.violated(`trade ${tradeId} was acknowledged, and is not found`);
+        else if (this.seen.has(tradeId))
+          this.#simulation.invariants.violated(`trade ${tradeId} was acknowledged, and is not found`);
       },
       () => {},
     );

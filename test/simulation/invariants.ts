@@ -77,7 +77,8 @@ export class Invariants {
     // What was decided while the market was open may arrive when it has closed; but not what was placed after that.
     if (hours.isOpenAbout(createdAt.getTime(), CLOCK_TOLERANCE_MS + CLOCKS_MS)) return;
     if (!queueForOpen) this.violated(`trade ${id} was placed while the market was closed, and is sent`);
-    if (!hours.isOpenAbout(submittedAt.getTime(), STORED_LATE_MS)) this.violated(`trade ${id} waits for the open, and is sent before`);
+    if (!hours.isOpenAbout(submittedAt.getTime(), STORED_LATE_MS))
+      this.violated(`trade ${id} waits for the open, and is sent before`);
   }
 
   /** An order belongs into the session of its mark. What was decided before the close may take a statement's time to be sent. */
@@ -100,7 +101,9 @@ export class Invariants {
   mustGoOn(customerId: string): boolean {
     const { database, hours, now } = this.#servers;
     const isOpen = hours.at(now()).isOpen;
-    const oldest = database.tradesOf(customerId).find(({ status, queueForOpen }) => !isFinal(status) && (isOpen || !queueForOpen));
+    const oldest = database
+      .tradesOf(customerId)
+      .find(({ status, queueForOpen }) => !isFinal(status) && (isOpen || !queueForOpen));
     return oldest !== undefined && !this.isHeld(oldest);
   }
 
@@ -201,7 +204,8 @@ export class Invariants {
   /** Nothing is open, each order of a customer is one trade, and the exchange and the books say the same. */
   atEnd(ordered: number): void {
     const { database, exchange } = this.#servers;
-    if (database.trades.size !== ordered && !this.#lostCommits) this.violated(`${database.trades.size} trades are stored, ${ordered} were ordered`);
+    if (database.trades.size !== ordered && !this.#lostCommits)
+      this.violated(`${database.trades.size} trades are stored, ${ordered} were ordered`);
     const orders = new Map(exchange.journal.map((order) => [order.trade.id, order]));
     for (const trade of database.trades.values()) {
       const order = orders.get(trade.id);

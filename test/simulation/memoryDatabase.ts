@@ -63,7 +63,8 @@ export class MemoryDatabase {
       this.quarantine.splice(0, this.quarantine.length, ...quarantine);
       this.#seq = seq;
       this.#byCustomer.clear();
-      for (const trade of this.trades.values()) this.#byCustomer.set(trade.customerId, [...this.tradesOf(trade.customerId), trade]);
+      for (const trade of this.trades.values())
+        this.#byCustomer.set(trade.customerId, [...this.tradesOf(trade.customerId), trade]);
       this.version += 1;
     };
   }

@@ -221,7 +221,7 @@ export class Simulation implements Witness {
     this.invariants.onEvent(event);
     const isUnavailable = event.kind === 'refused' && event.trade.rejectCode === 'EXCHANGE_UNAVAILABLE';
     const outageMs = isUnavailable ? this.progress.longestOutageMs(process.name) : Infinity;
-    if (outageMs < LANE.maxPlacedAgeMs - REPORT_TIMEOUT_MS / 5)
+    if (outageMs < LANE.maxOutageMs - REPORT_TIMEOUT_MS / 5)
       this.invariants.violated(`a trade is rejected EXCHANGE_UNAVAILABLE, and the exchange was away for ${outageMs} ms`);
   }
 

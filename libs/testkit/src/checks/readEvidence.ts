@@ -19,7 +19,10 @@ export async function readEvidence(sources: EvidenceSources): Promise<{ tables: 
   const options = { poolSize: 2, statementTimeoutMs: STATEMENT_TIMEOUT_MS, onConnectionError: () => {} };
   const db = openDatabase({ url: sources.databaseUrl, ...options });
   try {
-    return { tables: without(sources.without, await readTables(db)), journal: (await readJournal(sources.exchange)).map(toJournalOrder) };
+    return {
+      tables: without(sources.without, await readTables(db)),
+      journal: (await readJournal(sources.exchange)).map(toJournalOrder),
+    };
   } finally {
     await db.$disconnect();
   }
