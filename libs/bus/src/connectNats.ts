@@ -4,6 +4,8 @@ import { backoffMs, sleep } from '@stockbroker/runtime';
 import type { NatsConfig } from './variables.ts';
 
 const RETRY_MS = 200;
+/** A server that refuses a certificate may say nothing. */
+const HANDSHAKE_MS = 5_000;
 
 /**
  * Connects in the background and stays connected: at the start and after every loss it tries again, for ever, also when its
@@ -37,6 +39,7 @@ export function natsOptions(config: NatsConfig): ConnectionOptions {
     // Read at each connection: the file may have been renewed.
     ...(creds && { authenticator: (nonce) => credsAuthenticator(readFileSync(creds))(nonce) }),
     ...(needsTls && { tls: files }),
+    timeout: HANDSHAKE_MS,
     maxReconnectAttempts: -1,
     // By itself the client gives up for good when its credentials are refused twice, and nothing would say so.
     ignoreAuthErrorAbort: true,
