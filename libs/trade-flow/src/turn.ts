@@ -134,9 +134,10 @@ export class Turn {
     this.#ports.observe({ kind: 'adopt' in decision ? 'adopted' : 'executed', trade });
     if ('adopt' in decision) return; // The next turn asks what has become of it.
     if (!this.#leadership.isTrusted()) return;
-    if (maySend(this.#ports, trade, this.#options.maxResendAgeMs)) return this.#submit(trade, 'first');
+    const { hours, clock } = this.#ports;
+    if (hours.at(clock.now()).isOpen) return this.#submit(trade, 'first');
     // The session has ended since it was decided. Nothing of it has left, for certain.
-    await this.#settle(neverAnOrder(trade, { code: 'MARKET_CLOSED' }, this.#ports.clock.now()));
+    await this.#settle(neverAnOrder(trade, { code: 'MARKET_CLOSED' }, clock.now()));
   }
 
   /** Before it is decided about a trade that an earlier leadership may have sent: see mayHaveBeenSent. */

@@ -204,7 +204,8 @@ test('until the exchange has been asked nothing is decided; what was due for its
   const slept = (world: World) => {
     world.exchange = { recallOrder: () => null };
   };
-  const { decisions, events } = await runLane({ trade: placed(), nowMs: nowMs + 60_000, sinceMs: nowMs, exchange, slept });
+  const { decisions, events, calls } = await runLane({ trade: placed(), nowMs: nowMs + 60_000, sinceMs: nowMs, exchange, slept });
+  expect(calls).toEqual(['recallOrder', 'recallOrder']);
   expect(decisions).toMatchObject([{ refusal: { code: 'EXCHANGE_UNAVAILABLE' } }]);
   expect(events).toEqual(['refused']);
 });
