@@ -13,6 +13,9 @@ const CLOCKS_MS = 2 * MAX_SKEW_MS;
 /** And what was decided may take a statement's timeout, and the ways there and back, until it is done. */
 const STORED_LATE_MS = CLOCKS_MS + 3_000;
 
+/** A trade that was sent back waits for ten seconds, and then for whoever looks for it. */
+const SENT_BACK_MS = 25_000;
+
 /** What must hold after every step, and at the end. It looks at the servers alone, not into the processes. */
 export class Invariants {
   /**
@@ -97,14 +100,18 @@ export class Invariants {
     return terms.some(({ process }) => this.#lostCommits || process.name === leader);
   }
 
-  /** Whether a customer has a trade that somebody should work on now. One held for operators, and those behind it, wait for them. */
-  mustGoOn(customerId: string): boolean {
+  /**
+   * Whether a customer has a trade that somebody should work on now. One held for operators, and those behind it, wait for them; one that
+   * the venue has sent back waits a while.
+   */
+  mustGoOn(customerId: string, waitedMs: number): boolean {
     const { database, hours, now } = this.#servers;
     const isOpen = hours.at(now()).isOpen;
     const oldest = database
       .tradesOf(customerId)
       .find(({ status, queueForOpen }) => !isFinal(status) && (isOpen || !queueForOpen));
-    return oldest !== undefined && !this.isHeld(oldest);
+    if (oldest === undefined || this.isHeld(oldest)) return false;
+    return oldest.attempt === 0 || oldest.status !== 'placed' || waitedMs > SENT_BACK_MS;
   }
 
   /** Marked, not known to the exchange, and too late to be sent. */

@@ -91,7 +91,7 @@ export class MemoryExchange {
 
   submit(trade: Trade): SubmitAnswer {
     const known = this.#orders.get(trade.id);
-    if (known !== undefined) {
+    if (known !== undefined && !isNextAttempt(known, trade)) {
       // A venue that checks the form before it looks the id up.
       if (this.#happens(this.behaviour.invalidAgainRate)) return { kind: 'invalid', message: 'malformed, it says' };
       return isSameContent(known.trade, trade)
@@ -194,8 +194,14 @@ export class MemoryExchange {
   }
 }
 
-function about({ id: tradeId, stockTicker, type, quantity }: Trade, outcome: OrderReport['outcome']): OrderReport {
-  return { tradeId, stockTicker, type, quantity, outcome };
+function about({ id: tradeId, stockTicker, type, quantity, attempt }: Trade, outcome: OrderReport['outcome']): OrderReport {
+  return { tradeId, stockTicker, type, quantity, ...(attempt === 0 ? {} : { attempt }), outcome };
+}
+
+/** What was rejected because the venue was closed may be submitted again, as the next attempt. */
+function isNextAttempt({ trade: before, report }: ExchangeOrder, trade: Trade): boolean {
+  const { outcome } = report ?? {};
+  return outcome?.kind === 'rejected' && outcome.refusal.code === 'MARKET_CLOSED' && trade.attempt > before.attempt;
 }
 
 function isSameContent(a: Trade, b: Trade): boolean {

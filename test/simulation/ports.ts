@@ -198,6 +198,6 @@ async function* watchFrom(process: SimulatedProcess, servers: Servers, signal: A
 
 const UNMEASURED = {
   gauge: () => {},
-  histogram: () => ({ startTimer: () => () => {}, observe: () => {} }),
+  histogram: () => ({ startTimer: () => () => {}, observe: () => {}, zero: () => {} }),
   counter: () => ({ inc: () => {} }),
 } as unknown as Metrics;
