@@ -36,7 +36,7 @@ export class MemoryDatabase {
   readonly suspects: QuarantinedCallback[] = [];
   /** Which trade each execution was booked for. */
   readonly executions = new Map<string, string>();
-  readonly epochs: { epoch: bigint; leader: string }[];
+  readonly epochs: { epoch: bigint; leader: string; timeline: number }[];
   readonly #byCustomer = new Map<string, Trade[]>();
   /** Rises with every change of a trade, a balance or a position. */
   version = 0;
@@ -44,23 +44,24 @@ export class MemoryDatabase {
   /** Since when trades that were sent back wait; by id. */
   readonly #queuedAt = new Map<string, number>();
   #seq = 0n;
+  /** The history that it writes: another one since commits were lost. */
+  #timeline = 1;
 
   constructor(partitions: number, now: () => number) {
-    this.epochs = Array.from({ length: partitions }, () => ({ epoch: 0n, leader: '' }));
+    this.epochs = Array.from({ length: partitions }, () => ({ epoch: 0n, leader: '', timeline: 0 }));
     this.#now = now;
   }
 
   /** @returns how it is put back to what it is now, as a failover that loses commits does, or a restore */
   snapshot(): () => void {
-    const rows = { trades: this.trades, balances: this.balances, positions: this.positions, epochs: this.epochs };
-    const kept = structuredClone({ ...rows, quarantine: this.quarantine, seq: this.#seq });
+    const maps = [this.trades, this.balances, this.positions, this.executions, this.#queuedAt] as Map<string, unknown>[];
+    const lists = [this.epochs, this.quarantine, this.suspects] as unknown[][];
+    const kept = structuredClone({ maps, lists, seq: this.#seq });
     return () => {
-      const { trades, balances, positions, epochs, quarantine, seq } = structuredClone(kept);
-      refill(this.trades, trades);
-      refill(this.balances, balances);
-      refill(this.positions, positions);
-      this.epochs.splice(0, this.epochs.length, ...epochs);
-      this.quarantine.splice(0, this.quarantine.length, ...quarantine);
+      const { seq, ...rows } = structuredClone(kept);
+      for (const [i, map] of maps.entries()) refill(map, rows.maps[i] ?? new Map());
+      for (const [i, list] of lists.entries()) list.splice(0, list.length, ...(rows.lists[i] ?? []));
+      this.#timeline += 1;
       this.#seq = seq;
       this.#byCustomer.clear();
       for (const trade of this.trades.values())
@@ -137,7 +138,8 @@ export class MemoryDatabase {
   }
 
   #mark({ trade: { id, customerId, partition }, epoch, decision }: Mark): MarkResult {
-    if (this.epochs[partition]?.epoch !== epoch) return { kind: 'fenced' };
+    const lease = this.epochs[partition];
+    if (lease?.epoch !== epoch || lease.timeline !== this.#timeline) return { kind: 'fenced' };
     const trade = this.trades.get(id);
     if (trade?.status !== 'placed') return { kind: 'stale' };
     // A trade that comes too late today passes by those that wait for the open.
@@ -303,6 +305,7 @@ export class MemoryDatabase {
       if (lease === undefined) throw new Error(`there is no partition ${partition}`);
       lease.epoch += 1n;
       lease.leader = leader;
+      lease.timeline = this.#timeline;
       return { epoch: lease.epoch, since: new Date(this.#now()) };
     });
   }
