@@ -1,6 +1,6 @@
 import { RejectReason } from '@stockbroker/rpc/exchange';
 import { RejectCode, type Trade, TradeStatus } from '@stockbroker/rpc/stockbroker';
-import type { Broker, Customer } from '@stockbroker/testkit';
+import { type Broker, type Customer, eventually } from '@stockbroker/testkit';
 import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
@@ -136,7 +136,13 @@ test('MARKET_CLOSED: outside the market’s hours every trade is rejected, and i
 
 test('EXCHANGE_UNAVAILABLE: a trade that could not be sent within its time is rejected, and is not sent later', async () => {
   await Promise.all(broker.system.workers.map((worker) => worker.stop()));
-  await broker.system.addWorker({ MAX_EXCHANGE_OUTAGE_MS: '300' });
+  const worker = await broker.system.addWorker({ MAX_EXCHANGE_OUTAGE_MS: '300' });
+  // What was placed before it led would not be rejected before the exchange was asked.
+  await eventually(
+    () => broker.leaderOf(alice),
+    (leader) => leader === worker,
+    { what: 'the new leader' },
+  );
   await broker.exchange.process.kill();
   const trade = await alice.ended(await alice.buys(1, 'AAPL'));
   expect(trade).toMatchObject({

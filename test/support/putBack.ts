@@ -7,7 +7,7 @@ export async function putBack(broker: Broker, { orderId }: { orderId: string }):
     // What the broker itself can never do: the triggers stay away.
     broker.db.$executeRawUnsafe('SET LOCAL session_replication_role = replica'),
     broker.db.$executeRawUnsafe(
-      `UPDATE balances b SET held = b.held - t.hold, revision = b.revision - 1 FROM trades t WHERE t.id = ${id} AND b.customer_id = t.customer_id`,
+      `UPDATE balances b SET held = b.held - t.hold FROM trades t WHERE t.id = ${id} AND b.customer_id = t.customer_id`,
     ),
     broker.db.$executeRawUnsafe(
       `UPDATE trades SET status = 'placed', limit_price = NULL, hold = NULL, submitted_at = NULL, executed_revision = NULL WHERE id = ${id}`,

@@ -8,11 +8,13 @@ import type { Decision, Exchange, KnownOrder, MarketHours } from './ports.ts';
  * leadership asks for every trade that it finds, before it decides. What is placed later needs no asking: whatever puts rows back ends
  * the leadership (see markTradesExecuted's fence).
  *
+ * Both times are of one database's clock, and a failover takes longer than two of them may differ.
+ *
  * A trade that waits for the open cannot have been sent when there was no session between its placement and the leadership.
  */
 export function mayHaveBeenSent(hours: MarketHours, trade: Trade, leadingSince: Date): boolean {
   const placedAtMs = trade.createdAt.getTime();
-  if (placedAtMs > leadingSince.getTime() + CLOCK_TOLERANCE_MS) return false;
+  if (placedAtMs > leadingSince.getTime()) return false;
   const market = hours.at(placedAtMs);
   return market.isOpen || market.untilMs <= leadingSince.getTime() + CLOCK_TOLERANCE_MS;
 }
