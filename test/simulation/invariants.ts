@@ -110,15 +110,8 @@ export class Invariants {
     const oldest = database
       .tradesOf(customerId)
       .find(({ status, queueForOpen }) => !isFinal(status) && (isOpen || !queueForOpen));
-    if (oldest === undefined || this.isHeld(oldest)) return false;
+    if (oldest === undefined || this.isBehindHeld(oldest)) return false;
     return oldest.attempt === 0 || oldest.status !== 'placed' || waitedMs > SENT_BACK_MS;
-  }
-
-  /** Marked, not known to the exchange, and too late to be sent. */
-  isHeld({ id, status, submittedAt }: Trade): boolean {
-    const { exchange, hours, now } = this.#servers;
-    if (status !== 'executed' || submittedAt === null || exchange.knows(id)) return false;
-    return hours.closedBetween(submittedAt.getTime() - CLOCKS_MS, now() + CLOCKS_MS) || !hours.at(now()).isOpen;
   }
 
   onElected(process: SimulatedProcess, term: Term): void {
@@ -201,8 +194,8 @@ export class Invariants {
     }
   }
 
-  /** Held, or waiting for one that is. */
-  #isBehindHeld({ customerId, seq }: Trade): boolean {
+  /** Held for operators, or waiting for one that is: it may stay as it is. */
+  isBehindHeld({ customerId, seq }: Trade): boolean {
     return this.#servers.database
       .tradesOf(customerId)
       .some((trade) => trade.seq <= seq && trade.status === 'executed' && this.#held.has(trade.id));
@@ -217,7 +210,7 @@ export class Invariants {
     for (const trade of database.trades.values()) {
       const order = orders.get(trade.id);
       const isHeld = this.#held.has(trade.id) && order === undefined;
-      if (!isFinal(trade.status) && !this.#isBehindHeld(trade)) this.violated(`trade ${trade.id} is still ${trade.status}`);
+      if (!isFinal(trade.status) && !this.isBehindHeld(trade)) this.violated(`trade ${trade.id} is still ${trade.status}`);
       if (isHeld) continue;
       // Canceled when the database did not know any more that it had been sent.
       if (this.#lostCommits && trade.rejectCode === 'CANCELED') continue;

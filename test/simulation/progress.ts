@@ -126,7 +126,11 @@ export class Progress {
     for (const [customerId, { revision }] of servers.database.balances) {
       const before = this.#changed.get(customerId);
       if (before?.revision !== revision) this.#changed.set(customerId, { revision, atMs: world.nowMs });
-      else if (allIsWell && world.nowMs - before.atMs > GOES_ON_WITHIN_MS && this.#invariants.mustGoOn(customerId, world.nowMs - before.atMs))
+      else if (
+        allIsWell &&
+        world.nowMs - before.atMs > GOES_ON_WITHIN_MS &&
+        this.#invariants.mustGoOn(customerId, world.nowMs - before.atMs)
+      )
         this.#invariants.violated(`customer ${customerId} waits, though all has been well for ${GOES_ON_WITHIN_MS} ms`);
     }
   }

@@ -71,9 +71,9 @@ async function run(simulation: Simulation): Promise<string | undefined> {
   }
 }
 
-function hasEnded({ world, clients, watchers, progress, servers: { database, exchange } }: Simulation): boolean {
+function hasEnded({ world, clients, watchers, progress, invariants, servers: { database, exchange } }: Simulation): boolean {
   if (world.nowMs <= TROUBLED_MS || clients.some(({ unanswered }) => unanswered > 0)) return false;
-  for (const { status } of database.trades.values()) if (!isFinal(status)) return false;
+  for (const trade of database.trades.values()) if (!isFinal(trade.status) && !invariants.isBehindHeld(trade)) return false;
   return progress.isLed && exchange.owesReports === 0 && watchers.every(({ isUpToDate }) => isUpToDate);
 }
 
