@@ -214,8 +214,8 @@ export class Invariants {
       if (isHeld) continue;
       // Canceled when the database did not know any more that it had been sent.
       if (this.#lostCommits && trade.rejectCode === 'CANCELED') continue;
-      // Marked in the last moment of the session: nothing has left.
-      const isUnsent = order === undefined && trade.rejectCode === 'MARKET_CLOSED';
+      // Marked in the last moment of the session: nothing has left. One that waits for the open was placed again then.
+      const isUnsent = order === undefined && (trade.rejectCode === 'MARKET_CLOSED' || trade.attempt > 0);
       if (!isUnsent && (order !== undefined) !== (trade.submittedAt !== null))
         this.violated(`trade ${trade.id} is ${trade.status}, and the exchange has ${order === undefined ? 'no' : 'an'} order`);
       const outcome = order?.report?.outcome;

@@ -40,7 +40,8 @@ export class MemoryDatabase {
   readonly #byCustomer = new Map<string, Trade[]>();
   /** Rises with every change of a trade, a balance or a position. */
   version = 0;
-  readonly #now: () => number;
+  /** Its wall clock, milliseconds since 1970. */
+  readonly now: () => number;
   /** Since when trades that were sent back wait; by id. */
   readonly #queuedAt = new Map<string, number>();
   #seq = 0n;
@@ -49,7 +50,7 @@ export class MemoryDatabase {
 
   constructor(partitions: number, now: () => number) {
     this.epochs = Array.from({ length: partitions }, () => ({ epoch: 0n, leader: '', timeline: 0 }));
-    this.#now = now;
+    this.now = now;
   }
 
   /** @returns how it is put back to what it is now, as a failover that loses commits does, or a restore */
@@ -98,7 +99,7 @@ export class MemoryDatabase {
     this.#seq += 1n;
     this.#balance(trade.customerId).revision = placedRevision;
     this.version += 1;
-    const placed = placedTrade(trade, { seq: this.#seq, createdAt: new Date(this.#now()), placedRevision });
+    const placed = placedTrade(trade, { seq: this.#seq, createdAt: new Date(this.now()), placedRevision });
     this.trades.set(placed.id, placed);
     this.#byCustomer.set(placed.customerId, [...own, placed]);
     return { kind: 'inserted', trade: { ...placed } };
@@ -163,7 +164,7 @@ export class MemoryDatabase {
   }
 
   #refuse(trade: Trade, refusal: Refusal, revision: number): void {
-    trade.endedAt = new Date(this.#now());
+    trade.endedAt = new Date(this.now());
     trade.finalRevision = revision;
     const { needed, available } = 'needed' in refusal ? refusal : { needed: null, available: null };
     trade.status = nextStatus(trade.status, 'refuse');
@@ -180,7 +181,7 @@ export class MemoryDatabase {
     trade.limitPrice = limitPrice;
     const hold = holdFor(trade, limitPrice);
     trade.hold = most !== undefined && hold > most ? most : hold;
-    trade.submittedAt = new Date(this.#now());
+    trade.submittedAt = new Date(this.now());
     this.#hold(trade, 1n);
   }
 
@@ -231,7 +232,7 @@ export class MemoryDatabase {
       trade.status = nextStatus(trade.status, 'cancel');
       trade.rejectCode = 'CANCELED';
       trade.reason = describeRefusal({ code: 'CANCELED' });
-      trade.endedAt = new Date(this.#now());
+      trade.endedAt = new Date(this.now());
       return { ...trade };
     });
   }
@@ -252,7 +253,7 @@ export class MemoryDatabase {
     this.#hold(trade, -1n);
     if (isSentBack(report, trade)) return this.#sendBack(trade, revision);
     trade.finalRevision = revision;
-    trade.endedAt = new Date(this.#now());
+    trade.endedAt = new Date(this.now());
     trade.executedAt = outcome.executedAt;
     if (outcome.kind === 'rejected') {
       trade.status = nextStatus(trade.status, 'reject');
@@ -271,7 +272,7 @@ export class MemoryDatabase {
     trade.status = nextStatus(trade.status, 'requeue');
     trade.attempt += 1;
     trade.executedRevision = revision;
-    for (const each of this.tradesOf(trade.customerId)) if (isWaiting(each)) this.#queuedAt.set(each.id, this.#now());
+    for (const each of this.tradesOf(trade.customerId)) if (isWaiting(each)) this.#queuedAt.set(each.id, this.now());
     return { trade: { ...trade }, overdrawn: false };
   }
 
@@ -306,7 +307,7 @@ export class MemoryDatabase {
       lease.epoch += 1n;
       lease.leader = leader;
       lease.timeline = this.#timeline;
-      return { epoch: lease.epoch, since: new Date(this.#now()) };
+      return { epoch: lease.epoch, since: new Date(this.now()) };
     });
   }
 

@@ -10,6 +10,7 @@ import {
 } from '@stockbroker/trade-flow';
 import { revisionOf, type Trade } from '@stockbroker/trading';
 import { Breaker } from '../../libs/exchange-client/src/breaker.ts';
+import { DatabaseClock } from '../../libs/store/src/databaseClock.ts';
 import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
 import type { MemoryBus } from './memoryBus.ts';
 import type { MemoryDatabase } from './memoryDatabase.ts';
@@ -79,6 +80,29 @@ export function storeOf(
     },
     new Batchers(LIMITS, UNMEASURED),
   );
+}
+
+/** How often the database is asked for the time. */
+const CLOCK_MS = 1_000;
+
+/** The database's time as one process can tell it. It begins its work only when it has measured it once. */
+export function clockOf(process: SimulatedProcess, { network, database, databaseService }: Servers): { now(): number } {
+  const clock = new DatabaseClock({ warn: () => {} }, UNMEASURED, process);
+  const options: CallOptions = { operation: 'readClock', timeoutMs: STATEMENT_TIMEOUT_MS, toError: unavailable };
+  let isMeasured = false;
+  const run = async () => {
+    while (process.isAlive) {
+      await clock
+        .measure(() => network.call(process, databaseService, options, database.now))
+        .then(() => {
+          isMeasured = true;
+        })
+        .catch(() => {});
+      await process.sleep(CLOCK_MS);
+    }
+  };
+  void run();
+  return { now: () => (isMeasured ? clock.now() : database.now()) };
 }
 
 const unavailable = (cause: Error) => new StoreUnavailableError(cause);

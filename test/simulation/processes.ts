@@ -16,7 +16,7 @@ import {
 import type { OrderReport, Trade, TradeOrder } from '@stockbroker/trading';
 import { LedPartitions } from '../../apps/worker/src/leadPartitions.ts';
 import { startSweeping } from '../../apps/worker/src/sweeping.ts';
-import { busOf, exchangeOf, leasesOf, type OnTrade, type Servers, storeOf } from './ports.ts';
+import { busOf, clockOf, exchangeOf, leasesOf, type OnTrade, type Servers, storeOf } from './ports.ts';
 import type { SimulatedProcess } from './simulatedProcess.ts';
 
 export const PARTITIONS = 6;
@@ -79,7 +79,7 @@ export function startCallback(process: SimulatedProcess, servers: Servers, witne
   const ports: SettlePorts = {
     store: storeOf(process, servers),
     wakeups: busOf(process, servers),
-    clock: process,
+    clock: { now: servers.database.now },
     observe: (event) => witness.event(process, event),
   };
   return { process, take: (report) => settleReport(ports, report, Buffer.from(report.tradeId + describe(report))) };
@@ -101,9 +101,7 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
   const bus = busOf(process, servers);
   const say = (_fields: object, message: string) => witness.log(process, message);
   const log: FlowLog = { debug: () => {}, info: say, warn: say, error: say };
-  // By a clock that a time server keeps: a process whose clock is an hour wrong would only wait for an hour.
-  const now = () => servers.now() + process.skewMs;
-  const hours = { at: () => servers.hours.at(now()) };
+  const clock = { now: clockOf(process, servers).now, sleep: process.sleep };
   const led: LedPartitions = new LedPartitions({
     workerId: process.name,
     store,
@@ -112,9 +110,9 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
       store,
       exchange: exchangeOf(process, servers, witness.sent),
       wakeups: bus,
-      clock: process,
+      clock,
       random: servers.random,
-      hours,
+      hours: servers.hours,
       observe: (event) => witness.event(process, event),
     },
     options: { ...LANE, maxLanes: MAX_LANES, maxStarting: MAX_STARTING },
@@ -139,7 +137,7 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
     problem: (message, error) => led.problem(message, error),
   });
   elector.start();
-  const sweeping = startSweeping(led, SWEEP_MS, { clock: { ...process, now }, hours: servers.hours }, () => {});
+  const sweeping = startSweeping(led, SWEEP_MS, { clock, hours: servers.hours }, () => {});
   return {
     process,
     stop: async () => {

@@ -252,6 +252,6 @@ function describeEvent(event: FlowEvent): string {
     case 'quarantined':
       return `${event.kind} ${event.tradeId}: ${event.why}`;
     default:
-      return `${event.kind} ${event.trade.seq} of ${event.trade.customerId}: ${event.trade.type} ${event.trade.quantity} ${event.trade.stockTicker} ${event.trade.status} ${event.trade.id}`;
+      return `${event.kind} ${event.trade.seq} of ${event.trade.customerId}: ${event.trade.type} ${event.trade.quantity} ${event.trade.stockTicker} ${event.trade.status}${event.trade.rejectCode === null ? '' : ` ${event.trade.rejectCode}`} ${event.trade.id}`;
   }
 }

@@ -21,7 +21,7 @@ export async function startCallback({ config, log, metrics, fail }: AppContext<C
   const ports: CallbackPorts = {
     store,
     wakeups: bus,
-    clock: { now: () => Date.now() },
+    clock: { now: store.now },
     observe: reportTo(log, (kind) => events.inc({ kind })),
     keys: config.CALLBACK_SECRETS,
     onFailure: (error) => log.error({ err: error }, 'callback failed'),

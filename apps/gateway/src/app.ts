@@ -102,7 +102,7 @@ export async function startGateway({ config, log, metrics, fail }: AppContext<Ga
       place: {
         store,
         wakeups: bus,
-        clock: systemClock,
+        clock: { now: store.now, sleep: systemClock.sleep },
         random: systemRandom,
         observe: reportTo(log, (kind) => events.inc({ kind })),
       },

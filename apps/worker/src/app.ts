@@ -33,7 +33,8 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
     store,
     exchange,
     wakeups: bus,
-    clock: systemClock,
+    // The database's time: what it stores is of that, and this machine's clock may be wrong, or be set.
+    clock: { now: store.now, sleep: systemClock.sleep },
     random: systemRandom,
     hours: marketHours({ kind: config.MARKET_HOURS, closings: config.MARKET_CLOSINGS }),
     observe: reportTo(log, (kind) => events.inc({ kind })),

@@ -3,9 +3,9 @@ import type { RetriedStore } from '@stockbroker/trade-flow';
 import type { Account } from '@stockbroker/trading';
 import { Batchers, type BatchLimits, batchStatements, type Statements, type TradeStore } from './batchStatements.ts';
 import { cancelTrades } from './cancelTrades.ts';
-import { ClockOffset } from './clockOffset.ts';
 import type { Settings } from './connectionSettings.ts';
 import { openConnections } from './connections.ts';
+import { DatabaseClock } from './databaseClock.ts';
 import { attempt } from './errors.ts';
 import { findTrades, insertTrades } from './insertTrades.ts';
 import { type ListedTrades, listTrades, type TradePage } from './listTrades.ts';
@@ -16,6 +16,7 @@ import { quarantineCallbacks } from './quarantineCallbacks.ts';
 import { raiseEpochs } from './raiseEpochs.ts';
 import { readAccounts } from './readAccounts.ts';
 import { readChanges } from './readChanges.ts';
+import { readClock } from './readClock.ts';
 import { type DatabaseHealth, readHealth } from './readHealth.ts';
 import { readNewRevisions } from './readNewRevisions.ts';
 import { readOldestOpenTrades } from './readOldestOpenTrades.ts';
@@ -77,6 +78,10 @@ export interface Store extends TradeStore, RetriedStore {
    * @throws StoreUnavailableError with a sentence
    */
   probe(): Promise<void>;
+  /** The database's time, milliseconds since 1970, as far as it was measured: by it trades are decided, whatever this machine's clock says. */
+  now(): number;
+  /** Done by each probe too. @throws StoreUnavailableError */
+  measureClock(): Promise<void>;
   /** Runs a leader's statements over nothing, so that none is slow when it first counts. @throws StoreUnavailableError */
   warmUp(): Promise<void>;
   /** @throws Error when the database was created with another number of partitions, or not migrated */
@@ -109,6 +114,7 @@ export async function openStore(config: ConfigOf<typeof storeVariables>, log: Lo
     metrics,
   );
   await store.checkPartitions(config.PARTITIONS);
+  await store.measureClock();
   return store;
 }
 
@@ -122,7 +128,8 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
   metrics.gauge('store_connections_overdue', 'Connections whose statement was given up while the server is busy with it', () =>
     connections.overdue(),
   );
-  const clock = options.log === undefined ? undefined : new ClockOffset(options.log, metrics, systemClock);
+  const clock = options.log === undefined ? undefined : new DatabaseClock(options.log, metrics, systemClock);
+  const measureClock = async () => clock?.measure(() => attempt(() => readClock(db)));
   const batchers = new Batchers({ maxBatch: options.maxBatch, maxQueue: options.maxQueue }, metrics);
   return {
     ...batchStatements(statements, batchers),
@@ -139,8 +146,10 @@ export function createStore(options: StoreOptions, metrics: Metrics): Store {
     readHealth: () => readHealth(db),
     probe: async () => {
       await probeDatabase(db, refusals);
-      await attempt(async () => clock?.measure(db));
+      await measureClock();
     },
+    now: clock?.now ?? systemClock.now,
+    measureClock,
     warmUp: async () => {
       const { raiseEpochs: raise, readOpenCustomers: sweep, readOldestOpenTrades: read, markTradesExecuted: mark } = statements;
       await Promise.all([raise([]), sweep([]), read([]), mark([]), statements.settleTrades([])]);

@@ -1,9 +1,10 @@
 import { createMetrics } from '@stockbroker/runtime';
 import type { Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
-import { ClockOffset } from '../src/clockOffset.ts';
+import { DatabaseClock } from '../src/databaseClock.ts';
 import { markTradesExecuted } from '../src/markTradesExecuted.ts';
 import { raiseEpochs } from '../src/raiseEpochs.ts';
+import { readClock } from '../src/readClock.ts';
 import { readTurns } from '../src/readTurns.ts';
 import { settleTrades } from '../src/settleTrades.ts';
 import { fill, mark, openBank, order } from './bank.ts';
@@ -90,10 +91,27 @@ test.each([
   const warned: object[] = [];
   const metrics = createMetrics('test');
   const clock = { now: () => Date.now() + shiftMs, monotonicMs: () => performance.now() };
-  const offset = new ClockOffset({ warn: (fields: object) => void warned.push(fields) } as never, metrics, clock);
-  await offset.measure(db);
-  await offset.measure(db);
+  const offset = new DatabaseClock({ warn: (fields: object) => void warned.push(fields) } as never, metrics, clock);
+  await offset.measure(() => readClock(db));
+  await offset.measure(() => readClock(db));
   expect(Math.abs(offset.offsetMs + shiftMs)).toBeLessThan(100);
   expect(warned).toHaveLength(warnings);
   expect(await metrics.registry.metrics()).toContain('database_clock_offset_seconds');
+});
+
+test('the time is the database’s, however far this process’s clock is off, and when it is set meanwhile', async () => {
+  let shiftMs = 3_600_000;
+  const own = { now: () => Date.now() + shiftMs, monotonicMs: () => performance.now() };
+  const clock = new DatabaseClock({ warn: () => {} } as never, createMetrics('test'), own);
+  const apartMs = async () => {
+    const earliestMs = clock.now();
+    const readMs = await readClock(db);
+    // Between the two readings of the clock, or not far from them.
+    return Math.max(earliestMs - readMs, readMs - clock.now(), 0);
+  };
+  expect(await apartMs()).toBeGreaterThan(3_000_000);
+  await clock.measure(() => readClock(db));
+  expect(await apartMs()).toBeLessThan(60_000);
+  shiftMs = -3_600_000;
+  expect(await apartMs()).toBeLessThan(60_000);
 });
