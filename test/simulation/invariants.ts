@@ -93,11 +93,9 @@ export class Invariants {
       this.violated(`trade ${id}, marked in an earlier session, is sent in a later one`);
   }
 
-  /** Whether a worker trusts its lease of the partition, and the database has it as the leader: that may have lost the latest. */
+  /** Whether a worker trusts its lease. Where the database has another, by a raise that came late, the first mark finds out. */
   isLed(partition: number): boolean {
-    const leader = this.#servers.database.epochs[partition]?.leader;
-    const terms = (this.#leaders.get(partition) ?? []).filter(({ process, term }) => process.isAlive && term.isTrusted());
-    return terms.some(({ process }) => this.#lostCommits || process.name === leader);
+    return (this.#leaders.get(partition) ?? []).some(({ process, term }) => process.isAlive && term.isTrusted());
   }
 
   /**

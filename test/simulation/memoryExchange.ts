@@ -42,6 +42,8 @@ export interface ExchangeWorld {
   now(): number;
   /** Whether the venue trades now, by a calendar of its own. */
   isOpen(): boolean;
+  /** Whether the broker has booked an execution: an id that is repeated before that is the first that the broker hears of. */
+  isBooked(executionId: string): boolean;
   /** In [0, 1). */
   random(): number;
   after(ms: number, run: () => void): void;
@@ -143,7 +145,10 @@ export class MemoryExchange {
 
   /** Another order's fill, told as this one's while it is open. */
   #repeatAnId(order: ExchangeOrder): void {
-    const others = this.journal.flatMap(({ report }) => (report?.outcome.kind === 'filled' ? [report.outcome] : []));
+    const others = this.journal.flatMap(({ report }) => {
+      const { outcome } = report ?? {};
+      return outcome?.kind === 'filled' && this.#world.isBooked(outcome.executionId) ? [outcome] : [];
+    });
     const outcome = others[Math.floor(this.#world.random() * others.length)];
     if (outcome === undefined || order.report !== undefined) return;
     this.lies += 1;

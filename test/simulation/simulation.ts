@@ -79,6 +79,7 @@ export class Simulation implements Witness {
       {
         now,
         isOpen: () => this.venueClosedUntilMs <= world.nowMs && this.servers.hours.at(now()).isOpen,
+        isBooked: (executionId) => this.servers.database.executions.has(executionId),
         random: () => random.number(),
         after: (ms, run) => world.after(ms, () => this.#whenUp(exchangeService, run)),
         report: (report, when, onTaken) =>
