@@ -24,64 +24,10 @@ import {
   type Trade,
 } from '@stockbroker/trading';
 import type { Balance, Position } from './memoryAccounts.ts';
+import { MemoryRows } from './memoryRows.ts';
 
 /** The broker's database in memory: the statements as synchronous functions, each of them one transaction. */
-export class MemoryDatabase {
-  readonly trades = new Map<string, Trade>();
-  readonly balances = new Map<string, Balance>();
-  /** By "customer ticker". */
-  readonly positions = new Map<string, Position>();
-  readonly quarantine: QuarantinedCallback[] = [];
-  /** Kept for operators, although they were booked. */
-  readonly suspects: QuarantinedCallback[] = [];
-  /** Which trade each execution was booked for. */
-  readonly executions = new Map<string, string>();
-  readonly epochs: { epoch: bigint; leader: string; timeline: number }[];
-  readonly #byCustomer = new Map<string, Trade[]>();
-  /** Rises with every change of a trade, a balance or a position. */
-  version = 0;
-  /** Its wall clock, milliseconds since 1970. */
-  readonly now: () => number;
-  /** Since when trades that were sent back wait; by id. */
-  readonly #queuedAt = new Map<string, number>();
-  #seq = 0n;
-  /** The history that it writes: another one since commits were lost. */
-  #timeline = 1;
-
-  constructor(partitions: number, now: () => number) {
-    this.epochs = Array.from({ length: partitions }, () => ({ epoch: 0n, leader: '', timeline: 0 }));
-    this.now = now;
-  }
-
-  /** @returns how it is put back to what it is now, as a failover that loses commits does, or a restore */
-  snapshot(): () => void {
-    const maps = [this.trades, this.balances, this.positions, this.executions, this.#queuedAt] as Map<string, unknown>[];
-    const lists = [this.epochs, this.quarantine, this.suspects] as unknown[][];
-    const kept = structuredClone({ maps, lists, seq: this.#seq });
-    return () => {
-      const { seq, ...rows } = structuredClone(kept);
-      for (const [i, map] of maps.entries()) refill(map, rows.maps[i] ?? new Map());
-      for (const [i, list] of lists.entries()) list.splice(0, list.length, ...(rows.lists[i] ?? []));
-      this.#timeline += 1;
-      this.#seq = seq;
-      this.#byCustomer.clear();
-      for (const trade of this.trades.values())
-        this.#byCustomer.set(trade.customerId, [...this.tradesOf(trade.customerId), trade]);
-      this.version += 1;
-    };
-  }
-
-  openAccount(customerId: string, amount: bigint, shares: Record<string, number>): void {
-    this.balances.set(customerId, { amount, held: 0n, buysBlocked: false, revision: 0 });
-    for (const [ticker, quantity] of Object.entries(shares))
-      this.positions.set(`${customerId} ${ticker}`, { quantity: BigInt(quantity), held: 0n });
-  }
-
-  /** A customer's trades in the order placed. */
-  tradesOf(customerId: string): readonly Trade[] {
-    return this.#byCustomer.get(customerId) ?? [];
-  }
-
+export class MemoryDatabase extends MemoryRows {
   insertTrades(trades: NewTrade[]): InsertResult[] {
     const before = new Map(trades.map(({ customerId }) => [customerId, this.balances.get(customerId)?.revision ?? 0]));
     return trades.map((trade, i) => {
@@ -96,12 +42,12 @@ export class MemoryDatabase {
     const own = this.tradesOf(trade.customerId);
     const existing = own.find(({ clientOrderId }) => clientOrderId === trade.clientOrderId);
     if (existing !== undefined) return { kind: 'existing', trade: { ...existing } };
-    this.#seq += 1n;
+    this.seq += 1n;
     this.#balance(trade.customerId).revision = placedRevision;
     this.version += 1;
-    const placed = placedTrade(trade, { seq: this.#seq, createdAt: new Date(this.now()), placedRevision });
+    const placed = placedTrade(trade, { seq: this.seq, createdAt: new Date(this.now()), placedRevision });
     this.trades.set(placed.id, placed);
-    this.#byCustomer.set(placed.customerId, [...own, placed]);
+    this.byCustomer.set(placed.customerId, [...own, placed]);
     return { kind: 'inserted', trade: { ...placed } };
   }
 
@@ -120,12 +66,12 @@ export class MemoryDatabase {
 
   #counts({ id }: Trade, waiting: Waiting): boolean {
     if (typeof waiting === 'string') return waiting === 'counted';
-    return (this.#queuedAt.get(id) ?? Number.NEGATIVE_INFINITY) < waiting.queuedBefore.getTime();
+    return (this.queuedAt.get(id) ?? Number.NEGATIVE_INFINITY) < waiting.queuedBefore.getTime();
   }
 
   readOpenCustomers(asked: { partition: number; limit: number; waiting: Waiting }[]): string[][] {
     return asked.map(({ partition, limit, waiting }) =>
-      [...this.#byCustomer.keys()]
+      [...this.byCustomer.keys()]
         .flatMap((customerId) => this.#oldestOpen(customerId, waiting) ?? [])
         .sort((a, b) => Number(a.seq - b.seq))
         .filter((trade) => trade.partition === partition)
@@ -140,7 +86,7 @@ export class MemoryDatabase {
 
   #mark({ trade: { id, customerId, partition }, epoch, decision }: Mark): MarkResult {
     const lease = this.epochs[partition];
-    if (lease?.epoch !== epoch || lease.timeline !== this.#timeline) return { kind: 'fenced' };
+    if (lease?.epoch !== epoch || lease.timeline !== this.timeline) return { kind: 'fenced' };
     const trade = this.trades.get(id);
     if (trade?.status !== 'placed') return { kind: 'stale' };
     // A trade that comes too late today passes by those that wait for the open.
@@ -175,13 +121,13 @@ export class MemoryDatabase {
   }
 
   #execute(trade: Trade, limitPrice: bigint, revision: number, most?: bigint): void {
-    this.#queuedAt.delete(trade.id);
+    this.queuedAt.delete(trade.id);
     trade.executedRevision = revision;
     trade.status = nextStatus(trade.status, 'execute');
     trade.limitPrice = limitPrice;
     const hold = holdFor(trade, limitPrice);
     trade.hold = most !== undefined && hold > most ? most : hold;
-    trade.submittedAt = new Date(this.now());
+    trade.submittedAt = most === undefined ? new Date(this.now()) : trade.createdAt;
     this.#hold(trade, 1n);
   }
 
@@ -272,7 +218,7 @@ export class MemoryDatabase {
     trade.status = nextStatus(trade.status, 'requeue');
     trade.attempt += 1;
     trade.executedRevision = revision;
-    for (const each of this.tradesOf(trade.customerId)) if (isWaiting(each)) this.#queuedAt.set(each.id, this.now());
+    for (const each of this.tradesOf(trade.customerId)) if (isWaiting(each)) this.queuedAt.set(each.id, this.now());
     return { trade: { ...trade }, overdrawn: false };
   }
 
@@ -306,7 +252,7 @@ export class MemoryDatabase {
       if (lease === undefined) throw new Error(`there is no partition ${partition}`);
       lease.epoch += 1n;
       lease.leader = leader;
-      lease.timeline = this.#timeline;
+      lease.timeline = this.timeline;
       return { epoch: lease.epoch, since: new Date(this.now()) };
     });
   }
@@ -318,11 +264,6 @@ export class MemoryDatabase {
       if (!rows.some((kept) => isSame(kept, callback))) rows.push(callback);
     }
   }
-}
-
-function refill<K, V>(map: Map<K, V>, rows: Map<K, V>): void {
-  map.clear();
-  for (const [key, row] of rows) map.set(key, row);
 }
 
 function isWaiting({ status, queueForOpen }: Trade): boolean {

@@ -188,7 +188,7 @@ const BREAKAGES: [string, (servers: Servers) => void, RegExp][] = [
         return answer;
       });
     },
-    /is still executed|is still placed/,
+    /is still executed|is still placed|waits, though all has been well/,
   ],
 ];
 

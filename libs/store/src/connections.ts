@@ -14,6 +14,8 @@ export interface Connections {
   end(): Promise<void>;
 }
 
+/** read_only_sql_transaction */
+const READ_ONLY = '25006';
 /** Of the pool, left to reads. */
 const READS_SHARE = 1 / 5;
 /** How often the server is asked whether it is still busy with statements that were given up. */
@@ -91,8 +93,8 @@ async function ask(
         resolve(result);
       },
       (error: unknown) => {
-        // What the server refuses leaves the connection as it was.
-        release(!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR');
+        // What the server refuses leaves the connection as it was; one that was made while the database only read would stay so.
+        release(!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR' || error.code === READ_ONLY);
         reject(error);
       },
     );

@@ -18,7 +18,8 @@ type Row = { askedId: string; led: boolean; fenced: boolean } & Trade;
  *   is its customer's lock: whoever holds it may touch the customer's trades and positions in any order.
  * - The timeline: after a standby has taken over, every leadership is fenced, because the last commits may be lost, and what was sent
  *   under them with them. Each is begun anew, and asks the exchange first. The server is only asked where it could tell at the takeover.
- * - What the exchange has already is adopted without a check of the means: its hold is what there is of it.
+ * - What the exchange has already is adopted without a check of the means: its hold is what there is of it. When it was marked is lost; it
+ *   was sent at some time since it was placed.
  * - A refusal MARKET_CLOSED may pass by older trades that wait for the open; nothing else passes by an older open trade.
  * - Tables are joined by `= ANY (ARRAY[...])` (createStore's BY_INDEX says why).
  * - A row that waited for a lock is read again as it is then; the guards on status are checked on that version.
@@ -83,7 +84,7 @@ export async function markTradesExecuted(db: Queries, marks: Mark[]): Promise<Ma
         limit_price = CASE WHEN c.code IS NULL THEN c.limit_price ELSE t.limit_price END,
         hold = CASE WHEN c.code IS NULL THEN c.hold ELSE t.hold END,
         attempt = coalesce(c.adopted_attempt, t.attempt),
-        submitted_at = CASE WHEN c.code IS NULL THEN now() ELSE t.submitted_at END,
+        submitted_at = CASE WHEN c.code IS NOT NULL THEN t.submitted_at WHEN c.adopted_attempt IS NULL THEN now() ELSE t.created_at END,
         executed_revision = CASE WHEN c.code IS NULL THEN c.revision ELSE t.executed_revision END,
         ended_at = CASE WHEN c.code IS NOT NULL THEN now() END,
         final_revision = CASE WHEN c.code IS NOT NULL THEN c.revision END,

@@ -45,7 +45,9 @@ test.each([1, 256])(
   async (rows) => {
     await runAll(await customers(rows));
     const runs = explained.taken();
-    expect(new Set(runs.map(({ statement }) => statement))).toEqual(new Set([...Object.keys(statements), 'readExistingTrades']));
+    expect(new Set(runs.map(({ statement }) => statement))).toEqual(
+      new Set([...Object.keys(statements), 'readExistingTrades', 'readTimeline']),
+    );
     const found = runs.flatMap(({ statement, scans, compared }) => {
       const tables = scans.filter(({ table }) => !bounded.has(`${statement} ${table}`));
       const pages = tables.reduce((sum, scan) => sum + scan.pages, 0);

@@ -6,12 +6,12 @@ import { connectionSettings, type Settings, UnfitDatabaseError } from '../src/co
 import { BY_INDEX, createStore, type Store } from '../src/createStore.ts';
 import { openDatabase } from '../src/database.ts';
 import { fitConnection, refuseSharedSessions } from '../src/fitConnection.ts';
-import { openPool } from '../src/pool.ts';
+import { DEFAULT_LOCK_TIMEOUT_MS, openPool } from '../src/pool.ts';
 import { fill, openBank, order } from './bank.ts';
 
 const { url, db, opens, leads } = await openBank();
 const database = pg.escapeIdentifier(new URL(url).pathname.slice(1));
-const WANTED: Settings = connectionSettings({ statementTimeoutMs: 5_000 }, BY_INDEX);
+const WANTED: Settings = connectionSettings({ statementTimeoutMs: 5_000, lockTimeoutMs: DEFAULT_LOCK_TIMEOUT_MS }, BY_INDEX);
 
 /** What a database or a role may be set to, for each setting that a connection must have. */
 const HOSTILE: Settings = {
@@ -33,6 +33,7 @@ const HOSTILE: Settings = {
   transaction_timeout: '1000',
   idle_in_transaction_session_timeout: '1',
   statement_timeout: '100',
+  lock_timeout: '100',
   enable_seqscan: 'on',
   plan_cache_mode: 'force_custom_plan',
   jit: 'on',

@@ -294,9 +294,7 @@ async function runInitdb(
 export const postgresEnvironment: NodeJS.ProcessEnv = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 const isDataDir = (folder: string) => existsSync(join(folder, 'PG_VERSION'));
-
 const canEnter = (account: Account, folder: string) => runs('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], account);
-
 function runs(program: string, args: readonly string[], account?: Account): boolean {
   return spawnSync(program, args, { ...account, cwd: '/', env: postgresEnvironment, stdio: 'ignore' }).status === 0;
 }

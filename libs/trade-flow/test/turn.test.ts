@@ -67,7 +67,8 @@ async function runLane(world: World) {
   };
   const mark = async ({ trade, decision }: Mark): Promise<MarkResult> => {
     if ('refusal' in decision) world.trade = { ...trade, status: 'rejected', rejectCode: decision.refusal.code };
-    else world.trade = { ...executed(world.nowMs), ...('adopt' in decision ? decision.adopt : {}) };
+    else if ('adopt' in decision) world.trade = { ...executed(trade.createdAt.getTime()), ...decision.adopt };
+    else world.trade = executed(world.nowMs);
     return { kind: 'marked', trade: world.trade };
   };
   const ports = {

@@ -93,6 +93,8 @@ const NOT_OURS: [ReportRule, Partial<WordedReport>, Trade | null][] = [
   ['order', { quantity: 9 }, executed()],
   ['order', { quantity: 11 }, executed()],
   ['order', { quantity: 0 }, executed()],
+  ['attempt', { attempt: 1 }, executed()],
+  ['attempt', {}, executed({ attempt: 1 })],
   ['never-sent', {}, executed({ status: 'placed' })],
   ['never-sent', REJECTED, executed()],
   ['execution', {}, executed()],
