@@ -1,5 +1,5 @@
 import { type AppProcess, type Broker, type Customer, eventually } from '@stockbroker/testkit';
-import { partitionOf, parseUsd as usd } from '@stockbroker/trading';
+import { parseUsd as usd } from '@stockbroker/trading';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { closeBroker, expectExactBooks, openBroker } from '../support/broker.ts';
 import { addGatedWorker, type GatedWorker } from '../support/gatedWorker.ts';
@@ -11,7 +11,7 @@ let customers: Customer[];
 beforeAll(async () => {
   const worker = { LEASE_TTL_MS: '1500', SWEEP_MS: '500', ASK_AFTER_MS: '1000', EXCHANGE_TIMEOUT_MS: '500' };
   broker = await openBroker({ quotes: { AAPL: { bid: '9.90', ask: '10.00' } }, env: { worker } });
-  customers = await broker.customers(12, { cash: usd('10000.00') });
+  customers = await broker.customers(12, { cash: usd('10000.00'), shares: { AAPL: 10 } });
 });
 afterEach((context) => expectExactBooks(broker, context));
 afterAll(() => closeBroker(broker));
@@ -78,9 +78,9 @@ test('a trade marked executed and never sent: the next leader asks the exchange,
   const [alice] = await customersOf(process);
   if (alice === undefined) throw new Error('the worker leads for nobody');
   const trade = await broker.db.$transaction(async (held) => {
-    // Whoever marks the trade needs this row; meanwhile the way to the exchange is closed.
-    await held.$queryRaw`SELECT 1 FROM partition_leases WHERE partition = ${partitionOf(alice.id, 100)} FOR UPDATE`;
-    const placed = await alice.buys(1, 'AAPL');
+    // Whoever marks a sell needs this row; meanwhile the way to the exchange is closed.
+    await held.$queryRaw`SELECT 1 FROM positions WHERE customer_id = ${alice.id}::uuid FOR UPDATE`;
+    const placed = await alice.sells(1, 'AAPL');
     const marking = () => broker.db.$queryRaw<unknown[]>`
       SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
     await eventually(marking, (waiting) => waiting.length > 0, { what: 'the mark' });

@@ -46,7 +46,7 @@ test('privacy: another’s client_order_id is free to use, and a trade in anothe
   expect(mine).toMatchObject({ customerId: eve.id, clientOrderId: 'rent-money' });
   expect(mine.orderId).not.toBe(bobs.orderId);
   const refusals = await Promise.all(
-    [bob.id, crypto.randomUUID(), 'nonsense', eve.id.toUpperCase()].map((customerId) =>
+    [bob.id, crypto.randomUUID(), 'nonsense', bob.id.toUpperCase()].map((customerId) =>
       failure(eve.buys(1, 'AAPL', { customerId })),
     ),
   );

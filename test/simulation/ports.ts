@@ -10,8 +10,8 @@ import {
 } from '@stockbroker/trade-flow';
 import { revisionOf, type Trade } from '@stockbroker/trading';
 import { Breaker } from '../../libs/exchange-client/src/breaker.ts';
-import { DatabaseClock } from '../../libs/store/src/databaseClock.ts';
 import { changesFrom, type MemoryLeases } from '../../libs/lease/test/memoryLeaseStore.ts';
+import { DatabaseClock } from '../../libs/store/src/databaseClock.ts';
 import type { MemoryBus } from './memoryBus.ts';
 import type { MemoryDatabase } from './memoryDatabase.ts';
 import type { MemoryExchange } from './memoryExchange.ts';

@@ -4,7 +4,7 @@
 const offsetMs = Number(process.env.CLOCK_OFFSET_MS);
 const RightDate = Date;
 
-globalThis.Date = class Date extends RightDate {
+class WrongDate extends RightDate {
   constructor(...parts) {
     if (parts.length === 0) super(RightDate.now() + offsetMs);
     else super(...parts);
@@ -13,4 +13,6 @@ globalThis.Date = class Date extends RightDate {
   static now() {
     return RightDate.now() + offsetMs;
   }
-};
+}
+
+globalThis.Date = WrongDate;

@@ -16,8 +16,8 @@ import {
   type Trade,
   type TradeType,
   type UsdE4,
-  type WordedReport,
   uuidOf,
+  type WordedReport,
 } from '@stockbroker/trading';
 
 /** A report that breaks the exchange's own contract; the message says how. */

@@ -20,8 +20,8 @@ export {
 export { LineWriter } from './lineWriter.ts';
 export { createLog, type Log } from './log.ts';
 export { combinations, createMetrics, type Metrics, SIZE_BUCKETS } from './metrics.ts';
+export { type Probe, startProbe } from './probe.ts';
 export { reasonOf } from './reasonOf.ts';
+export { SeededRandom } from './seededRandom.ts';
 export { connectionAgeVariable, readServerLimits, serverVariables } from './serverVariables.ts';
 export { checkIdentity, checkReplicas, ensureSettings, IDENTITY_KEY, SharedSettingsError } from './sharedSettings.ts';
-export { SeededRandom } from './seededRandom.ts';
-export { type Probe, startProbe } from './probe.ts';
