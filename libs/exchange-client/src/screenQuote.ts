@@ -34,12 +34,19 @@ const REFERENCE_MS = 3_600_000;
 /** One message that is kept alive by its repetitions must be that many messages at least. */
 const CONFIRMING_QUOTES = 3;
 
+/** Where the market was, or is said to be. */
+interface Market {
+  bid: UsdE4 | null;
+  ask: UsdE4 | null;
+  middle: UsdE4;
+}
+
 /** What is remembered of one ticker, so that a price from nowhere is not taken for the market. */
 export class QuoteScreen {
   readonly #rules: QuoteRules;
-  #reference: { price: UsdE4; atMs: number } | undefined;
+  #reference: (Market & { atMs: number }) | undefined;
   /** Where the exchange says the price has gone. */
-  #claimed: { price: UsdE4; sinceMs: number; quotes: number } | undefined;
+  #claimed: (Market & { sinceMs: number; quotes: number }) | undefined;
 
   constructor(rules: QuoteRules) {
     this.#rules = rules;
@@ -54,31 +61,36 @@ export class QuoteScreen {
 
   /** A move that the exchange stands by is the market's: nothing may stay without a price for ever. */
   #moved(quote: Quote, nowMs: number): QuoteFault | undefined {
-    const price = middle(quote);
-    if (price === null) return undefined;
+    const market = marketOf(quote);
+    if (market === null) return undefined;
     const reference = this.#reference;
     const isKnown = reference !== undefined && nowMs - reference.atMs < REFERENCE_MS;
-    if (isKnown && this.#isFar(quote, reference.price) && !this.#isConfirmed(quote, price, nowMs)) return 'moved';
-    this.#reference = { price, atMs: nowMs };
+    if (isKnown && this.#isFar(market, reference) && !this.#isConfirmed(market, nowMs)) return 'moved';
+    this.#reference = { ...market, atMs: nowMs };
     this.#claimed = undefined;
     return undefined;
   }
 
-  #isConfirmed(quote: Quote, price: UsdE4, nowMs: number): boolean {
+  #isConfirmed(market: Market, nowMs: number): boolean {
     const claimed = this.#claimed;
-    if (claimed === undefined || this.#isFar(quote, claimed.price)) {
-      this.#claimed = { price, sinceMs: nowMs, quotes: 1 };
+    if (claimed === undefined || this.#isFar(market, claimed)) {
+      this.#claimed = { ...market, sinceMs: nowMs, quotes: 1 };
       return false;
     }
     claimed.quotes += 1;
     return claimed.quotes >= CONFIRMING_QUOTES && nowMs - claimed.sinceMs >= this.#rules.confirmMs;
   }
 
-  #isFar({ bid, ask }: Quote, from: UsdE4): boolean {
+  /** Near the middle, or where the side was: in a wide market both sides are far from the middle, and yet nothing moves. */
+  #isFar({ bid, ask }: Market, from: Market): boolean {
+    const isFar = (price: UsdE4 | null, side: UsdE4 | null) =>
+      price !== null && this.#isBeyond(price, from.middle) && (side === null || this.#isBeyond(price, side));
+    return isFar(bid, from.bid) || isFar(ask, from.ask);
+  }
+
+  #isBeyond(price: UsdE4, from: UsdE4): boolean {
     const { maxMovePercent } = this.#rules;
-    if (maxMovePercent === 0) return false;
-    const most = from * BigInt(maxMovePercent);
-    return [bid, ask].some((price) => price !== null && (price > from ? price - from : from - price) * 100n > most);
+    return maxMovePercent !== 0 && (price > from ? price - from : from - price) * 100n > from * BigInt(maxMovePercent);
   }
 }
 
@@ -89,6 +101,7 @@ function faultOf({ bid, ask }: Quote, quotedAt: Date | undefined, nowMs: number)
   return quotedAt.getTime() > nowMs + MAX_AHEAD_MS ? 'future' : undefined;
 }
 
-function middle({ bid, ask }: Quote): UsdE4 | null {
-  return bid !== null && ask !== null ? (bid + ask) / 2n : (bid ?? ask);
+function marketOf({ bid, ask }: Quote): Market | null {
+  const middle = bid !== null && ask !== null ? (bid + ask) / 2n : (bid ?? ask);
+  return middle === null ? null : { bid, ask, middle };
 }

@@ -95,6 +95,16 @@ test('a far move that the exchange stands by for a minute is believed, and is wh
   expect(faults.slice(13)).toEqual([FINE, FINE, 'moved']);
 });
 
+test('a market is not too wide to be believed: one that stands is no move, nor is one that becomes narrow', () => {
+  const restated = Array.from({ length: 20 }, (_, i): [number, string, string] => [i * 5, '10', '100']);
+  expect(screen(...restated, [100, '54', '56'])).toEqual(Array(21).fill(FINE));
+});
+
+test('a market that becomes wide is believed once the exchange has stood by it', () => {
+  const wide = Array.from({ length: 20 }, (_, i): [number, string, string] => [5 + i * 5, '10', '100']);
+  expect(screen([0, '10', '10.1'], ...wide)).toEqual([FINE, ...Array(12).fill('moved'), ...Array(8).fill(FINE)]);
+});
+
 test('a move is not confirmed by what moves on, by what comes back in between, or by few quotes', () => {
   expect(screen([0, '10', '10'], [1, '100', '100'], [40, '300', '300'], [80, '100', '100'])).toEqual([
     FINE,
