@@ -105,8 +105,23 @@ export class Aside<Item, Entry extends AsideEntry<Item>> {
   /** Takes a batch in which somebody is held up. */
   divide(entries: Entry[], error: unknown): void {
     this.#size += entries.length;
-    this.#divide(entries, error);
+    this.#divide(this.#addToThoseHere(entries), error);
     this.#pump();
+  }
+
+  /** A key is in one part at most: what another batch brings of it waits with the rest. @returns those of other keys */
+  #addToThoseHere(entries: Entry[]): Entry[] {
+    const heldOf = ({ item }: Entry) => {
+      const held = this.#held.get(this.#options.of(item));
+      return held?.isBusy === true ? held : undefined;
+    };
+    for (const [held, added] of Map.groupBy(entries, heldOf)) {
+      if (held === undefined) continue;
+      for (const entry of added) entry.heldUpAtMs ??= performance.now();
+      // Their batch was begun before the key was here, and so before those that wait were submitted.
+      held.waiting.unshift(...added);
+    }
+    return entries.filter((entry) => heldOf(entry) === undefined);
   }
 
   #divide(entries: Entry[], error: unknown): void {

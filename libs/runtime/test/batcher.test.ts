@@ -140,3 +140,24 @@ test('batcher: an error that is no item’s fault fails the whole batch, once', 
   expect(results.every((result) => result.status === 'rejected')).toBe(true);
   expect(runs).toBe(1);
 });
+
+test('batcher: what two batches at once bring of one key that is held up is tried as one, and nothing of it is lost', async () => {
+  const heldUp = new Error('held up');
+  const calls: number[][] = [];
+  const run = async (items: number[]) => {
+    calls.push(items);
+    // Both batches, and then whichever is tried first, until the other one has its turn.
+    const first = calls[2];
+    if (calls.length <= 3 || (calls.length <= 6 && items[0] === first?.[0])) throw heldUp;
+    return items;
+  };
+  const aside = { isHeldUp: (error: unknown) => error === heldUp, of: () => 'key', patienceMs: 60_000 };
+  const batcher = new Batcher<number, number>({ ...limits, maxBatch: 2, maxQueue: 10, concurrency: 2, run, aside });
+  const results = [1, 2, 3, 4].map((item) => batcher.submit(item));
+  await turn();
+  results.push(...[5, 6].map((item) => batcher.submit(item)));
+  expect(await Promise.all(results)).toEqual([1, 2, 3, 4, 5, 6]);
+  await batcher.idle();
+  // Of one key in order, and never twice at the same time.
+  expect(calls.slice(-3).flat()).toEqual([1, 2, 3, 4, 5, 6]);
+});
