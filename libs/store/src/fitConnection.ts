@@ -82,9 +82,10 @@ function checkSettings(wanted: Settings, found: ReadonlyMap<string, string>, war
  * @throws UnfitDatabaseError
  */
 export async function refuseSharedSessions(connection: Connection, mark: string, other: Connection): Promise<void> {
-  const read = async (of: Connection) => (await of.query<{ mark: string | null }>(READ_MARK)).rows[0]?.mark;
+  const ask = (text: string) => ({ text, query_timeout: FIT_TIMEOUT_MS });
+  const read = async (of: Connection) => (await of.query<{ mark: string | null }>(ask(READ_MARK))).rows[0]?.mark;
   const seenByOther = await read(other);
-  await other.query(`SELECT pg_catalog.set_config('${MARK}', '${randomUUID()}', false)`);
+  await other.query(ask(`SELECT pg_catalog.set_config('${MARK}', '${randomUUID()}', false)`));
   if (seenByOther === mark || (await read(connection)) !== mark)
     throw new UnfitDatabaseError(
       'DATABASE_URL leads through a pooler that shares sessions between connections, and settings and prepared statements get lost in it: ' +

@@ -61,7 +61,7 @@ export function openPool(options: PoolOptions): pg.Pool {
   return pool;
 }
 
-/** Once a pool, with a connection beside its first one. */
+/** Once a pool, with a connection beside its first one. All others wait for it, so a server that goes silent must not hold it up for ever. */
 async function checkSessions(config: pg.ClientConfig, client: pg.ClientBase, mark: string): Promise<void> {
   const other = new pg.Client(config);
   other.on('error', () => {}); // Lost between two queries: the next one tells.
@@ -69,6 +69,7 @@ async function checkSessions(config: pg.ClientConfig, client: pg.ClientBase, mar
     await other.connect();
     await refuseSharedSessions(client, mark, other);
   } finally {
-    await other.end().catch(() => {}); // Already broken, which the query has reported.
+    // Not waited for. Already broken, which the query has reported.
+    void other.end().catch(() => {});
   }
 }

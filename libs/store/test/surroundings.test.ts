@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { createMetrics } from '@stockbroker/runtime';
 import pg from 'pg';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
@@ -172,4 +173,30 @@ test('a disk that is full: the probe says so', async () => {
   await expect(store.probe()).rejects.toThrow(
     'could not write less than 10 s ago: could not extend file: No space left on device',
   );
+});
+
+test('a server that goes silent while it is told what connections need holds up the pool no longer than that', async () => {
+  const { port, hostname } = new URL(url);
+  let connections = 0;
+  const proxy = createServer((client) => {
+    connections += 1;
+    const isSilent = connections === 2; // The one beside the first.
+    const server = connect(Number(port), hostname);
+    // 'Q': a simple query, of a connection that stands.
+    client.on('data', (bytes: Buffer) => void (isSilent && bytes[0] === 0x51 ? bytes : server.write(bytes)));
+    server.pipe(client);
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const)
+      one.on('close', () => other.destroy()).on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void proxy.close());
+  const at = new URL(url);
+  at.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const pool = openPool({ url: at.href, poolSize: 2, statementTimeoutMs: 5_000, queryTimeoutMs: 0, onConnectionError: () => {} });
+  onTestFinished(() => pool.end());
+  await expect(pool.query('SELECT 1')).rejects.toThrow('timeout');
+  expect((await pool.query('SELECT 1')).rowCount).toBe(1);
 });
