@@ -1,4 +1,4 @@
-import type { OrderReport, Trade } from '@stockbroker/trading';
+import { type OrderReport, type Trade, versionsOf } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { cancelTrades } from '../src/cancelTrades.ts';
 import { markTradesExecuted } from '../src/markTradesExecuted.ts';
@@ -96,6 +96,20 @@ test('a watcher is told of it as of each change: the revisions have no gap, and 
   await settleTrades(db, [closed(trade)]);
   const [state] = await readChanges(db, [{ customerId: trade.customerId, revision }]);
   expect(state).toMatchObject({ revision: revision + 1, trades: [{ id: trade.id, status: 'placed' }] });
+});
+
+test('a watcher that comes later is told that it was placed again, and then how it ended', async () => {
+  const [trade] = await sent();
+  const { revision = 0 } = (await db.balance.findUnique({ where: { customerId: trade.customerId } })) ?? {};
+  await settleTrades(db, [closed(trade)]);
+  await cancelTrades(db, [{ customerId: trade.customerId, tradeId: trade.id }]);
+  const [state] = await readChanges(db, [{ customerId: trade.customerId, revision }]);
+  if (state === null || state === undefined || state === 'too many') throw new Error('no changes');
+  const told = state.trades.flatMap(versionsOf).filter((version) => version.revision > revision);
+  expect(told.map((version) => [version.revision - revision, version.trade.status])).toEqual([
+    [1, 'placed'],
+    [2, 'rejected'],
+  ]);
 });
 
 test('a trade that did not ask to wait is rejected by an exchange that is closed', async () => {

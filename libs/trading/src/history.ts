@@ -17,7 +17,7 @@ export function versionsOf(trade: Trade): TradeVersion[] {
   const versions: TradeVersion[] = [];
   if (placedRevision > 0) versions.push({ revision: placedRevision, trade: asPlaced(trade) });
   if (executedRevision !== null)
-    versions.push({ revision: executedRevision, trade: trade.status === 'placed' ? trade : asExecuted(trade) });
+    versions.push({ revision: executedRevision, trade: wasSentBack(trade) ? asSentBack(trade) : asExecuted(trade) });
   if (finalRevision !== null) versions.push({ revision: finalRevision, trade });
   return versions;
 }
@@ -25,6 +25,15 @@ export function versionsOf(trade: Trade): TradeVersion[] {
 /** The customer's revision at the trade's last change. */
 export function revisionOf({ placedRevision, executedRevision, finalRevision }: Revisions): number {
   return finalRevision ?? executedRevision ?? placedRevision;
+}
+
+/** Whether it was placed again at its executedRevision: also one that was refused or canceled since, which no exchange has ended. */
+function wasSentBack({ status, executedAt }: Trade): boolean {
+  return status === 'placed' || (status === 'rejected' && executedAt === null);
+}
+
+function asSentBack(trade: Trade): Trade {
+  return trade.status === 'placed' ? trade : { ...trade, ...NOT_ENDED, status: 'placed' };
 }
 
 function asExecuted(trade: Trade): Trade {
