@@ -74,6 +74,7 @@ export function readReport(worded: WordedReport): OrderReport | 'open' | BrokenR
   const { orderId, stockTicker, type, quantity, attempt, state, executedAt } = worded;
   if (!isUuid(orderId)) return { rule: 'order-id', why: 'client_order_id is not a UUID' };
   if (type === undefined) return { rule: 'side', why: 'side is not set' };
+  if (attempt < 0) return { rule: 'attempt', why: 'attempt is negative' };
   if (state === 'open') return 'open';
   if (executedAt === undefined || Number.isNaN(executedAt.getTime()))
     return { rule: 'executed-at', why: 'executed_at is not set' };

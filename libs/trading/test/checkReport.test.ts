@@ -64,6 +64,8 @@ const UNREADABLE: [ReportRule, Partial<WordedReport>][] = [
   ['order-id', { orderId: '' }],
   ['order-id', { orderId: 'x' }],
   ['side', { type: undefined }],
+  ['attempt', { attempt: -1 }],
+  ['attempt', { attempt: -1, state: 'open' }],
   ['state', { state: undefined }],
   ['executed-at', { executedAt: undefined }],
   ['executed-at', { executedAt: new Date(Number.NaN) }],
