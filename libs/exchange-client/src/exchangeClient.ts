@@ -29,6 +29,8 @@ export interface ExchangeClientOptions {
   quoteWaitMs: number;
   /** Default: as the variables have it. */
   quoteRules?: QuoteRules;
+  /** The time by which quotes are old, or ahead of it, milliseconds since 1970. Default: this machine's. */
+  now?: () => number;
   log: Log;
   metrics: Metrics;
 }
@@ -143,11 +145,12 @@ export function createExchangeClient(options: ExchangeClientOptions): ExchangeCl
 
 function followQuotes(
   client: RpcClient<typeof ExchangeServiceDefinition>,
-  { log, metrics, quoteRules }: ExchangeClientOptions,
+  { log, metrics, quoteRules, now = Date.now }: ExchangeClientOptions,
   onHeard: () => void,
 ): Quotes {
   const refused = metrics.counter('quotes_refused_total', 'Quotes whose prices were not believed, by why', { why: QUOTE_FAULTS });
   const quotes = new Quotes(client, log, quoteRules ?? DEFAULT_QUOTE_RULES, {
+    now,
     onRefused: (why) => refused.inc({ why }),
     onHeard,
   });

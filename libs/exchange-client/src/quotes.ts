@@ -28,7 +28,9 @@ interface Known {
   fault: QuoteFault | undefined;
 }
 
-export interface QuoteEvents {
+export interface QuotePorts {
+  /** Milliseconds since 1970. */
+  now(): number;
   /** Called for each quote whose prices are not believed. */
   onRefused(why: QuoteFault): void;
   /** Called at each message, and when the stream ends. */
@@ -40,7 +42,7 @@ export class Quotes {
   readonly #client: RpcClient<typeof ExchangeServiceDefinition>;
   readonly #log: Log;
   readonly #rules: QuoteRules;
-  readonly #on: QuoteEvents;
+  readonly #ports: QuotePorts;
   readonly #quotes = new Map<string, Known>();
   #version = 0;
   readonly #stopped = new AbortController();
@@ -48,11 +50,11 @@ export class Quotes {
   #hasSnapshot = false;
   readonly #finished: Promise<void>;
 
-  constructor(client: RpcClient<typeof ExchangeServiceDefinition>, log: Log, rules: QuoteRules, on: QuoteEvents) {
+  constructor(client: RpcClient<typeof ExchangeServiceDefinition>, log: Log, rules: QuoteRules, ports: QuotePorts) {
     this.#client = client;
     this.#log = log;
     this.#rules = rules;
-    this.#on = on;
+    this.#ports = ports;
     this.#finished = this.#follow();
   }
 
@@ -91,7 +93,7 @@ export class Quotes {
 
   /** By its own time, not by that of its message. A halt says when it ends, and is never too old. */
   #isOld({ quote, quotedAt }: QuotedAt): boolean {
-    return !quote.halted && Date.now() - (quotedAt?.getTime() ?? Number.NEGATIVE_INFINITY) > this.#rules.maxAgeMs;
+    return !quote.halted && this.#ports.now() - (quotedAt?.getTime() ?? Number.NEGATIVE_INFINITY) > this.#rules.maxAgeMs;
   }
 
   /** Rises with each message of the exchange. */
@@ -143,7 +145,7 @@ export class Quotes {
           for (const message of quotes) this.#take(message);
           if (quotes.length > 0) this.#hasSnapshot = true;
           this.#lastMessageMs = performance.now();
-          this.#on.onHeard();
+          this.#ports.onHeard();
         }
       } catch (error) {
         if (!this.#stopped.signal.aborted) this.#log.debug({ err: error }, 'quote stream interrupted');
@@ -151,7 +153,7 @@ export class Quotes {
         clearInterval(watchdog);
       }
       this.#lastMessageMs = Number.NEGATIVE_INFINITY;
-      this.#on.onHeard();
+      this.#ports.onHeard();
       await sleep(RECONNECT_MS, this.#stopped.signal);
     }
   }
@@ -160,7 +162,7 @@ export class Quotes {
   #take(message: QuoteMessage): void {
     const known = this.#quotes.get(message.ticker);
     const screen = known?.screen ?? new QuoteScreen(this.#rules);
-    const { quote, fault } = screen.screen(message, Date.now());
+    const { quote, fault } = screen.screen(message, this.#ports.now());
     if (fault !== undefined) this.#refuse(message, fault, known?.fault);
     const isNone = quote.bid === null && quote.ask === null && !quote.halted;
     const latest = isNone ? null : { quote, quotedAt: message.quotedAt };
@@ -170,7 +172,7 @@ export class Quotes {
 
   /** Each is counted; in the log stands the first of a row. */
   #refuse({ ticker, bid, ask, quotedAt }: QuoteMessage, why: QuoteFault, before: QuoteFault | undefined): void {
-    this.#on.onRefused(why);
+    this.#ports.onRefused(why);
     const fields = { stockTicker: ticker, bid: bid.slice(0, 40), ask: ask.slice(0, 40), quotedAt, why };
     if (why !== before) this.#log.error(fields, 'a quote is not believed');
   }

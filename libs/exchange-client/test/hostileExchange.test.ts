@@ -5,11 +5,12 @@ import { ExchangeServiceDefinition, SubmitOutcome } from '@stockbroker/rpc/excha
 import { createLog, createMetrics } from '@stockbroker/runtime';
 import { PATIENCE } from '@stockbroker/testkit/patience';
 import type { Trade } from '@stockbroker/trading';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createExchangeClient, type ExchangeClient } from '../src/index.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createExchangeClient, type ExchangeClient, type ExchangeClientOptions } from '../src/index.ts';
 
 /** An exchange whose words and prices are not what its contract says. */
 let server: GrpcServer;
+let address: string;
 let exchange: ExchangeClient;
 const metrics = createMetrics('test');
 beforeAll(async () => {
@@ -59,17 +60,20 @@ beforeAll(async () => {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     },
   });
-  const address = `127.0.0.1:${await server.listen()}`;
-  exchange = createExchangeClient({
+  address = `127.0.0.1:${await server.listen()}`;
+  exchange = openClient({ metrics });
+});
+const openClient = (options: Partial<ExchangeClientOptions>) =>
+  createExchangeClient({
     address,
     apiKey: 'key',
     callbackUrl: 'http://127.0.0.1:1/v1/callbacks',
     timeoutMs: 5_000,
     quoteWaitMs: 10_000,
     log: createLog('test', 'silent'),
-    metrics,
+    metrics: createMetrics('test'),
+    ...options,
   });
-});
 afterAll(async () => {
   await exchange.close();
   await server.stop(1_000);
@@ -84,6 +88,15 @@ test('a quote that is no price is no quote of its own ticker, and does not cost 
   const counts = refused?.values.map(({ labels, value }) => [labels.why, value]);
   expect(Object.fromEntries(counts ?? [])).toEqual({ 'no-price': 6, crossed: 1, untimed: 1, future: 1, moved: 0 });
   expect(exchange.quotes.countStale()).toBe(1);
+});
+
+test('quotes are old, or ahead, by the time that the client is given, whatever this machine’s clock says', async () => {
+  const later = openClient({ now: () => Date.now() + 60_000 });
+  onTestFinished(() => later.close());
+  await expect
+    .poll(() => later.quotes.latest('AHEAD'), { timeout: 20_000 * PATIENCE })
+    .toMatchObject({ quote: { bid: 99_000n } });
+  expect(later.quotes.latest('AAPL')).toBe(null);
 });
 
 test('what a quote says in one field is not lost with another that is empty', async () => {
