@@ -1,5 +1,5 @@
 import { sleep } from './clock.ts';
-import { reasonOf } from './reasonOf.ts';
+import { reasonsOf } from './reasonOf.ts';
 
 export interface Probe {
   /** Why the dependency is not usable, or undefined. */
@@ -17,7 +17,7 @@ export function startProbe(ask: () => Promise<void>, everyMs = 1_000): Probe {
         await ask();
         problem = undefined;
       } catch (error) {
-        problem = reasonOf(error);
+        problem = reasonsOf(error);
       }
       await sleep(everyMs, stopped.signal);
     }

@@ -15,3 +15,18 @@ export function reasonOf(error: unknown, depth = 0): string {
   if (depth < MAX_DEPTH && error.cause !== undefined) return reasonOf(error.cause, depth + 1);
   return message || (error as NodeJS.ErrnoException).code || error.name;
 }
+
+/**
+ * The same, and what it was caused by, each said once: "the database cannot be reached: too many clients already". Many messages have that of
+ * their cause in them.
+ */
+export function reasonsOf(error: unknown): string {
+  const reasons: string[] = [];
+  let each = error;
+  for (let depth = 0; each instanceof Error && depth <= MAX_DEPTH; depth += 1) {
+    const reason = reasonOf(each);
+    if (!reasons.some((said) => said.includes(reason))) reasons.push(reason);
+    each = each.cause;
+  }
+  return reasons.length === 0 ? reasonOf(error) : reasons.join(': ');
+}

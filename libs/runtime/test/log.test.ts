@@ -17,26 +17,37 @@ async function run(code: string) {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   const lines = (await text(child.stdout)).trim().split('\n');
-  return { messages: lines.map((line) => JSON.parse(line).msg), code: await exited };
+  const written = lines.map((line) => JSON.parse(line));
+  return { messages: written.map(({ msg }) => msg), errors: written.map(({ err }) => err), code: await exited };
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 const many = (count: number) => `for (let i = 0; i < ${count}; i += 1) log.info({ some: 'x'.repeat(200) }, String(i));`;
 
 test('log: every line, in order, when the process ends by itself', async () => {
-  expect(await run(`${many(3_000)} setTimeout(() => log.info('later'), 20);`)).toEqual({
+  expect(await run(`${many(3_000)} setTimeout(() => log.info('later'), 20);`)).toMatchObject({
     messages: [...numbers(3_000), 'later'],
     code: 0,
   });
 });
 
 test('log: the lines of the turn in which the process exits', async () => {
-  expect(await run(`${many(20)} process.exit(3);`)).toEqual({ messages: numbers(20), code: 3 });
+  expect(await run(`${many(20)} process.exit(3);`)).toMatchObject({ messages: numbers(20), code: 3 });
 });
 
 test('log: a fatal line, and those before it, although nothing after it comes to an end', async () => {
   const { messages, code } = await run(`${many(20)} log.fatal('the end'); process.kill(process.pid, 'SIGKILL');`);
   expect({ messages, code }).toEqual({ messages: [...numbers(20), 'the end'], code: null });
+});
+
+test('log: an error says its reasons, each once, and keeps its stack', async () => {
+  const { errors } = await run(`const cause = new Error('ENOENT');
+    log.error({ err: new Error('x cannot be read: ENOENT', { cause }) }, 'a'); log.error({ err: new Error('away', { cause }) }, 'b');`);
+  const stack = expect.stringContaining('caused by: Error: ENOENT');
+  expect(errors).toMatchObject([
+    { type: 'Error', message: 'x cannot be read: ENOENT', stack },
+    { type: 'Error', message: 'away: ENOENT', stack },
+  ]);
 });
 
 test('log: lines go out at the end of their turn, or once they are many', async () => {

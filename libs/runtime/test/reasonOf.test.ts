@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { reasonOf } from '../src/reasonOf.ts';
+import { reasonOf, reasonsOf } from '../src/reasonOf.ts';
 
 test.each<[string, unknown, string]>([
   ['a message', new Error(' it broke \n'), 'it broke'],
@@ -29,4 +29,20 @@ test('a connection refused at both addresses of localhost, and a fetch, say so',
   expect(reasonOf(refused)).toBe('connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1');
   const fetched = await fetch('http://127.0.0.1:2/').catch((error: unknown) => error);
   expect(reasonOf(fetched)).toBe('connect ECONNREFUSED 127.0.0.1:2');
+});
+
+test.each<[string, unknown, string]>([
+  ['one', new Error('gone'), 'gone'],
+  ['a cause', new Error('no database', { cause: new Error('too many clients') }), 'no database: too many clients'],
+  ['the cause in its message', new Error('x cannot be read: ENOENT', { cause: new Error('ENOENT') }), 'x cannot be read: ENOENT'],
+  ['a failed fetch', new TypeError('fetch failed', { cause: new Error('refused') }), 'refused'],
+  ['nothing', undefined, 'no reason was given'],
+])('all reasons of an error with %s are said once', (_what, error, reasons) => {
+  expect(reasonsOf(error)).toBe(reasons);
+});
+
+test('the reasons of an error that is its own cause come to an end', () => {
+  const error = new Error('round');
+  error.cause = error;
+  expect(reasonsOf(error)).toBe('round');
 });
