@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { READ_ONLY } from './errors.ts';
 import { openPool, type PoolOptions } from './pool.ts';
 import { type Queries, statementsOn } from './statement.ts';
 

@@ -5,6 +5,8 @@ import pg from 'pg';
 const DATA_EXCEPTION = '22';
 const CONSTRAINT_VIOLATION = '23';
 const TRANSACTION_ROLLBACK = '40';
+/** A write on a standby, or in a session that began while the database or the role was set to read only. */
+export const READ_ONLY = '25006';
 /** A wait for a lock took longer than LOCK_TIMEOUT_MS. */
 const LOCK_NOT_AVAILABLE = '55P03';
 /** Connection, invalid authorization, resources, operator intervention, lock or object not available, system error, read-only standby. */

@@ -1,8 +1,7 @@
 import { UnfitDatabaseError } from './connectionSettings.ts';
-import { attempt, sqlState } from './errors.ts';
+import { attempt, READ_ONLY, sqlState } from './errors.ts';
 import type { Queries, RunStatement } from './statement.ts';
 
-const READ_ONLY = '25006';
 /** Disk full, and errors of the server's files. */
 const CANNOT_WRITE = /^(53100|58)/;
 /** After a write was refused so, for this long: it is known only by writing, and only traffic writes. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { createMetrics } from '@stockbroker/runtime';
+import { createMetrics, startProbe } from '@stockbroker/runtime';
 import pg from 'pg';
-import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { connectionSettings, type Settings, UnfitDatabaseError } from '../src/connectionSettings.ts';
 import { BY_INDEX, createStore, type Store } from '../src/createStore.ts';
 import { openDatabase } from '../src/database.ts';
@@ -199,4 +199,15 @@ test('a server that goes silent while it is told what connections need holds up 
   onTestFinished(() => pool.end());
   await expect(pool.query('SELECT 1')).rejects.toThrow('timeout');
   expect((await pool.query('SELECT 1')).rowCount).toBe(1);
+});
+
+test('a probe of a server that refuses connections says the server’s own reason', async () => {
+  const refused = new URL(url);
+  refused.password = 'wrong';
+  const probe = startProbe(openStore(refused.href).probe, 10);
+  onTestFinished(() => probe.stop());
+  await vi.waitUntil(() => probe.problem() !== 'not asked yet', { timeout: 60_000 });
+  expect(probe.problem()).toBe(
+    'the database cannot be reached or did not answer in time: password authentication failed for user "postgres"',
+  );
 });
