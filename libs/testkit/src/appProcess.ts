@@ -208,8 +208,20 @@ export class AppProcess {
     // A device has no end to read to.
     const isFile = existsSync(logFile) && statSync(logFile).isFile();
     const written = isFile ? readFileSync(logFile).subarray(this.#logStart).toString() : '';
-    const log = written.trimEnd().split('\n').slice(-KEPT_LINES).join('\n');
-    return new AppFailedError(`${this.name} ${what}. The end of ${logFile}:\n${log}`);
+    const lines = written.trimEnd().split('\n');
+    const why = lines.map(fatalReason).findLast((reason) => reason !== undefined);
+    if (why !== undefined) return new AppFailedError(`${this.name} ${what}: ${why}. Its log is ${logFile}`);
+    return new AppFailedError(`${this.name} ${what}. The end of ${logFile}:\n${lines.slice(-KEPT_LINES).join('\n')}`);
+  }
+}
+
+/** What an app says when it gives up: a sentence in a line of JSON, with a stack trace beside it. */
+function fatalReason(line: string): string | undefined {
+  if (!line.startsWith('{"level":60,')) return undefined;
+  try {
+    return (JSON.parse(line) as { err?: { message?: string } }).err?.message?.replace(/\.$/, '');
+  } catch {
+    return undefined; // Cut off.
   }
 }
 

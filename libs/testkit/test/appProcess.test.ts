@@ -40,3 +40,21 @@ test('a start that fails says why, and may be tried again', async () => {
   await app.start();
   expect(app.endpoints.admin).toMatch(/^http:/);
 });
+
+test('a start that an app gives up is told in its own sentence, without the stack trace', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'stockbroker-app-'));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const logFile = join(dir, 'exchange.log');
+  const env = {
+    EXCHANGE_API_KEY: 'key',
+    EXCHANGE_CALLBACK_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}`,
+    EXCHANGE_PORT: '0',
+    EXCHANGE_DATA_DIR: '/dev/null/exchange',
+  };
+  const app = new AppProcess({ name: 'exchange', app: 'exchange', env, logFile, restart: false });
+  await expect(app.start()).rejects.toThrow(
+    new AppFailedError(
+      `exchange exited with code 1: ENOTDIR: not a directory, mkdir '/dev/null/exchange'. Its log is ${logFile}`,
+    ),
+  );
+});
