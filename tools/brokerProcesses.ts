@@ -166,13 +166,28 @@ export class BrokerProcesses {
   }
 }
 
-const SETTINGS =
-  /^(LOG_LEVEL|PARTITIONS|MARKET_HOURS|CLUSTER_SIZE|MAX_LANES|QUOTE_MAX_MOVE|\w+_(MS|ROWS|POOL|RATE|BYTES|IN_FLIGHT|PER_SECOND|BURST_CALLS|STREAMS|HOPS)|AUTH_MAX_LIFETIME_S|GATEWAY_TLS_(CERT|KEY)|EXCHANGE_(SEED|MANUAL|MAX_\w+))$/;
+const SETTINGS = new RegExp(
+  `^(${[
+    'LOG_LEVEL|PARTITIONS|MARKET_(HOURS|CLOSINGS)|CLUSTER_SIZE|MAX_OPEN_TRADES|MAX_(STARTING_)?LANES|QUOTE_MAX_MOVE|AUTH_MAX_LIFETIME_S',
+    '\\w+_(MS|ROWS|POOL|RATE|BYTES|IN_FLIGHT|CONNECTIONS|PER_CONNECTION|PER_SECOND|BURST_CALLS|STREAMS|HOPS)',
+    'GATEWAY_(TLS_(CERT|KEY)|WEB_ORIGINS)|EXCHANGE_(SEED|MANUAL|MAX_\\w+|FREEZE_QUOTES|UNAVAILABLE|SWALLOW_ANSWERS)',
+  ].join('|')})$`,
+);
+const OF_NATS = /^NATS_(PREFIX|REPLICAS|\w+_FILE)$/;
 
 /** Settings of the apps that a user may change from outside; what ties the processes together is decided here. */
 export function appSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return those(env, SETTINGS);
+}
+
+/** How the user's own NATS servers are used; nothing when there are none. */
+export function natsSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return env.NATS_URL ? those(env, OF_NATS) : {};
+}
+
+function those(env: NodeJS.ProcessEnv, names: RegExp): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (value !== undefined && SETTINGS.test(name) ? [[name, value]] : [])),
+    Object.entries(env).flatMap(([name, value]) => (value !== undefined && names.test(name) ? [[name, value]] : [])),
   );
 }
 

@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
 import { demoCustomers, issuerFolder } from '@stockbroker/testkit/processes';
 import { formatUsd } from '@stockbroker/trading';
-import { appSettings, type Broker, BrokerProcesses } from './brokerProcesses.ts';
+import { appSettings, type Broker, BrokerProcesses, natsSettings } from './brokerProcesses.ts';
 import { buildPage } from './buildPage.ts';
 import { dollars, readArguments, readDatabaseUrl, readPartitions, runTool, stopSignal, table } from './cli.ts';
 import { claimData, dataFolder, isDefaultFolder, removeConnection, writeConnection } from './devFolder.ts';
@@ -17,7 +17,7 @@ the callback server, three workers and a gateway. Migrates the database and open
 
 Environment:
   DATABASE_URL      use this PostgreSQL database instead of starting a server
-  NATS_URL          use these NATS servers (with JetStream) instead of starting one
+  NATS_URL          use these NATS servers (with JetStream) instead of starting one, with NATS_PREFIX, NATS_REPLICAS and NATS_*_FILE
   PARTITIONS        partitions of a new database; default 100
   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY  PEM files: the gateway speaks TLS
   LOG_LEVEL, MARKET_HOURS, LEASE_TTL_MS, EXCHANGE_LATENCY_MAX_MS and most other settings of the apps are handed on to them. Ports,
@@ -51,7 +51,7 @@ async function run(dataDir: string, partitions: number): Promise<void> {
     standardPorts: true,
     page: buildPage,
     people: demoCustomers,
-    settings: appSettings(process.env),
+    settings: { ...appSettings(process.env), ...natsSettings(process.env) },
     onEvent: (line) => progress.line(`${prefix()}  ${line}`),
   });
   const stopping = stopSignal(() => {
