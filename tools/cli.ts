@@ -17,6 +17,7 @@ const FOR_PEOPLE = [
   'NoNatsServerError',
   'ServerStartError',
   'AppFailedError',
+  'ConfigError',
 ];
 
 /** Of a tool whose output cannot be written, as sysexits.h has it: no other code of a tool may be taken for this. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
 import { natsAt } from '@stockbroker/bus';
 import { reasonOf } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
@@ -49,21 +50,49 @@ export async function migrateDatabase(database: string | Promise<string>, partit
   return url;
 }
 
-/** @throws UserError when none of the servers, separated by commas, takes connections */
+/** @throws UserError when none of the servers, separated by commas, is one that the broker can use */
 export async function checkNats(urls: string): Promise<void> {
-  const { servers } = natsAt(urls).NATS_URL; // Without credentials.
-  const attempts = servers.map(async (server) => {
-    const { hostname, port } = new URL(server);
-    const socket = connect({ host: hostname, port: Number(port) || 4_222 });
-    try {
-      await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) });
-    } finally {
-      socket.destroy();
-    }
-  });
-  await Promise.any(attempts).catch((cause: unknown) => {
+  const { servers, demandsTls } = natsAt(urls).NATS_URL; // Without credentials.
+  await Promise.any(servers.map((server) => checkGreeting(server, demandsTls))).catch((cause: unknown) => {
     throw new UserError(`No NATS server answers at NATS_URL=${servers.join(',')}: ${sentence(cause)}.`, { cause });
   });
+}
+
+/** What a NATS server says of itself in the first line on each connection. */
+interface Greeting {
+  tls_required?: boolean;
+  tls_available?: boolean;
+  jetstream?: boolean;
+  /** One without JetStream may stand before others that have it. */
+  cluster?: string;
+}
+
+async function checkGreeting(server: string, demandsTls: boolean): Promise<void> {
+  const greeting = await readGreeting(server);
+  // A server that begins with the handshake of TLS greets after it.
+  if (greeting === undefined && demandsTls) return;
+  if (greeting === undefined) throw new Error('what listens there does not greet as a NATS server does');
+  if (demandsTls && !greeting.tls_required && !greeting.tls_available)
+    throw new Error('it speaks no TLS, which tls:// demands: write nats://');
+  if (!greeting.jetstream && !greeting.cluster) throw new Error('it runs without JetStream: start it with nats-server -js');
+}
+
+/** Undefined when there is none in time, or another one. @throws when there is no connection */
+async function readGreeting(server: string): Promise<Greeting | undefined> {
+  const { hostname, port } = new URL(server);
+  const socket = connect({ host: hostname, port: Number(port) || 4_222 });
+  const signal = AbortSignal.timeout(CONNECT_DEADLINE_MS);
+  try {
+    await once(socket, 'connect', { signal });
+    const line = await new Promise<string | undefined>((resolve) => {
+      createInterface({ input: socket }).once('line', resolve);
+      socket.once('close', () => resolve(undefined)).on('error', () => {}); // Which closes it.
+      signal.addEventListener('abort', () => resolve(undefined));
+    });
+    return line?.startsWith('INFO ') ? (JSON.parse(line.slice('INFO '.length)) as Greeting) : undefined;
+  } finally {
+    socket.destroy();
+  }
 }
 
 export function withoutPassword(url: string): string {

@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { expect, inject, onTestFinished, test } from 'vitest';
+import { checkNats } from '../../tools/prepareServers.ts';
 import { cloneDatabase } from '../support/database.ts';
 import { newDataFolder, runTool } from './tool.ts';
 
@@ -59,4 +62,32 @@ test('start: a wrong setting of an app is told in its own words, and nothing is 
   const { code, stderr } = await runTool('start', [], env);
   expect(code).toBe(1);
   expect(stderr).toContain('LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, but is "loud"');
+});
+
+test.each([
+  ['is no URL of NATS', () => 'http://127.0.0.1:4222', 'NATS_URL must be URLs that begin with nats:// or tls://'],
+  [
+    'is PostgreSQL',
+    () => `nats://${new URL(inject('postgresUrl')).host}`,
+    'what listens there does not greet as a NATS server does.',
+  ],
+  ['speaks no TLS', () => inject('natsUrl').replace('nats:', 'tls:'), 'it speaks no TLS, which tls:// demands: write nats://.'],
+])('start: a NATS server that %s is refused in a sentence, and nothing is left running', async (_what, natsUrl, sentence) => {
+  const env = { NATS_URL: natsUrl(), DATABASE_URL: await cloneDatabase(), STOCKBROKER_DATA_DIR: newDataFolder() };
+  const { code, stderr } = await runTool('start', [], env);
+  expect(code).toBe(1);
+  expect(stderr).toContain(sentence);
+  expect(stderr).not.toMatch(/^ +at /m);
+});
+
+test('start: a NATS server without JetStream is refused in a sentence', async () => {
+  const greeter = createServer((socket) => {
+    socket.on('error', () => {}).write('INFO {"server_id":"x","version":"2.14.0"}\r\n');
+  });
+  await once(greeter.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void greeter.close());
+  const { port } = greeter.address() as AddressInfo;
+  await expect(checkNats(`nats://127.0.0.1:${port}`)).rejects.toThrow(
+    'it runs without JetStream: start it with nats-server -js.',
+  );
 });
