@@ -89,8 +89,8 @@ export function readConfig<V extends Variables>(app: string, variables: V, env: 
   const config: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(variables)) {
     const value = env[name] ?? spec.default;
-    if (value === undefined) {
-      problems.push(`${name} is not set: ${spec.doc}`);
+    if (value === undefined || (value === '' && spec.default === undefined)) {
+      problems.push(`${name} is ${value === undefined ? 'not set' : 'empty'}: ${spec.doc}`);
       continue;
     }
     try {

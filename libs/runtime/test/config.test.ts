@@ -47,6 +47,12 @@ test('config: a required variable that is missing is named with its meaning', ()
   expect(() => readConfig('app', variables, {})).toThrow(new ConfigError('app', ['URL is not set: Database.']));
 });
 
+test('config: a required variable that is empty, as an unset one of a shell makes it, is no key or name', () => {
+  expect(() => readConfig('app', { KEY: text('Key.', { secret: true }) }, { KEY: '' })).toThrow(
+    new ConfigError('app', ['KEY is empty: Key.']),
+  );
+});
+
 test('config: the documentation has a row for each variable', () => {
   expect(describeVariables(variables).split('\n')).toHaveLength(2 + Object.keys(variables).length);
 });
