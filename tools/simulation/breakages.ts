@@ -13,6 +13,7 @@ const ELECTOR = 'libs/lease/src/elector.ts';
 const BATCHER = 'libs/runtime/src/batcher.ts';
 const CHANGES = 'libs/trade-flow/src/watch/changes.ts';
 const WATCH = 'libs/trade-flow/src/watch/watchTrades.ts';
+const OTHERS = 'libs/lease/src/otherLeases.ts';
 
 const breakage = (
   ...[name, what, seenAs, file, find, replace]: [string, string, RegExp | null, string, string, string]
@@ -46,7 +47,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'never-asks',
     'the exchange is never asked for an order',
-    /is still executed/,
+    /is still executed|waits, though all has been well/,
     TURN,
     '    const found = await this.#ports.exchange.findOrder(trade.id);',
     "    const found = 'open' as Awaited<ReturnType<LanePorts['exchange']['findOrder']>>;",
@@ -87,7 +88,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'no-sweep',
     'only wake-ups start lanes',
-    /is still (placed|executed)/,
+    /is still (placed|executed)|waits, though all has been well/,
     'libs/trade-flow/src/leader.ts',
     '    if (this.#stopping || room <= 0) return;',
     '    if (this.#stopping || room <= 0 || room > 0) return;',
@@ -113,7 +114,7 @@ export const BREAKAGES: SimulationBreakage[] = [
     'a repeated client order id makes another trade',
     /trades are stored, .* were ordered/,
     'libs/trade-flow/src/placeTrade.ts',
-    "      ports.observe({ kind: 'retried', trade: result.trade });",
+    '      return retried(ports, order, result.trade);',
     '      return placeTrade(ports, partitions, { ...order, clientOrderId: ["again", order.clientOrderId].join() }, signal);',
   ),
   breakage(
@@ -135,10 +136,10 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'failed-batch-silent',
     'whoever waits for a failed batch is not told',
-    /is still (placed|executed)/,
+    /is still (placed|executed)|waits, though all has been well/,
     BATCHER,
-    '        for (const entry of batch) entry.reject(error);',
-    '        void error;',
+    '      for (const entry of batch) entry.reject(error);\n      return { heldUp: [], error: undefined };',
+    '      return { heldUp: [], error: undefined };',
   ),
   breakage(
     'answers-swapped',
@@ -187,5 +188,77 @@ export const BREAKAGES: SimulationBreakage[] = [
     WATCH,
     'let seen = after === 0 ? null : after;',
     'let seen = after === 0 ? null : after - 1;',
+  ),
+  breakage(
+    'sent-in-another-session',
+    'an order that the exchange does not have is sent again whatever the time',
+    /marked in an earlier session, is sent in a later one|is sent while the market is closed/,
+    DECIDE,
+    '  return market.isOpen && markedAtMs >= market.sinceMs - CLOCK_TOLERANCE_MS && nowMs - markedAtMs <= maxResendAgeMs;',
+    '  return market.isOpen || nowMs - markedAtMs <= maxResendAgeMs;',
+  ),
+  breakage(
+    'age-rejects-placed',
+    'a trade is rejected for its age when the exchange is away',
+    /is rejected EXCHANGE_UNAVAILABLE, and the exchange was away for/,
+    DECIDE,
+    'if (!ports.exchange.isReachable()) return whileAway(ports, market, limits);',
+    "if (!ports.exchange.isReachable()) return nowMs - placedAtMs < limits.maxOutageMs / 4 ? 'wait' : { refusal: { code: 'EXCHANGE_UNAVAILABLE', limitMs: limits.maxOutageMs } };",
+  ),
+  breakage(
+    'invalid-believed',
+    'INVALID to an order that is sent again is believed at once',
+    /the broker has it rejected|is rejected, and the exchange has/,
+    TURN,
+    "if (time === 'again' && (await this.#find(trade)) !== 'unknown') return;",
+    "if (time === 'again' && trade.seq < 0n) return;",
+  ),
+  breakage(
+    'sent-back-rejected',
+    'a trade that waits for the open is rejected when the exchange is closed',
+    /was to wait for the open, and is rejected/,
+    'libs/trading/src/orderReport.ts',
+    "return trade.queueForOpen && outcome.kind === 'rejected'",
+    "return trade.queueForOpen && trade.seq < 0n && outcome.kind === 'rejected'",
+  ),
+  breakage(
+    'never-recalls',
+    'a new leadership does not ask the exchange for what may have been sent',
+    /./,
+    TURN,
+    'if (this.#asked || !mayHaveBeenSent(',
+    'if (!this.#asked || !mayHaveBeenSent(',
+  ),
+  breakage(
+    'news-waited-for',
+    'lost news of a settlement are waited for without end',
+    /is still executed|waits, though all has been well/,
+    TURN,
+    '    if (!isHeard) await this.#pauses.sleep(this.#options.askAfterMs);',
+    '    if (!isHeard) await this.#pauses.sleep(this.#options.askAfterMs * 1_000_000);',
+  ),
+  breakage(
+    'refused-revision-is-taken',
+    'the refusal of a remembered revision is read as taken, and the revision remembered',
+    /is led by nobody/,
+    'libs/lease/src/takeLease.ts',
+    '    expired.refused();',
+    "    return 'taken';",
+  ),
+  breakage(
+    'lapsed-not-taken',
+    'a lease that has ended without being given up is nobody’s to take',
+    /is led by nobody/,
+    OTHERS,
+    '      if (nowMs <= endsAtMs) continue;',
+    '      if (nowMs <= endsAtMs || revision > 0) continue;',
+  ),
+  breakage(
+    'timeline-not-compared',
+    'a leadership goes on after the database has lost commits',
+    /./,
+    'test/simulation/memoryDatabase.ts',
+    'if (lease?.epoch !== epoch || lease.timeline !== this.#timeline)',
+    'if (lease?.epoch !== epoch)',
   ),
 ];

@@ -15,8 +15,6 @@ export interface Connections {
   end(): Promise<void>;
 }
 
-/** read_only_sql_transaction */
-const READ_ONLY = '25006';
 /** Of the pool, left to reads. */
 const READS_SHARE = 1 / 5;
 /** How often the server is asked whether it is still busy with statements that were given up. */
