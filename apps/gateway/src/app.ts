@@ -42,6 +42,7 @@ export async function startGateway({ config, log, metrics, fail }: AppContext<Ga
     timeoutMs: config.EXCHANGE_TIMEOUT_MS,
     quoteWaitMs: config.QUOTE_WAIT_MS,
     quoteRules: quoteRules(config),
+    now: store.now,
     log,
     metrics,
   });

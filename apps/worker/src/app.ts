@@ -25,6 +25,7 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
     timeoutMs: config.EXCHANGE_TIMEOUT_MS,
     quoteWaitMs: config.QUOTE_WAIT_MS,
     quoteRules: quoteRules(config),
+    now: store.now,
     log,
     metrics,
   });

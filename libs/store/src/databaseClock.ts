@@ -34,10 +34,7 @@ export class DatabaseClock {
   }
 
   /** Milliseconds since 1970; of this process's own clock until it was measured. */
-  readonly now = (): number => {
-    if (this.#measured === undefined) return this.#own.now();
-    return Math.round(this.#measured.atMs + this.#own.monotonicMs() - this.#measured.monotonicMs);
-  };
+  readonly now = (): number => Math.round(this.#atMs());
 
   /** For certain, milliseconds; 0 while the two cannot be told apart. */
   get offsetMs(): number {
@@ -46,16 +43,26 @@ export class DatabaseClock {
 
   /** @param read the database's time, milliseconds since 1970 */
   async measure(read: () => Promise<number>): Promise<void> {
-    const [askedAtMs, startedMs] = [this.#own.now(), this.#own.monotonicMs()];
+    const [ownMs, knownMs, startedMs] = [this.#own.now(), this.#atMs(), this.#own.monotonicMs()];
     const readMs = await read();
-    const answeredMs = this.#own.monotonicMs();
-    const halfMs = (answeredMs - startedMs) / 2;
-    const apartMs = readMs - (askedAtMs + halfMs);
+    const tookMs = this.#own.monotonicMs() - startedMs;
     // Half a millisecond more: this process's clock tells whole ones.
-    this.#offsetMs = Math.sign(apartMs) * Math.max(0, Math.abs(apartMs) - halfMs - 0.5);
-    this.#measured = { atMs: askedAtMs + 2 * halfMs + this.#offsetMs, monotonicMs: answeredMs };
-    if (Math.abs(this.#offsetMs) <= MAX_OFFSET_MS || answeredMs - this.#warnedAtMs < WARN_EVERY_MS) return;
-    this.#warnedAtMs = answeredMs;
+    const certainly = (apartMs: number) => Math.sign(apartMs) * Math.max(0, Math.abs(apartMs) - tookMs / 2 - 0.5);
+    this.#offsetMs = certainly(readMs - (ownMs + tookMs / 2));
+    // An answer that took long does not move what it does not prove wrong.
+    const wrongByMs = certainly(readMs - (knownMs + tookMs / 2));
+    this.#measured = { atMs: knownMs + tookMs + wrongByMs, monotonicMs: startedMs + tookMs };
+    this.#warn(startedMs + tookMs);
+  }
+
+  #atMs(): number {
+    if (this.#measured === undefined) return this.#own.now();
+    return this.#measured.atMs + this.#own.monotonicMs() - this.#measured.monotonicMs;
+  }
+
+  #warn(nowMs: number): void {
+    if (Math.abs(this.#offsetMs) <= MAX_OFFSET_MS || nowMs - this.#warnedAtMs < WARN_EVERY_MS) return;
+    this.#warnedAtMs = nowMs;
     this.#log.warn({ offsetMs: Math.round(this.#offsetMs) }, 'the database’s clock differs from this process’s');
   }
 }

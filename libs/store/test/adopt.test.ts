@@ -115,3 +115,17 @@ test('the time is the database’s, however far this process’s clock is off, a
   shiftMs = -3_600_000;
   expect(await apartMs()).toBeLessThan(60_000);
 });
+
+test('an answer that took long does not move a clock that it does not prove wrong', async () => {
+  let monotonic = 0;
+  const clock = { now: () => 1_000_000 + monotonic, monotonicMs: () => monotonic };
+  const offset = new DatabaseClock({ warn: () => {} }, createMetrics('test'), clock);
+  const answering = (ms: number, afterMs: number) => async () => {
+    monotonic += afterMs;
+    return ms;
+  };
+  await offset.measure(answering(1_000_500, 2));
+  expect(offset.now()).toBe(1_000_500);
+  await offset.measure(answering(1_002_000, 4_000));
+  expect(offset.now()).toBe(1_000_498 + 4_002);
+});
