@@ -18,6 +18,11 @@ test.each([
   'quarantine',
   'revisions',
   'errors',
+  'unavailable',
+  'waited',
+  'isolated',
+  'connections',
+  'healed',
 ])('there is a breakage for the check: %s', (check) => {
   expect(BREAKAGES.map(({ seenBy }) => seenBy)).toContain(check);
 });

@@ -207,7 +207,8 @@ const MUTATIONS: [string, string, RegExp, (evidence: Evidence) => void][] = [
     },
   ],
   ['a trade is canceled that nobody canceled', 'canceled', /nobody wanted/, (e) => Object.assign(row(e, 1), CANCELED)],
-  ['a contradiction that was taken is not kept', 'quarantine', /is not in the quarantine/, (e) => e.tables.quarantine.pop()],
+  ['a contradiction that was taken is not kept', 'quarantine', /is not in the quarantine/, (e) => e.tables.quarantine.shift()],
+  ['a fill beyond its limit is not kept', 'quarantine', /beyond the limit/, (e) => e.tables.quarantine.pop()],
   [
     'a true report is in the quarantine',
     'quarantine',
@@ -264,6 +265,33 @@ describe('what is not known is not taken for wrong', () => {
       expect(checkEvidence(evidence)).toEqual([]);
     },
   );
+
+  test('a trade that the exchange has sent back is placed again, sent after a later one, and canceled', () => {
+    const evidence = consistentHistory();
+    const [sold, bought] = [row(evidence, 2), row(evidence, 0)];
+    Object.assign(bought, { attempt: 1, submittedAt: new Date((sold.executedAt?.getTime() ?? 0) + 1) });
+    const executedAt = new Date((sold.executedAt?.getTime() ?? 0) + 2);
+    Object.assign(bought, { executedAt });
+    Object.assign(order(evidence, 0), { attempt: 1, executedAtMs: executedAt.getTime() });
+    const last = shown(call(evidence, 2));
+    Object.assign(last, { submittedAtMs: bought.submittedAt?.getTime(), executedAtMs: executedAt.getTime() });
+    // Before, it was seen executed as its first attempt, then placed.
+    for (const [i, status] of (['executed', 'placed'] as const).entries()) {
+      const was = {
+        ...last,
+        status,
+        limitPrice: 1n,
+        hold: 1n,
+        price: null,
+        executionId: null,
+        submittedAtMs: 1,
+        executedAtMs: null,
+      };
+      const seenAtMs = { startedMs: 20 + 10 * i, endedMs: 25 + 10 * i };
+      evidence.clientLog.push({ ...call(evidence, 2), ...seenAtMs, answer: { kind: 'trade', trade: was } });
+    }
+    expect(checkEvidence(evidence)).toEqual([]);
+  });
 
   test('a trade whose placement was never answered may be stored', () => {
     const evidence = consistentHistory();

@@ -50,6 +50,7 @@ export function consistentHistory(): Evidence {
           raw: contradiction(bought.id),
           booked: false,
         },
+        { tradeId: overfilled.id, why: 'booked, but filled above its limit', raw: '{}', booked: true },
       ],
     },
     lies: [{ tradeId: bought.id, what: 'a second fill', delivered: true }],

@@ -1,9 +1,11 @@
 import type { Make, Scene } from './action.ts';
-import { behave, forge, jump, overfill, requote } from './exchangeFaults.ts';
+import { behave, closed, forge, jump, oneSided, overfill, requote } from './exchangeFaults.ts';
 import type { KindName } from './kinds.ts';
+import { refuseLogin, resettle } from './natsFaults.ts';
 import { lockRows, lockTable, longHistory, readOnly, waitForStandby } from './outsideFaults.ts';
 import {
   balancer,
+  changeLifetime,
   closeMarket,
   joinAndLeave,
   joinWithFullLog,
@@ -42,6 +44,7 @@ export const ACTIONS: Record<KindName, Make> = {
   'worker.kill-all': replaceAll('killed'),
   'worker.wrong-clock': joinWithWrongClock,
   'worker.log-full': joinWithFullLog,
+  'worker.other-ttl': changeLifetime,
   'worker.cut-nats': partition('nats', 'cut'),
   'worker.stall-nats': partition('nats', 'stall'),
   'worker.cut-postgres': partition('postgres', 'cut'),
@@ -71,6 +74,11 @@ export const ACTIONS: Record<KindName, Make> = {
   'exchange.overfill': overfill,
   'exchange.halt': requote((quote) => ({ ...quote, halted: true })),
   'exchange.no-quote': requote((quote) => ({ ...quote, bid: '', ask: '' })),
+  'exchange.one-sided': requote(oneSided),
+  'exchange.frozen': behave({ freezeQuotes: true }),
+  'exchange.repeat-execution': behave({ repeatExecutionRate: 0.5 }),
+  'exchange.break-limit': behave({ breakLimitRate: 0.1 }),
+  'exchange.closed': closed,
   'exchange.jump': requote(jump),
   'market.close': closeMarket,
   'nats.kill': killNatsNode,
@@ -78,6 +86,8 @@ export const ACTIONS: Record<KindName, Make> = {
   'nats.wipe': wipeNatsNode,
   'nats.restart-all': restartNats,
   'nats.lose-all': loseNats,
+  'nats.refuse': refuseLogin,
+  'nats.resettle': resettle,
   'postgres.kill': killPrimary,
   'postgres.pause': pausePrimary,
   'postgres.fail-over': failOver,

@@ -1,6 +1,7 @@
 import { type ChaosBreakage, patch } from './breakage.ts';
 import { MARKET_BREAKAGES } from './marketBreakages.ts';
 import { WATCHING_BREAKAGES } from './watchingBreakages.ts';
+import { WORLD_BREAKAGES } from './worldBreakages.ts';
 
 const SETTLE = 'libs/store/src/settleTrades.ts';
 const MARK = 'libs/store/src/markTradesExecuted.ts';
@@ -27,14 +28,18 @@ export const BREAKAGES: ChaosBreakage[] = [
   {
     name: 'settle-twice',
     what: 'settling is not guarded by the status; the database refuses',
-    patches: [patch(SETTLE, "WHERE t.id = a.trade_id AND t.status = 'executed'", 'WHERE t.id = a.trade_id')],
-    faults: 'exchange.duplicate',
+    patches: [patch(SETTLE, "AND t.status = 'executed' AND t.attempt", 'AND t.attempt')],
+    faults: 'exchange.duplicate,exchange.reject',
     seenBy: 'quarantine',
   },
   {
     name: 'settle-twice-unguarded',
     what: 'settling is not guarded by the status, nor is the database',
-    patches: [patch(SETTLE, "WHERE t.id = a.trade_id AND t.status = 'executed'", 'WHERE t.id = a.trade_id'), ...withoutGuards],
+    patches: [
+      patch(SETTLE, "AND t.status = 'executed' AND t.attempt = a.attempt AND a.booked_for IS NULL", 'AND t.attempt = a.attempt'),
+      patch(SETTLE, 'ORDER BY execution_id COLLATE "C"\n', 'ORDER BY execution_id COLLATE "C" ON CONFLICT DO NOTHING\n'),
+      ...withoutGuards,
+    ],
     faults: 'exchange.duplicate',
     seenBy: 'cash',
   },
@@ -111,8 +116,8 @@ export const BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch(
         OLDEST,
-        'SELECT o.trade_id FROM open_trades o\n',
-        "SELECT o.trade_id FROM open_trades o JOIN trades x ON x.id = o.trade_id AND x.status = 'placed'\n",
+        'AND customer_id = c.customer_id ORDER BY seq',
+        "AND customer_id = c.customer_id AND (SELECT x.status = 'placed' FROM trades x WHERE x.id = trade_id) ORDER BY seq",
       ),
       patch(TURN, 'if (!isHeard) await this.#pauses.sleep(this.#options.askAfterMs);', 'if (!isHeard) return;'),
       olderMayBeOpen,
@@ -126,8 +131,8 @@ export const BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch(
         'apps/callback/src/callbacks.ts',
-        '      await takeReports(ports, request.reports);\n    }',
-        '      setTimeout(() => void takeReports(ports, request.reports).catch(() => {}), 500 * Math.random());\n    }',
+        '      await takeReports(ports, received.reports, received.problems);\n',
+        '      setTimeout(() => void takeReports(ports, received.reports, received.problems).catch(() => {}), 500 * Math.random());\n',
       ),
     ],
     faults: 'exchange.conflict',
@@ -173,8 +178,8 @@ export const BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch(
         SETTLE,
-        "WHERE t.id = a.trade_id AND t.status = 'executed'",
-        "WHERE t.id = a.trade_id AND t.status = 'executed' AND (a.price IS NULL OR t.type = 'sell' OR t.quantity * a.price <= t.hold)",
+        'AND a.booked_for IS NULL\n',
+        "AND a.booked_for IS NULL AND (a.price IS NULL OR t.type = 'sell' OR t.quantity * a.price <= t.hold)\n",
       ),
     ],
     faults: 'exchange.overfill',
@@ -269,6 +274,7 @@ export const BREAKAGES: ChaosBreakage[] = [
   },
   ...MARKET_BREAKAGES,
   ...WATCHING_BREAKAGES,
+  ...WORLD_BREAKAGES,
   {
     name: 'unexpected-error',
     what: 'a gateway does not know what to answer while the database is away',

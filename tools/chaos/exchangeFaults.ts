@@ -9,6 +9,8 @@ import type { FixedQuote } from './simulator.ts';
 const APPLY_DEADLINE_MS = 2_000;
 const FORGE_EVERY_MS = 150;
 const OVERFILL_EVERY_MS = 100;
+const CLOSED_EVERY_MS = 200;
+const MOST_SENT_BACK = 50;
 /** An account that was overfilled may buy no more: few are. */
 const MOST_OVERFILLS = 1;
 
@@ -48,6 +50,11 @@ export function jump(quote: FixedQuote): FixedQuote {
   const factor = quote.ticker.length % 2 === 0 ? 120n : 80n;
   const times = (price: string) => formatUsd((parseUsd(price) * factor) / 100n);
   return { ...quote, bid: times(quote.bid), ask: times(quote.ask) };
+}
+
+/** Only sells can be decided, or only buys. */
+export function oneSided(quote: FixedQuote): FixedQuote {
+  return quote.ticker.length % 2 === 0 ? { ...quote, bid: '' } : { ...quote, ask: '' };
 }
 
 /** Does something again and again until the fault ends. */
@@ -105,29 +112,43 @@ function contradicting(trade: SeenTrade): Partial<OrderReport> & { clientOrderId
   return { ...about(trade), ...rejection, rejectMessage: 'forged' };
 }
 
-/** Orders stay open meanwhile, and one buy is filled at a fifth above its limit. */
-export const overfill: Make = (scene) => {
+/** Orders stay open meanwhile, but for what is done with them. */
+function manually(act: (scene: Scene) => ReturnType<Make>): Make {
+  return (scene) => {
+    const { simulator } = scene.world;
+    let stop = () => {};
+    const action = act(scene);
+    if (action === undefined) return undefined;
+    const begin = async () => {
+      stop = simulator.wish({ manual: true });
+      await simulator.untilApplied(APPLY_DEADLINE_MS);
+      await action.begin();
+    };
+    const end = async () => {
+      await action.end();
+      stop();
+    };
+    return { ...action, begin, end };
+  };
+}
+
+/** One buy is filled at a fifth above its limit. */
+export const overfill = manually((scene) => {
   const { simulator } = scene.world;
-  let stop = () => {};
   let filled = 0;
-  const fillOne = repeatedly('a buy above its limit', OVERFILL_EVERY_MS, async ({ traffic, choice }, round) => {
+  return repeatedly('a buy above its limit', OVERFILL_EVERY_MS, async ({ traffic, choice }, round) => {
     await traffic.lookAtOpen((choice + round * 0.61) % 1); // The limit is known only of trades that were seen executed.
     const buy = traffic.openTrades().find(({ trade }) => trade.type === 'buy' && trade.status === 'executed')?.trade;
     if (buy?.limitPrice == null || filled >= MOST_OVERFILLS) return;
     filled += 1;
     await simulator.fill(buy.orderId, formatUsd((buy.limitPrice * 120n) / 100n));
   })(scene);
-  if (fillOne === undefined) return undefined;
-  return {
-    ...fillOne,
-    begin: async () => {
-      stop = simulator.wish({ manual: true });
-      await simulator.untilApplied(APPLY_DEADLINE_MS);
-      await fillOne.begin();
-    },
-    end: async () => {
-      await fillOne.end();
-      stop();
-    },
-  };
-};
+});
+
+/** What waits for the open is sent back, and sent again later; the rest has ended. */
+export const closed = manually(
+  repeatedly('the exchange is closed', CLOSED_EVERY_MS, async ({ world, traffic }) => {
+    // Those that it does not have, or has ended, it refuses to complete.
+    for (const { trade } of traffic.openTrades().slice(0, MOST_SENT_BACK)) await world.simulator.sendBack(trade.orderId);
+  }),
+);

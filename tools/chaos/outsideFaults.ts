@@ -11,32 +11,34 @@ const LOCKED_TABLES = ['balances', 'trades', 'open_trades', 'positions', 'partit
 function holding(target: string, lock: (scene: Scene) => string): Make {
   return (scene) => {
     const over = Promise.withResolvers<void>();
+    const action: Action = { target, locks: [target], begin: nothing, end: nothing };
     let held: Promise<void> | undefined;
-    const begin = async () => {
+    action.begin = async () => {
       const begun = Promise.withResolvers<void>();
       held = withClient(scene.world.servers.databaseUrl, async (client) => {
         await client.query('BEGIN');
         // It may itself come too late: then it has locked nothing.
         await client.query("SET LOCAL lock_timeout = '2s'");
-        await client.query(lock(scene));
+        const { rows } = await client.query<{ customer_id: string }>(lock(scene));
+        if (rows.length > 0) action.target = `balances of ${rows.map((row) => row.customer_id).join(', ')}`;
         begun.resolve();
         await over.promise;
         await client.query('ROLLBACK');
       }).catch(nothing); // The primary was killed, or is away: that ends every transaction.
       await Promise.race([begun.promise, held]);
     };
-    const end = async () => {
+    action.end = async () => {
       over.resolve();
       await held;
     };
-    return ifFree(scene, { target, locks: [target], begin, end });
+    return ifFree(scene, action);
   };
 }
 
 export const lockRows = holding(
   `${LOCKED_ROWS} balances`,
   ({ choice }) =>
-    `SELECT 1 FROM balances WHERE customer_id IN (
+    `SELECT customer_id FROM balances WHERE customer_id IN (
       SELECT customer_id FROM balances ORDER BY customer_id OFFSET floor(${choice} * (SELECT count(*) FROM balances)) LIMIT ${LOCKED_ROWS}
     ) FOR UPDATE`,
 );

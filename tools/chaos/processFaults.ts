@@ -1,6 +1,7 @@
 import { eventually } from '@stockbroker/testkit';
 import type { AppProcess } from '@stockbroker/testkit/processes';
 import { ifFree, type Make, nothing, pickFree, type Scene } from './action.ts';
+import { LEASE_TTL_MS } from './servers.ts';
 import type { WorkerStart } from './world.ts';
 
 /** Whoever strikes the same process next finds it well, unless something else keeps it down for longer. */
@@ -75,7 +76,7 @@ function join(what: string, choose: (scene: Scene) => WorkerStart = () => ({})):
 export const joinAndLeave = join('one more worker');
 
 /** Most clocks are off by what a time server leaves, some by a wrong time zone. */
-const WRONG_BY_MS = [-400, -150, 150, 400, -3_600_000, 3_600_000];
+const WRONG_BY_MS = [-400, 3_600_000, 400, -3_600_000];
 
 export const joinWithWrongClock = join('one more worker', ({ choice }) => ({
   clockOffsetMs: WRONG_BY_MS[Math.floor(choice * WRONG_BY_MS.length)] ?? 0,
@@ -98,6 +99,21 @@ export function replaceAll(how: 'stopped' | 'killed'): Make {
   };
 }
 
+/** Shorter and longer than by default. */
+const OTHER_LIFETIMES_MS = ['1500', '6000'];
+
+/** As when an operator changes it: for a while there are workers with either. */
+export const changeLifetime: Make = (scene) => {
+  const { world, choice } = scene;
+  const ttlMs = OTHER_LIFETIMES_MS[Math.floor(choice * OTHER_LIFETIMES_MS.length)] ?? '6000';
+  return ifFree(scene, {
+    target: `all workers, to ${ttlMs}`,
+    locks: ['a joining worker'],
+    begin: () => world.replaceWorkers({ LEASE_TTL_MS: ttlMs }),
+    end: () => world.replaceWorkers({ LEASE_TTL_MS: String(LEASE_TTL_MS) }),
+  });
+};
+
 /** Outside the hours of the workers that run, trades are rejected, or wait for the open. */
 export const closeMarket: Make = (scene) => {
   const { world } = scene;
@@ -105,8 +121,8 @@ export const closeMarket: Make = (scene) => {
   return ifFree(scene, {
     target: 'all workers',
     locks,
-    begin: () => world.changeHours('closed'),
-    end: () => world.changeHours('always'),
+    begin: () => world.replaceWorkers({ MARKET_HOURS: 'closed' }),
+    end: () => world.replaceWorkers({ MARKET_HOURS: 'always' }),
   });
 };
 

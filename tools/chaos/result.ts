@@ -2,7 +2,9 @@ import { type ClientCall, checkEvidence, type Evidence, historyOf, type Violatio
 import { type Percentiles, percentiles } from '../percentiles.ts';
 import type { MadeFault } from './conductor.ts';
 import { KIND_NAMES, type KindName } from './kinds.ts';
+import type { Sighting } from './lookout.ts';
 import type { Takeover } from './takeovers.ts';
+import { checkWorld, rightlyOpen } from './worldChecks.ts';
 
 /** Violations told with their history; of more only the words. */
 const MOST_HISTORIES = 20;
@@ -19,7 +21,8 @@ export interface ChaosResult {
     skipped: number;
     byKind: Partial<Record<KindName, { done: number; skipped: number }>>;
   };
-  trades: { stored: number; byStatus: Record<string, number>; rejectedByCode: Record<string, number> };
+  /** `held`: open in the end, and rightly, for an operator. */
+  trades: { stored: number; held: number; byStatus: Record<string, number>; rejectedByCode: Record<string, number> };
   clients: { customers: number; calls: number; repeated: number; heldBack: number; errorsByCode: Record<string, number> };
   /** Reports that the exchange was made to forge and that were taken; callbacks in quarantine. */
   lies: { forged: number; quarantined: number };
@@ -50,6 +53,7 @@ export interface RunFacts {
   trouble: string[];
   evidence: Evidence;
   takeovers: Takeover[];
+  sightings: Sighting[];
   repeated: number;
   heldBack: number;
   errorsByCode: Record<string, number>;
@@ -67,13 +71,21 @@ export function resultOf(facts: RunFacts): ChaosResult {
     const fromMs = killedAtMs - performance.timeOrigin;
     return isInSession(fromMs, fromMs + tookMs);
   });
-  const violations = [...harnessTrouble(made), ...unwell, ...falselyUnavailable(evidence), ...checkEvidence(evidence)];
+  const mayBeOpen = rightlyOpen(facts);
+  const violations = [
+    ...harnessTrouble(made),
+    ...unwell,
+    ...falselyUnavailable(evidence),
+    ...checkWorld(facts),
+    ...checkEvidence(evidence).filter(({ check, tradeId }) => check !== 'ended' || !mayBeOpen.has(tradeId ?? '')),
+  ];
   return {
     seed,
     minutes,
     faults: { planned: facts.planned, done: count(made, 'done'), skipped: count(made, 'skipped'), byKind: byKind(made) },
     trades: {
       stored: trades.length,
+      held: mayBeOpen.size,
       byStatus: tally(trades.map(({ status }) => status)),
       rejectedByCode: tally(trades.flatMap(({ rejectCode }) => rejectCode ?? [])),
     },

@@ -10,6 +10,7 @@ import { ACTIONS } from './actions.ts';
 import { Conductor } from './conductor.ts';
 import { HOARDER } from './hoarder.ts';
 import type { KindName } from './kinds.ts';
+import { Lookout } from './lookout.ts';
 import { drawPlan } from './plan.ts';
 import { type ChaosResult, resultOf } from './result.ts';
 import { Takeovers } from './takeovers.ts';
@@ -69,6 +70,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
   const { seed, minutes, kinds, stopping, progress } = options;
   const { world, traffic, takeovers, accounts, tell } = stage;
   const conductor = new Conductor({ actions: ACTIONS, scene: { world, traffic, takeovers }, onFault: tell });
+  const lookout = new Lookout(world);
   const plan = drawPlan(seed, minutes * 60_000, kinds);
   const status = () => statusLine(traffic, conductor);
   progress.live(status);
@@ -89,6 +91,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
     await Promise.race([drain(world, traffic, options.drainMs), stopping.requested]);
     if (stopping.isRequested()) return undefined;
     const drainedMs = performance.now();
+    await lookout.stop();
     await traffic.lookAgain();
     tell('checking');
     const exchange = { address: world.system.exchangeAddress, apiKey: world.system.exchangeApiKey };
@@ -102,6 +105,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
       trouble: trouble ?? [],
       evidence: { openings: accounts, clientLog: [...clientLog], journal, tables, lies: world.simulator.lies },
       takeovers: takeovers.measured(tables),
+      sightings: lookout.sightings,
       repeated,
       heldBack: traffic.heldBack,
       errorsByCode: errors,
@@ -110,6 +114,7 @@ async function breakAndProve(options: RunOptions, stage: Stage): Promise<ChaosRe
     });
   } finally {
     clearInterval(plainly);
+    await lookout.stop();
     progress.end();
   }
 }

@@ -2,6 +2,15 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { type NatsCluster, type PostgresPair, startNatsCluster, startPostgresPair } from '@stockbroker/testkit/processes';
 
+/** What NATS demands of its clients. */
+export const LOGIN = { user: 'broker', password: 'right' };
+
+export const PARTITIONS = 100;
+/** Connections of each process. */
+export const DATABASE_POOL = 5;
+/** Of workers, as by default. */
+export const LEASE_TTL_MS = 3_000;
+
 /** PostgreSQL and NATS as in production. */
 export interface Servers {
   databaseUrl: string;
@@ -22,7 +31,7 @@ export interface Servers {
 export async function startServers(dataDir: string, started: (server: { kill(): Promise<void> }) => void): Promise<Servers> {
   const starts = [
     startPostgresPair({ dataDir: join(dataDir, 'postgres'), log: logTo(dataDir, 'postgres') }),
-    startNatsCluster({ dir: join(dataDir, 'nats'), log: logTo(dataDir, 'nats') }),
+    startNatsCluster({ dir: join(dataDir, 'nats'), login: LOGIN, log: logTo(dataDir, 'nats') }),
   ] as const;
   for (const start of starts) start.then(started, () => {}); // Told below.
   const [postgres, nats] = await Promise.all(starts);
@@ -34,6 +43,7 @@ export async function startServers(dataDir: string, started: (server: { kill(): 
     nats,
     postgres,
     heal: async () => {
+      await nats.demand(LOGIN);
       for (const node of nats.nodes) {
         node.resume();
         await node.start();

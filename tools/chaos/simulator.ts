@@ -4,6 +4,7 @@ import {
   type Behaviour,
   ExchangeServiceDefinition,
   type OrderReport,
+  RejectReason,
   SimulatorServiceDefinition,
 } from '@stockbroker/rpc/exchange';
 import type { Lie } from '@stockbroker/testkit';
@@ -71,6 +72,12 @@ export class Simulator {
   /** Fills an open order, whatever its limit. */
   async fill(clientOrderId: string, price: string): Promise<void> {
     await unlessRefused(this.#client.completeOrder({ clientOrderId, price }, { timeoutMs: CALL_TIMEOUT_MS }));
+  }
+
+  /** Rejects an open order for having come outside the session. */
+  async sendBack(clientOrderId: string): Promise<void> {
+    const rejectReason = RejectReason.REJECT_REASON_MARKET_CLOSED;
+    await unlessRefused(this.#client.completeOrder({ clientOrderId, rejectReason }, { timeoutMs: CALL_TIMEOUT_MS }));
   }
 
   /** Reports something that is not so. */

@@ -16,9 +16,9 @@ export const WATCHING_BREAKAGES: ChaosBreakage[] = [
     what: 'a process does not notice that it has NATS again',
     patches: [
       patch(
-        'libs/bus/src/bus.ts',
-        "this.#connected = true;\n        this.#options.log.info('NATS reconnected');",
-        "this.#options.log.info('NATS reconnected');",
+        'libs/bus/src/natsLink.ts',
+        "this.#connected = true;\n        this.#problem = undefined;\n        this.#log.info('NATS reconnected');",
+        "this.#log.info('NATS reconnected');",
       ),
     ],
     faults: 'worker.cut-nats',

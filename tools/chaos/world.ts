@@ -10,13 +10,14 @@ import {
   NO_CALL_LIMITS,
   openGate,
   type System,
+  withLogin,
 } from '@stockbroker/testkit/processes';
 import { migrateDatabase, openDemoAccounts } from '../prepareServers.ts';
 import { openHoarder } from './hoarder.ts';
-import { type Servers, startServers } from './servers.ts';
+import { untilSettled } from './natsFaults.ts';
+import { DATABASE_POOL, LOGIN, PARTITIONS, type Servers, startServers } from './servers.ts';
 import { Simulator } from './simulator.ts';
 
-const PARTITIONS = 100;
 const SIZE = { gateways: 2, callbacks: 2 };
 const WORKERS = 3;
 const START_AGAIN_MS = 200;
@@ -26,9 +27,9 @@ const START_DEADLINE_MS = 180_000;
 /** Shorter than by default where only waiting would be proven. Leases, sweeps and time-outs are those of production. */
 const ENV = {
   exchange: { EXCHANGE_CALLBACK_BACKOFF_MAX_MS: '1000' },
-  callback: { DATABASE_POOL: '5' },
-  gateway: { DATABASE_POOL: '5', ...NO_CALL_LIMITS },
-  worker: { DATABASE_POOL: '5', ASK_AFTER_MS: '1000', EXCHANGE_TIMEOUT_MS: '2000' },
+  callback: { DATABASE_POOL: String(DATABASE_POOL) },
+  gateway: { DATABASE_POOL: String(DATABASE_POOL), ...NO_CALL_LIMITS },
+  worker: { DATABASE_POOL: String(DATABASE_POOL), ASK_AFTER_MS: '1000', EXCHANGE_TIMEOUT_MS: '2000' },
 };
 
 /** What lies between one worker and the world. */
@@ -60,7 +61,8 @@ export class World {
   readonly simulator: Simulator;
   readonly #links = new Map<string, Links>();
   readonly #gone = new Set<AppProcess>();
-  #hours: 'always' | 'closed' = 'always';
+  /** Of workers that start from now on. */
+  #env: Record<string, string> = { MARKET_HOURS: 'always' };
 
   private constructor(system: System, servers: Servers) {
     this.system = system;
@@ -136,10 +138,10 @@ export class World {
     const databaseUrl = new URL(this.servers.databaseUrl);
     databaseUrl.host = links.postgres.address;
     const env = {
-      NATS_URL: `nats://${links.nats.address}`,
+      NATS_URL: withLogin(`nats://${links.nats.address}`, LOGIN),
       DATABASE_URL: databaseUrl.href,
       EXCHANGE_ADDRESS: links.exchange.address,
-      MARKET_HOURS: this.#hours,
+      ...this.#env,
       ...(clockOffsetMs === 0 ? {} : wrongClock(clockOffsetMs)),
     };
     const starting = this.system.addWorker(env, more);
@@ -149,8 +151,8 @@ export class World {
   }
 
   /** As a deployment does: others take the place of all workers, and partitions are handed over. */
-  async changeHours(hours: 'always' | 'closed'): Promise<void> {
-    this.#hours = hours;
+  async replaceWorkers(env: Record<string, string>): Promise<void> {
+    this.#env = { ...this.#env, ...env };
     const { workers } = this;
     await Promise.all(workers.map(() => this.addWorker()));
     await Promise.all(workers.map((worker) => this.removeWorker(worker)));
@@ -172,6 +174,7 @@ export class World {
     await this.servers.heal();
     await Promise.all(this.processes.map((process) => process.untilReady()));
     await this.simulator.untilApplied(30_000);
+    await untilSettled(this.servers);
   }
 
   async stop(): Promise<void> {

@@ -11,7 +11,14 @@ export interface NatsClusterOptions {
   dir: string;
   /** How many servers: 3, the default, or 5. */
   size?: number;
+  /** What clients must say; default: nothing. */
+  login?: NatsLogin;
   log?: (line: string) => void;
+}
+
+export interface NatsLogin {
+  user: string;
+  password: string;
 }
 
 /** One server of a cluster. Its ports and its store stay the same through all restarts. */
@@ -42,6 +49,8 @@ export interface NatsCluster {
   readonly nodes: readonly NatsNode[];
   /** Resolves when all servers run, have a leader, and every stream's copies are complete. @throws Error after a minute */
   untilHealthy(): Promise<void>;
+  /** From now on clients must say this: those that have said something else lose their connections, and are refused. */
+  demand(login: NatsLogin): Promise<void>;
   /** Loses all stores at once, and starts again. */
   wipeAll(): Promise<void>;
   stop(): Promise<void>;
@@ -58,7 +67,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
   const program = await findNatsServer(options.log === undefined ? {} : { log: options.log });
   for (let attempt = 1; ; attempt += 1) {
     const nodes = await createNodes(options, program);
-    const cluster = clusterOf(nodes);
+    const cluster = clusterOf(nodes, options.login);
     const starts = await Promise.allSettled(nodes.map((node) => node.start()));
     const failure = starts.find((start) => start.status === 'rejected')?.reason;
     if (failure === undefined) {
@@ -71,7 +80,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
   }
 }
 
-async function createNodes({ dir, size = 3, log }: NatsClusterOptions, program: string): Promise<Node[]> {
+async function createNodes({ dir, size = 3, login, log }: NatsClusterOptions, program: string): Promise<Node[]> {
   const free = new Set<number>();
   while (free.size < 3 * size) free.add(await freePort());
   const ports = [...free];
@@ -85,19 +94,27 @@ async function createNodes({ dir, size = 3, log }: NatsClusterOptions, program: 
       port: ports[size + i] ?? 0,
       monitorPort: ports[2 * size + i] ?? 0,
       cluster: { port: cluster, ports: routes },
+      settings: demanding(login),
       ...(log === undefined ? {} : { log: (line: string) => log(`${name}: ${line}`) }),
     });
   });
 }
 
-type NodeOptions = Parameters<typeof startNats>[0] & { name: string; port: number; monitorPort: number };
+type NodeOptions = Parameters<typeof startNats>[0] & { name: string; port: number; monitorPort: number; settings: string };
+
+function demanding(login: NatsLogin | undefined): string {
+  if (login === undefined) return '';
+  return `authorization { user: ${JSON.stringify(login.user)}, password: ${JSON.stringify(login.password)} }`;
+}
 
 class Node implements NatsNode {
   readonly #options: NodeOptions;
+  #settings: string;
   #server: NatsServer | undefined;
 
   constructor(options: NodeOptions) {
     this.#options = options;
+    this.#settings = options.settings;
   }
 
   get name(): string {
@@ -129,7 +146,7 @@ class Node implements NatsNode {
     const giveUpAt = Date.now() + deadlineMs;
     while (this.#server === undefined) {
       try {
-        const server = await startNats(this.#options);
+        const server = await startNats({ ...this.#options, settings: this.#settings });
         this.#server = server;
         void server.exited.then(() => {
           if (this.#server === server) this.#server = undefined;
@@ -166,12 +183,18 @@ class Node implements NatsNode {
     await this.start();
   }
 
+  /** One that does not run has it from its next start on. */
+  async configure(settings: string): Promise<void> {
+    this.#settings = settings;
+    await this.#server?.configure(settings);
+  }
+
   forget(): void {
     rmSync(join(this.#options.storeDir, 'store'), { recursive: true, force: true });
   }
 }
 
-function clusterOf(nodes: readonly Node[]): NatsCluster {
+function clusterOf(nodes: readonly Node[], login: NatsLogin | undefined): NatsCluster {
   const all = (act: (node: Node) => Promise<void>) => Promise.all(nodes.map(act)).then(() => {});
   const untilHealthy = async () => {
     await eventually(
@@ -182,8 +205,9 @@ function clusterOf(nodes: readonly Node[]): NatsCluster {
   };
   return {
     nodes,
-    urls: nodes.map(({ url }) => url).join(','),
+    urls: nodes.map(({ url }) => withLogin(url, login)).join(','),
     untilHealthy,
+    demand: (other) => all((node) => node.configure(demanding(other))),
     wipeAll: async () => {
       await all((node) => node.kill());
       for (const node of nodes) node.forget();
@@ -193,6 +217,14 @@ function clusterOf(nodes: readonly Node[]): NatsCluster {
     stop: () => all((node) => node.stop()),
     kill: () => all((node) => node.kill()),
   };
+}
+
+/** As NATS_URL wants it. */
+export function withLogin(url: string, login: NatsLogin | undefined): string {
+  if (login === undefined) return url;
+  const to = new URL(url);
+  [to.username, to.password] = [login.user, login.password];
+  return to.href;
 }
 
 /** What GET /jsz tells of a server's part in the cluster. */

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { eventually } from './eventually.ts';
 import { findNatsServer } from './findNatsServer.ts';
 import { canonicalPath, claimFolder } from './folderClaim.ts';
 import { PATIENCE } from './patience.ts';
@@ -49,6 +50,8 @@ export interface NatsServer {
   /** Still connected, but silent, until `resume`. */
   pause(): void;
   resume(): void;
+  /** Has it read its configuration again, with other `settings`. Resolves when they hold: e.g. who is refused now has lost its connection. */
+  configure(settings: string): Promise<void>;
 }
 
 /** A member of a cluster that has lost much reads it all before it is ready. */
@@ -75,7 +78,9 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
       // One of a cluster is not healthy before a majority is there: then it is enough that it serves.
       const healthPath = options.cluster === undefined ? '/healthz' : '/healthz?js-enabled-only=true';
       const start = () => launch(program, configFile, `http://127.0.0.1:${monitorPort}${healthPath}`, log);
-      return control(await start(), { storeDir, port, monitorPort, start, release });
+      const write = (settings: string) =>
+        writeFileSync(configFile, configuration({ ...options, settings }, storeDir, port, monitorPort));
+      return control(await start(), { storeDir, port, monitorPort, start, release, write });
     });
   } catch (error) {
     release();
@@ -134,9 +139,11 @@ interface Launched {
   monitorPort: number;
   start: () => Promise<ServerProcess>;
   release: () => void;
+  /** Changes the configuration file. */
+  write: (settings: string) => void;
 }
 
-function control(first: ServerProcess, { storeDir, port, monitorPort, start, release }: Launched): NatsServer {
+function control(first: ServerProcess, { storeDir, port, monitorPort, start, release, write }: Launched): NatsServer {
   let server: ServerProcess;
   let wiping = false;
   let gone: Promise<void>;
@@ -174,5 +181,16 @@ function control(first: ServerProcess, { storeDir, port, monitorPort, start, rel
     },
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
+    async configure(settings) {
+      const loadedAt = async () => {
+        const response = await fetch(`http://127.0.0.1:${monitorPort}/varz`, { signal: AbortSignal.timeout(2_000) });
+        return ((await response.json()) as { config_load_time: string }).config_load_time;
+      };
+      const answered = () => loadedAt().catch(() => undefined); // It is busy, or silent for a moment.
+      const before = await eventually(answered, (at) => at !== undefined, { what: 'an answer of nats-server' });
+      write(settings);
+      server.signal('SIGHUP');
+      await eventually(answered, (at) => at !== undefined && at !== before, { what: 'a configuration that was read again' });
+    },
   };
 }

@@ -11,7 +11,7 @@ export { findNatsServer, NoNatsServerError } from './findNatsServer.ts';
 export { claimFolder, FolderInUseError } from './folderClaim.ts';
 export { type Gate, type GateOptions, openGate } from './gate.ts';
 export { type Issuer, openIssuer } from './identity.ts';
-export { type NatsCluster, type NatsNode, startNatsCluster } from './natsCluster.ts';
+export { type NatsCluster, type NatsNode, startNatsCluster, withLogin } from './natsCluster.ts';
 export { type NatsServer, startNats } from './natsServer.ts';
 export { ownEnvironment } from './ownEnvironment.ts';
 export { createDatabase, dropDatabase, type PostgresServer, startPostgres, withClient } from './postgres.ts';

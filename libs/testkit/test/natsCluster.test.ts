@@ -84,3 +84,28 @@ test('a consumer that one client had for itself does not make a cluster unhealth
   expect(amissIn({ status, errors: [{ error: 'JetStream stream is not current' }] })).toBe('JetStream stream is not current');
   expect(amissIn({ status: 'unavailable' })).toBe('unavailable');
 });
+
+test('nats cluster: with another password clients lose their connections and are refused, also by a server that starts later', async () => {
+  const login = { user: 'broker', password: 'right' };
+  const cluster = await startNatsCluster({ dir: join(newFolder(), 'nats'), login });
+  onTestFinished(() => cluster.kill());
+  const [first, other] = cluster.nodes;
+  if (first === undefined || other === undefined) throw new Error('the cluster is too small');
+  const attempt = (servers: string) => {
+    return connect({ servers, user: 'broker', pass: 'right', reconnect: false }).then(
+      (client) => client,
+      (error: Error) => error.message,
+    );
+  };
+  const client = await attempt(first.url);
+  if (typeof client === 'string') throw new Error(client);
+  await other.kill();
+  await cluster.demand({ ...login, password: 'changed' });
+  await client.closed();
+  await other.start();
+  for (const { url } of [first, other]) expect(await attempt(url)).toMatch(/authorization/i);
+  await cluster.demand(login);
+  const again = await attempt(other.url);
+  expect(typeof again).toBe('object');
+  if (typeof again !== 'string') await again.close();
+});

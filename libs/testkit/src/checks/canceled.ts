@@ -8,7 +8,10 @@ const CHECK = 'canceled';
  */
 export function checkCanceled({ clientLog, tables, journal }: Evidence): Violation[] {
   const rows = new Map(tables.trades.map((row) => [row.id, row]));
-  const sent = new Set(journal.map(({ orderId }) => orderId));
+  // What it has sent back before may be canceled afterwards.
+  const sent = new Set(
+    journal.filter(({ orderId, attempt }) => attempt >= (rows.get(orderId)?.attempt ?? 0)).map(({ orderId }) => orderId),
+  );
   const cancellations = groupBy(
     clientLog.filter(({ method }) => method === 'CancelTrade'),
     ({ orderId }) => orderId ?? '',

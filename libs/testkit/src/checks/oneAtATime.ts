@@ -1,3 +1,4 @@
+import type { Trade } from '@stockbroker/trading';
 import { type Evidence, groupBy, type Violation } from './evidence.ts';
 import { inOrderPlaced } from './placementOrder.ts';
 
@@ -12,10 +13,11 @@ export function checkOneAtATime({ tables, journal }: Evidence): Violation[] {
   const violations: Violation[] = [];
   for (const [customerId, trades] of groupBy(inOrderPlaced(tables.trades), (trade) => trade.customerId)) {
     let before: { id: string; endedMs: number } | undefined;
-    for (const { id, submittedAt } of trades) {
+    // One that the exchange has sent back is sent again later, after others; only its last time is known.
+    for (const { id, submittedAt } of trades.toSorted(bySubmission)) {
       if (submittedAt === null) continue;
       if (before !== undefined && submittedAt.getTime() < before.endedMs) {
-        const message = `trade ${id} was sent at ${time(submittedAt.getTime())}, but ${before.id}, placed before it, ended at ${time(before.endedMs)}`;
+        const message = `trade ${id} was sent at ${time(submittedAt.getTime())}, but ${before.id}, sent before it, ended at ${time(before.endedMs)}`;
         violations.push({ check: CHECK, message, customerId, tradeId: id });
       }
       const endedMs = completed.get(id) ?? null;
@@ -23,6 +25,11 @@ export function checkOneAtATime({ tables, journal }: Evidence): Violation[] {
     }
   }
   return violations;
+}
+
+/** Equal ones stay in the order placed. */
+function bySubmission(a: Pick<Trade, 'submittedAt'>, b: Pick<Trade, 'submittedAt'>): number {
+  return (a.submittedAt?.getTime() ?? 0) - (b.submittedAt?.getTime() ?? 0);
 }
 
 function time(ms: number): string {
