@@ -1,41 +1,8 @@
-import { checkEvidence, type Evidence, historyOf, type SeenTrade } from '@stockbroker/testkit';
+import { checkEvidence, type Evidence, historyOf } from '@stockbroker/testkit';
 import { describe, expect, test } from 'vitest';
-import { ALICE, consistentHistory } from './history.ts';
+import { ALICE, at, CANCELED, call, cancels, consistentHistory, order, row, shown } from './history.ts';
 
 const [FIRST, SECOND, THIRD] = [1, 2, 3].map((seq) => `00000000-0000-7000-8000-00000000000${seq}`) as [string, string, string];
-
-/** The row, call or order of a number; changing it changes the evidence. */
-const row = ({ tables }: Evidence, i: number) => at(tables.trades, i);
-const call = ({ clientLog }: Evidence, i: number) => at(clientLog, i);
-const order = ({ journal }: Evidence, i: number) => at(journal, i);
-
-function at<T>(items: T[], i: number): T {
-  const item = items.at(i);
-  if (item === undefined) throw new Error(`there are only ${items.length}`);
-  return item;
-}
-
-function shown({ answer }: Evidence['clientLog'][number]) {
-  if (answer.kind !== 'trade') throw new Error('the call was not answered with a trade');
-  return answer.trade;
-}
-
-const CANCELED = { status: 'rejected', rejectCode: 'CANCELED' } as const;
-
-/** Alice cancels the trade of a number; it is answered so, or that it is too late. */
-function cancels(e: Evidence, i: number, answer: Partial<SeenTrade> | null): void {
-  const trade = { ...shown(call(e, 3 * i + 2)), ...answer };
-  const late = { kind: 'error', code: 'FAILED_PRECONDITION', reason: '', message: 'too late', isDefinite: true } as const;
-  e.clientLog.push({
-    customerId: ALICE,
-    method: 'CancelTrade',
-    orderId: row(e, i).id,
-    gateway: 'gateway-1',
-    startedMs: 1_000,
-    endedMs: 1_005,
-    answer: answer === null ? late : { kind: 'trade', trade },
-  });
-}
 
 test('a history in which everything is as it should be has no violation', () => {
   expect(checkEvidence(consistentHistory())).toEqual([]);
@@ -240,69 +207,6 @@ describe('each check sees what it is there for', () => {
     const evidence = structuredClone(consistentHistory());
     change(evidence);
     expect(checkEvidence(evidence)).toContainEqual(expect.objectContaining({ check, message: expect.stringMatching(message) }));
-  });
-});
-
-describe('what is not known is not taken for wrong', () => {
-  test.each(['MARKET_CLOSED', 'CANCELED'] as const)(
-    'a trade that ends as %s may pass by one that waits for the open',
-    (rejectCode) => {
-      const evidence = consistentHistory();
-      Object.assign(row(evidence, 0), { executedRevision: 6, finalRevision: 7 });
-      Object.assign(row(evidence, 1), { rejectCode, placedRevision: 4, finalRevision: 5 });
-      Object.assign(shown(call(evidence, 5)), { rejectCode });
-      if (rejectCode === 'CANCELED') cancels(evidence, 1, CANCELED);
-      // Its end was seen, and after that the account as it was before the one that waits.
-      evidence.clientLog.splice(2, 1);
-      const account = {
-        cash: 10_000_000n,
-        held: 0n,
-        buysBlocked: false,
-        positions: [{ stockTicker: 'AAPL', quantity: 5n, held: 0n }],
-      };
-      const read = { ...call(evidence, -1), method: 'GetAccount' as const, startedMs: 190, endedMs: 195 };
-      evidence.clientLog.push({ ...read, answer: { kind: 'account', account } });
-      expect(checkEvidence(evidence)).toEqual([]);
-    },
-  );
-
-  test('a trade that the exchange has sent back is placed again, sent after a later one, and canceled', () => {
-    const evidence = consistentHistory();
-    const [sold, bought] = [row(evidence, 2), row(evidence, 0)];
-    Object.assign(bought, { attempt: 1, submittedAt: new Date((sold.executedAt?.getTime() ?? 0) + 1) });
-    const executedAt = new Date((sold.executedAt?.getTime() ?? 0) + 2);
-    Object.assign(bought, { executedAt });
-    Object.assign(order(evidence, 0), { attempt: 1, executedAtMs: executedAt.getTime() });
-    const last = shown(call(evidence, 2));
-    Object.assign(last, { submittedAtMs: bought.submittedAt?.getTime(), executedAtMs: executedAt.getTime() });
-    // Before, it was seen executed as its first attempt, then placed.
-    for (const [i, status] of (['executed', 'placed'] as const).entries()) {
-      const was = {
-        ...last,
-        status,
-        limitPrice: 1n,
-        hold: 1n,
-        price: null,
-        executionId: null,
-        submittedAtMs: 1,
-        executedAtMs: null,
-      };
-      const seenAtMs = { startedMs: 20 + 10 * i, endedMs: 25 + 10 * i };
-      evidence.clientLog.push({ ...call(evidence, 2), ...seenAtMs, answer: { kind: 'trade', trade: was } });
-    }
-    expect(checkEvidence(evidence)).toEqual([]);
-  });
-
-  test('a trade whose placement was never answered may be stored', () => {
-    const evidence = consistentHistory();
-    evidence.clientLog.splice(4, 2);
-    expect(checkEvidence(evidence)).toEqual([]);
-  });
-
-  test('answers to calls that overlap may come in any order', () => {
-    const evidence = consistentHistory();
-    evidence.clientLog.push({ ...call(evidence, 1), method: 'GetTrade', startedMs: 84, endedMs: 200 });
-    expect(checkEvidence(evidence)).toEqual([]);
   });
 });
 

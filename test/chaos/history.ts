@@ -141,3 +141,36 @@ function seen(row: Trade, status = row.status): SeenTrade {
   const times = { submittedAtMs: row.submittedAt?.getTime() ?? null, executedAtMs: row.executedAt?.getTime() ?? null };
   return { ...order, rejectCode, limitPrice, hold, price, executionId, ...times };
 }
+
+/** The row, call or order of a number; changing it changes the evidence. */
+export const row = ({ tables }: Evidence, i: number) => at(tables.trades, i);
+export const call = ({ clientLog }: Evidence, i: number) => at(clientLog, i);
+export const order = ({ journal }: Evidence, i: number) => at(journal, i);
+
+export function at<T>(items: T[], i: number): T {
+  const item = items.at(i);
+  if (item === undefined) throw new Error(`there are only ${items.length}`);
+  return item;
+}
+
+export function shown({ answer }: Evidence['clientLog'][number]) {
+  if (answer.kind !== 'trade') throw new Error('the call was not answered with a trade');
+  return answer.trade;
+}
+
+export const CANCELED = { status: 'rejected', rejectCode: 'CANCELED' } as const;
+
+/** Alice cancels the trade of a number; it is answered so, or that it is too late. */
+export function cancels(e: Evidence, i: number, answer: Partial<SeenTrade> | null): void {
+  const trade = { ...shown(call(e, 3 * i + 2)), ...answer };
+  const late = { kind: 'error', code: 'FAILED_PRECONDITION', reason: '', message: 'too late', isDefinite: true } as const;
+  e.clientLog.push({
+    customerId: ALICE,
+    method: 'CancelTrade',
+    orderId: row(e, i).id,
+    gateway: 'gateway-1',
+    startedMs: 1_000,
+    endedMs: 1_005,
+    answer: answer === null ? late : { kind: 'trade', trade },
+  });
+}
