@@ -1,15 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { connectNats, natsAt } from '@stockbroker/bus';
+import { leaseBucketName, openLeaseBucket } from '@stockbroker/lease';
 import pg from 'pg';
+import { PARTITIONS } from './servers.ts';
 import type { World } from './world.ts';
 
 const EVERY_MS = 1_000;
+/** Of a lease, whatever workers are told: the bucket keeps those of the dead for longer. */
+const LONGEST_LIFETIME_MS = 6_000;
 const TIMEOUT_MS = 1_000;
 
 /** What was seen from outside at one moment; undefined where nobody answered. Times are performance.now(). */
 export interface Sighting {
   atMs: number;
-  /** Partitions with a leader, as the workers say. */
-  led: number | undefined;
+  /** Partitions whose lease nobody has renewed within its lifetime. */
+  unled: readonly number[] | undefined;
   /** The most connections that one process has, as PostgreSQL counts them. */
   connections: number | undefined;
 }
@@ -19,35 +25,45 @@ export class Lookout {
   readonly sightings: Sighting[] = [];
   readonly #world: World;
   readonly #stopped = new AbortController();
+  readonly #nats: Promise<NatsConnection>;
   readonly #looking: Promise<void>;
 
   constructor(world: World) {
     this.#world = world;
+    this.#nats = connectNats(natsAt(world.servers.natsUrl), 'lookout');
     this.#looking = this.#look();
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#looking;
+    await (await this.#nats).close();
   }
 
   async #look(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const atMs = performance.now();
-      const [led, connections] = await Promise.all([this.#led(), this.#connections()]);
-      this.sightings.push({ atMs, led, connections });
+      const [unled, connections] = await Promise.all([this.#unled(), this.#connections()]);
+      this.sightings.push({ atMs, unled, connections });
       await delay(EVERY_MS, undefined, { signal }).catch(() => {}); // Stopped: the loop ends.
     }
   }
 
-  async #led(): Promise<number | undefined> {
+  async #unled(): Promise<number[] | undefined> {
     try {
-      const counts = await Promise.all(this.#world.workers.map(({ endpoints }) => ledBy(endpoints.admin)));
-      return counts.reduce((sum, count) => sum + count, 0);
+      const led = await Promise.race([this.#readLed(), delay(TIMEOUT_MS, undefined)]);
+      if (led === undefined) return undefined;
+      return Array.from({ length: PARTITIONS }, (_, partition) => partition).filter((partition) => !led.has(partition));
     } catch {
-      return undefined; // One of them is paused, or only starting: nobody knows what it leads.
+      return undefined; // NATS is away: nobody knows.
     }
+  }
+
+  async #readLed(): Promise<Set<number>> {
+    const { leases } = await openLeaseBucket(await this.#nats, leaseBucketName('')).read();
+    const isAlive = ({ renewedAt }: { renewedAt: Date }) => Date.now() - renewedAt.getTime() < LONGEST_LIFETIME_MS;
+    return new Set([...leases].flatMap(([partition, lease]) => (isAlive(lease) ? [partition] : [])));
   }
 
   async #connections(): Promise<number | undefined> {
@@ -71,11 +87,4 @@ export class Lookout {
       void client.end().catch(() => {});
     }
   }
-}
-
-async function ledBy(admin: string | undefined): Promise<number> {
-  const metrics = await (await fetch(`${admin}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) })).text();
-  const [, count] = /^worker_partitions_led(?:\{.*\})? (\d+)$/m.exec(metrics) ?? [];
-  if (count === undefined) throw new Error('the worker does not say what it leads');
-  return Number(count);
 }

@@ -23,9 +23,9 @@ export const refuseLogin: Make = (scene) => {
 
 /** What somebody makes of a stream. */
 const CHANGES = [
-  { stream: LEASES, settings: { max_age: 500 * NANOS_PER_MS, duplicate_window: 500 * NANOS_PER_MS } },
-  { stream: LEASES, settings: { max_age: 60_000 * NANOS_PER_MS } },
   { stream: LEASES, settings: { max_age: 0 } },
+  { stream: LEASES, settings: { max_age: 60_000 * NANOS_PER_MS } },
+  { stream: LEASES, settings: { max_age: 500 * NANOS_PER_MS, duplicate_window: 500 * NANOS_PER_MS } },
   { stream: LEASES, settings: { max_msgs_per_subject: 5 } },
   { stream: busNames('').wakeupStream, settings: { max_msgs: 10 } },
   { stream: busNames('').wakeupStream, settings: { max_age: 1_000 * NANOS_PER_MS, duplicate_window: 1_000 * NANOS_PER_MS } },

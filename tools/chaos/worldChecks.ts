@@ -1,7 +1,7 @@
 import type { ClientCall, Evidence, Violation } from '@stockbroker/testkit';
 import type { MadeFault } from './conductor.ts';
 import type { Sighting } from './lookout.ts';
-import { DATABASE_POOL, LEASE_TTL_MS, PARTITIONS } from './servers.ts';
+import { DATABASE_POOL, LEASE_TTL_MS } from './servers.ts';
 
 /** What the tool knows besides the evidence: what was broken when, and what was seen from outside. */
 export interface WorldFacts {
@@ -34,16 +34,18 @@ const isLeadersFault = ({ kind }: MadeFault) => /^(?:worker|nats|postgres|market
 /** While workers, NATS and PostgreSQL are well, nothing is without a leader for longer than it takes to replace one. */
 function withoutLeader({ made, sightings }: WorldFacts): Violation[] {
   const faults = made.filter((fault) => fault.outcome !== 'skipped' && isLeadersFault(fault));
-  let sinceMs = Number.POSITIVE_INFINITY;
-  for (const { atMs, led } of sightings) {
-    if (led === undefined || led >= PARTITIONS || faults.some(({ beganMs, endedMs }) => beganMs <= atMs && atMs <= endedMs)) {
-      sinceMs = Number.POSITIVE_INFINITY;
-      continue;
+  const sinceMs = new Map<number, number>();
+  for (const { atMs, unled } of sightings) {
+    const isBroken = faults.some(({ beganMs, endedMs }) => beganMs <= atMs && atMs <= endedMs);
+    const without = isBroken ? [] : (unled ?? []);
+    for (const partition of sinceMs.keys()) if (!without.includes(partition)) sinceMs.delete(partition);
+    for (const partition of without) {
+      const since = sinceMs.get(partition) ?? atMs;
+      sinceMs.set(partition, since);
+      if (atMs - since <= LEAD_WITHIN_MS) continue;
+      const message = `partition ${partition} had no leader for ${seconds(atMs - since)}, and workers, NATS and PostgreSQL were well`;
+      return [{ check: 'led', message }];
     }
-    sinceMs = Math.min(sinceMs, atMs);
-    if (atMs - sinceMs <= LEAD_WITHIN_MS) continue;
-    const missing = `${PARTITIONS - led} partitions without a leader`;
-    return [{ check: 'led', message: `${missing} for ${seconds(atMs - sinceMs)}, and workers, NATS and PostgreSQL were well` }];
   }
   return [];
 }
