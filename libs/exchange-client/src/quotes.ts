@@ -38,7 +38,7 @@ export interface QuotePorts {
 }
 
 /** How quotes are judged. */
-export interface QuoteJudging {
+interface QuoteJudging {
   rules: QuoteRules;
   /** Wall clock: the age of a quote is held against it. */
   now: () => number;

@@ -35,7 +35,7 @@ export class WriteRefusals {
  */
 export async function probeDatabase(db: Queries, refusals: WriteRefusals): Promise<void> {
   try {
-    await attempt(() => db.query`UPDATE partition_leases SET epoch = epoch WHERE false`);
+    await attempt(() => db.query`UPDATE database_identity SET id = id WHERE false`);
   } catch (error) {
     if (sqlState((error as Error).cause) !== READ_ONLY) throw error;
     const [server] = await attempt(() => db.query<{ standby: boolean }>`SELECT pg_is_in_recovery() AS standby`);
