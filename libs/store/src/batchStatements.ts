@@ -68,6 +68,7 @@ const BATCHED = [
   'markTradesExecuted',
   'cancelTrades',
   'settleTrades',
+  'quarantineCallbacks',
   'readTrades',
   'readTurns',
   'raiseEpochs',
@@ -143,6 +144,17 @@ export class Batchers {
 /** One may have a thousand trades: this bounds the answer to one statement. */
 const SNAPSHOTS_IN_A_BATCH = 16;
 
+/** One may have megabytes. */
+const CALLBACKS_IN_A_BATCH = 16;
+
+/** One statement at a time: however many an exchange sends that cannot be applied, connections are left to those that can. */
+function keepAll({ quarantineCallbacks }: Statements): (callbacks: QuarantinedCallback[]) => Promise<undefined[]> {
+  return async (callbacks) => {
+    await quarantineCallbacks(callbacks);
+    return callbacks.map(() => undefined);
+  };
+}
+
 /** Items with one key neither run at the same time nor make others wait for what they wait for. */
 function of<Item>(key: (item: Item) => string) {
   return { key, lockedBy: key };
@@ -180,7 +192,7 @@ export function batchStatements(statements: Statements, batchers: Batchers): Tra
     readOpenCustomers: batchers.of('readOpenCustomers', statements.readOpenCustomers),
     readTurn: batchers.of('readTurns', statements.readTurns),
     raiseEpoch: (partition, leader) => raise({ partition, leader }),
-    quarantineCallback: (callback) => statements.quarantineCallbacks([callback]),
+    quarantineCallback: batchers.of('quarantineCallbacks', keepAll(statements), { maxBatch: CALLBACKS_IN_A_BATCH }),
     readSnapshot: batchers.of('readSnapshots', statements.readSnapshots, { maxBatch: SNAPSHOTS_IN_A_BATCH, concurrency: 2 }),
     readChanges: batchers.of('readChanges', statements.readChanges, { concurrency: 2 }),
     readNewRevisions: statements.readNewRevisions,

@@ -5,6 +5,8 @@ import type { Queries } from './statement.ts';
 /**
  * Keeps callbacks for an operator; the same one about the same trade is kept once, however often it comes. One that was booked is kept
  * once for each reason, also when the exchange words it otherwise the next time.
+ *
+ * In the order of their digests: two servers that are sent the same ones wait for each other in one order.
  */
 export async function quarantineCallbacks(db: Queries, callbacks: QuarantinedCallback[]): Promise<void> {
   const digests = callbacks.map(({ tradeId, why, raw, booked }) =>
@@ -18,7 +20,7 @@ export async function quarantineCallbacks(db: Queries, callbacks: QuarantinedCal
     SELECT digest, trade_id, why, raw, booked
     FROM unnest(${digests}::bytea[], ${callbacks.map((c) => c.tradeId)}::uuid[], ${callbacks.map((c) => c.why)}::text[],
       ${callbacks.map((c) => c.raw)}::bytea[], ${callbacks.map((c) => c.booked === true)}::bool[])
-      WITH ORDINALITY AS c(digest, trade_id, why, raw, booked, rank)
-    ORDER BY rank
+      AS c(digest, trade_id, why, raw, booked)
+    ORDER BY digest
     ON CONFLICT (digest) DO NOTHING`;
 }

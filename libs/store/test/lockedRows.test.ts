@@ -142,3 +142,20 @@ test.each(['balances', 'trades', 'open_trades', 'partition_leases', 'callback_qu
     );
   },
 );
+
+test('callbacks that are kept for operators leave connections to settling, however many there are and whatever they wait for', async () => {
+  const patient = createStore({ ...options, lockTimeoutMs: 9_000, onConnectionError: () => {} }, createMetrics('test'));
+  const [trade] = await bank.executes(100_000n, ...(await bank.places(order(await bank.opens()))));
+  if (trade === undefined) throw new Error('not sent');
+  const { commit } = await openTransaction(bank.url, async (tx) => {
+    await tx.query(['LOCK TABLE callback_quarantine IN ACCESS EXCLUSIVE MODE'] as unknown as TemplateStringsArray);
+  });
+  const whys = Array.from({ length: 50 }, (_, i) => `one of many: ${i}`);
+  const keeping = whys.map((why) => patient.quarantineCallback({ tradeId: trade.id, why, raw: Buffer.of(1) }));
+  const kept = Promise.allSettled(keeping);
+  expect(await patient.settleTrade(fill(trade, 90_000n))).toMatchObject({ trade: { status: 'filled' } });
+  await commit();
+  expect((await kept).map(({ status }) => status)).toEqual(whys.map(() => 'fulfilled'));
+  expect(await bank.db.callbackQuarantine.count({ where: { tradeId: trade.id } })).toBe(whys.length);
+  await patient.close();
+});
