@@ -1,4 +1,4 @@
-import { mkdirSync, openSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { LineWriter } from '@stockbroker/runtime';
 import type { OpeningAccount } from '@stockbroker/store';
@@ -137,8 +137,13 @@ export class BrokerProcesses {
     const { dataDir, databaseUrl, onEvent } = this.#options;
     if (databaseUrl !== undefined) return databaseUrl;
     const log = logTo(join(dataDir, 'logs', 'postgres.log'));
-    const launch = (port?: number) =>
-      startPostgres({ dataDir: join(dataDir, 'postgres'), ...(port === undefined ? {} : { port }), log });
+    const launch = async (port?: number) => {
+      const dir = this.#databaseDir;
+      // Started again without them, it would make an empty database and run, and nothing would say so.
+      if (dir !== undefined && !existsSync(join(dir, 'PG_VERSION')))
+        throw new Error(`its data in ${dir} are gone: stop with Ctrl-C, then start anew`);
+      return startPostgres({ dataDir: join(dataDir, 'postgres'), ...(port === undefined ? {} : { port }), log });
+    };
     this.#postgres = new EmbeddedServer('PostgreSQL', launch, onEvent);
     const { url, port, dataDir: databaseDir } = await this.#postgres.ready();
     this.#databaseDir = databaseDir;

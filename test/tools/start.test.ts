@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { PATIENCE } from '@stockbroker/testkit/patience';
 import { expect, test, vi } from 'vitest';
 import { newDataFolder, runTool, startTool } from './tool.ts';
@@ -56,6 +57,23 @@ test(
     second.signal('SIGINT');
     expect(await second.exited).toBe(0);
     expect((await runTool('trade', ['account'], env)).stderr).toContain('No broker is running here');
+  },
+  300_000 * PATIENCE,
+);
+
+test(
+  'PostgreSQL whose data were deleted while it ran is not started again on an empty database',
+  async () => {
+    const dataDir = newDataFolder();
+    const start = startTool('start', [], { STOCKBROKER_DATA_DIR: dataDir });
+    await vi.waitUntil(() => start.stdout().includes('npm run trade'), eventually);
+    const postgres = processesBelow(start.pid).find(({ command }) => command.includes('bin/postgres'));
+    process.kill(postgres?.pid ?? 0, 'SIGKILL');
+    rmSync(join(dataDir, 'postgres'), { recursive: true, force: true, maxRetries: 10 });
+    await vi.waitUntil(() => /PostgreSQL (did not start: its data in .* are gone|runs again)/.test(start.stdout()), eventually);
+    expect(start.stdout()).toContain('are gone: stop with Ctrl-C, then start anew');
+    start.signal('SIGINT');
+    expect(await start.exited).toBe(0);
   },
   300_000 * PATIENCE,
 );
