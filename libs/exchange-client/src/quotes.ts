@@ -37,13 +37,6 @@ export interface QuotePorts {
   onHeard(): void;
 }
 
-/** How quotes are judged. */
-interface QuoteJudging {
-  rules: QuoteRules;
-  /** Wall clock: the age of a quote is held against it. */
-  now: () => number;
-}
-
 /** The latest quotes of all tickers, kept by the exchange's stream. Whatever is wrong with one ticker's costs the others nothing. */
 export class Quotes {
   readonly #client: RpcClient<typeof ExchangeServiceDefinition>;
