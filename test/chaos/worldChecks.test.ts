@@ -12,7 +12,9 @@ const fault = (kind: KindName, beganMs: number, endedMs: number, target = 'it'):
 const sightings = (seen: Omit<Sighting, 'atMs'>, fromMs: number, count: number): Sighting[] =>
   Array.from({ length: count }, (_, i) => ({ atMs: fromMs + 1_000 * i, ...seen }));
 const checksOf = (facts: Partial<Parameters<typeof checkWorld>[0]>) =>
-  checkWorld({ made: [], sightings: [], evidence: consistentHistory(), ...facts }).map(({ check }) => check);
+  checkWorld({ made: [], sightings: [], evidence: { ...consistentHistory(), clientLog: [] }, ...facts }).map(
+    ({ check }) => check,
+  );
 
 describe('led', () => {
   const unled = sightings({ unled: [7], connections: 1 }, 0, 20);

@@ -8,7 +8,7 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch('libs/lease/src/takeLease.ts', '    expired.refused();\n', "    if (expired.revision > 0) return 'taken';\n"),
     ],
-    faults: 'worker.kill-all,worker.restart-all',
+    faults: 'nats.lose-all,nats.resettle,worker.kill',
     seenBy: 'healed',
   },
   {
