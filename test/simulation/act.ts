@@ -1,7 +1,16 @@
-import { HONEST } from './memoryExchange.ts';
+import { HONEST, type MemoryExchange } from './memoryExchange.ts';
 import type { Service } from './network.ts';
-import { type Action, ROLES, type Role, SERVICES, type ServiceName } from './plan.ts';
+import { type Action, type MarketState, ROLES, type Role, SERVICES, type ServiceName } from './plan.ts';
 import type { Simulation } from './simulation.ts';
+
+const USUAL_QUOTE = { bid: 990_000n, ask: 1_000_000n, halted: false };
+const QUOTES: Record<MarketState, Parameters<MemoryExchange['setQuote']>[1]> = {
+  halted: { ...USUAL_QUOTE, halted: true },
+  'halted without prices': { bid: null, ask: null, halted: true },
+  'bid alone': { ...USUAL_QUOTE, ask: null },
+  'ask alone': { ...USUAL_QUOTE, bid: null },
+  'no quote': null,
+};
 
 /** Lets one action of the plan happen, and plans its end. */
 export function act(simulation: Simulation, action: Action): void {
@@ -90,9 +99,8 @@ export function act(simulation: Simulation, action: Action): void {
       exchange.makeUp(`ffffffff-0000-7000-8000-${String(random.between(0, 1e9)).padStart(12, '0')}`);
       break;
     case 'market': {
-      const quote = { bid: 990_000n, ask: 1_000_000n };
-      exchange.setQuote(action.ticker, action.state === 'halted' ? { ...quote, halted: true } : null);
-      world.after(action.ms, () => exchange.setQuote(action.ticker, { ...quote, halted: false }));
+      exchange.setQuote(action.ticker, QUOTES[action.state]);
+      world.after(action.ms, () => exchange.setQuote(action.ticker, USUAL_QUOTE));
       break;
     }
   }

@@ -83,7 +83,8 @@ export class MemoryExchange {
 
   /** Whether it has prices of both sides, and trades. */
   hasUsualQuote(stockTicker: string): boolean {
-    return this.#quotes.get(stockTicker)?.halted === false;
+    const quote = this.#quotes.get(stockTicker) ?? null;
+    return quote !== null && !quote.halted && quote.bid !== null && quote.ask !== null;
   }
 
   /** Whether it has ever taken an order of this id. */

@@ -8,6 +8,10 @@ export interface Opening {
   shares: Record<string, number>;
 }
 
+/** What a venue may tell of a stock, but prices of both sides. */
+const MARKET_STATES = ['halted', 'halted without prices', 'bid alone', 'ask alone', 'no quote'] as const;
+export type MarketState = (typeof MARKET_STATES)[number];
+
 export const TICKERS = ['AAPL', 'MSFT'];
 
 export const ROLES = ['gateway-1', 'gateway-2', 'worker-1', 'worker-2', 'worker-3', 'callback-1', 'callback-2'] as const;
@@ -51,7 +55,7 @@ export type Action = { atMs: number } & (
   | { kind: 'clock'; role: Role; jumpMs: number }
   | { kind: 'lie'; behaviour: Partial<Behaviour>; ms: number }
   | { kind: 'stranger' }
-  | { kind: 'market'; ticker: string; state: 'halted' | 'no-quote'; ms: number }
+  | { kind: 'market'; ticker: string; state: MarketState; ms: number }
   /** The venue does not trade, whatever the calendar says. */
   | { kind: 'venue-closes'; ms: number }
 );
@@ -69,6 +73,8 @@ export interface Plan {
   closed: Span[];
   /** How far each role's wall clock, and the database's, is from the exchange's. */
   skewsMs: Record<Role | 'database', number>;
+  /** Whether workers differ in how long their leases live, as in a replacement by others with another setting. */
+  mixesLeases: boolean;
   /** How fast each role's clock runs. */
   speeds: Record<Role, number>;
 }
@@ -98,7 +104,7 @@ export function makePlan(seed: number): Plan {
   const losesCommits = faults.some(({ kind }) => kind === 'lose-commits');
   for (const each of faults) if (each.kind === 'lie' && losesCommits) each.behaviour.repeatedIdRate = 0;
   const actions = [...trades, ...faults].sort((a, b) => a.atMs - b.atMs);
-  return { openings, actions, closed: closings(random), skewsMs, speeds };
+  return { openings, actions, closed: closings(random), skewsMs, mixesLeases: random.chance(0.3), speeds };
 }
 
 /** Sessions that end and begin between any two steps; one close in three is brief. */
@@ -161,7 +167,7 @@ const FAULTS: ((random: SeededRandom) => FaultOf)[] = [
   (random) => ({
     kind: 'market',
     ticker: random.pick(TICKERS),
-    state: random.pick(['halted', 'no-quote']),
+    state: random.pick(MARKET_STATES),
     ms: random.between(100, 3_000),
   }),
 ];

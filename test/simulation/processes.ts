@@ -21,6 +21,8 @@ import type { SimulatedProcess } from './simulatedProcess.ts';
 
 export const PARTITIONS = 6;
 export const LEASE_TTL_MS = 3_000;
+/** How long leases may live where workers differ; the bucket keeps keys for the longest. */
+export const LEASE_TTLS_MS = [2_000, LEASE_TTL_MS, 5_000];
 export const LANE: LaneOptions = {
   maxOutageMs: 8_000,
   maxPlacedWaitMs: 60_000,
@@ -96,7 +98,7 @@ export interface Worker {
 }
 
 /** The worker's wiring of apps/worker/src/app.ts, over ports in memory. */
-export function startWorker(process: SimulatedProcess, servers: Servers, witness: Witness): Worker {
+export function startWorker(process: SimulatedProcess, servers: Servers, witness: Witness, ttlMs = LEASE_TTL_MS): Worker {
   const store = storeOf(process, servers, witness.marked);
   const bus = busOf(process, servers);
   const say = (_fields: object, message: string) => witness.log(process, message);
@@ -123,9 +125,9 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
     workerId: process.name,
     partitions: PARTITIONS,
     clusterSize: 3,
-    ttlMs: LEASE_TTL_MS,
-    renewMs: LEASE_TTL_MS / 3,
-    marginMs: LEASE_TTL_MS / 10,
+    ttlMs,
+    renewMs: ttlMs / 3,
+    marginMs: ttlMs / 10,
   };
   const elector: Elector = new Elector(options, leasesOf(process, servers), process, {
     elected: (term) => {

@@ -9,7 +9,7 @@ const LOOK_MS = 200;
  * Once workers, NATS and the database have been well for this long, every partition is led: a lease's lifetime, a second until the
  * server forgets it, the timeout of a call that was under way, the standby's wait, and a retry.
  */
-const LED_WITHIN_MS = 8_000;
+const LED_WITHIN_MS = 10_000;
 /** Once everything has been well for this long, every customer with an open trade has seen a change within it. */
 const GOES_ON_WITHIN_MS = 10_000;
 

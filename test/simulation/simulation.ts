@@ -17,6 +17,7 @@ import {
   type Gateway,
   LANE,
   LEASE_TTL_MS,
+  LEASE_TTLS_MS,
   PARTITIONS,
   startCallback,
   startGateway,
@@ -96,7 +97,7 @@ export class Simulation implements Witness {
       exchange,
       exchangeService,
       bus: new MemoryBus(() => world.nowMs),
-      leases: new MemoryLeases(serverClock, LEASE_TTL_MS, () => random.between(0, 1_000)),
+      leases: new MemoryLeases(serverClock, this.plan.mixesLeases ? Math.max(...LEASE_TTLS_MS) : LEASE_TTL_MS, () => random.between(0, 1_000)),
       natsService: new Service('nats'),
       hours: new Sessions(this.plan.closed, START_EPOCH_MS),
       now,
@@ -120,8 +121,12 @@ export class Simulation implements Witness {
     const process = new SimulatedProcess(this.world, `${role}-${this.#births}`, speeds[role], skewsMs[role]);
     if (role.startsWith('gateway')) this.#gateways.set(role, startGateway(process, this.servers, this));
     else if (role.startsWith('callback')) this.#callbacks.set(role, startCallback(process, this.servers, this));
-    else this.#workers.set(role, startWorker(process, this.servers, this));
+    else this.#workers.set(role, startWorker(process, this.servers, this, this.#leaseTtlMs()));
     this.tell(() => `${process.name} started`);
+  }
+
+  #leaseTtlMs(): number {
+    return this.plan.mixesLeases ? this.random.pick(LEASE_TTLS_MS) : LEASE_TTL_MS;
   }
 
   /** The process that has the role now, alive or not. */
