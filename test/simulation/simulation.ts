@@ -97,7 +97,9 @@ export class Simulation implements Witness {
       exchange,
       exchangeService,
       bus: new MemoryBus(() => world.nowMs),
-      leases: new MemoryLeases(serverClock, this.plan.mixesLeases ? Math.max(...LEASE_TTLS_MS) : LEASE_TTL_MS, () => random.between(0, 1_000)),
+      leases: new MemoryLeases(serverClock, this.plan.mixesLeases ? Math.max(...LEASE_TTLS_MS) : LEASE_TTL_MS, () =>
+        random.between(0, 1_000),
+      ),
       natsService: new Service('nats'),
       hours: new Sessions(this.plan.closed, START_EPOCH_MS),
       now,
