@@ -99,9 +99,10 @@ export class Http2 {
     const { pingAfterMs, pingTimeoutMs } = this.#options;
     let late: NodeJS.Timeout | undefined;
     const timer = setInterval(() => {
+      if (late !== undefined) return; // One question at a time, however long its answer may take.
       const { bytesRead } = connection;
-      clearTimeout(late);
       late = setTimeout(() => {
+        late = undefined;
         if (connection.bytesRead === bytesRead) connection.destroy();
       }, pingTimeoutMs).unref();
       if (!session.destroyed) session.ping(() => {});
