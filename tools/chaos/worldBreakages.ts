@@ -37,7 +37,7 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
   {
     name: 'own-clock',
     what: 'a worker holds the database’s times against its own clock',
-    patches: [patch('apps/worker/src/app.ts', 'clock: { ...systemClock, now: store.now },', 'clock: systemClock,')],
+    patches: [patch('apps/worker/src/app.ts', 'clock: { now: store.now, sleep: systemClock.sleep },', 'clock: systemClock,')],
     faults: 'worker.wrong-clock',
     seenBy: 'waited',
   },
