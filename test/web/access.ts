@@ -88,6 +88,7 @@ export function accessTests(desks: () => Desks): void {
     await page.keyboard.press('Tab');
     await focuses('Place buy order');
     await page.keyboard.press('Tab');
+    await focuses('Back');
     await page.keyboard.press('Enter');
     await focuses('quantity');
     expect(await page.locator('#quantity').inputValue()).toBe('7');
