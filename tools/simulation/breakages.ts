@@ -194,7 +194,7 @@ export const BREAKAGES: SimulationBreakage[] = [
     'an order that the exchange does not have is sent again whatever the time',
     /marked in an earlier session, is sent in a later one|is sent while the market is closed/,
     DECIDE,
-    '  return market.isOpen && markedAtMs >= market.sinceMs - CLOCK_TOLERANCE_MS && nowMs - markedAtMs <= maxResendAgeMs;',
+    '  return market.isOpen && isOfSession(hours, market, markedAtMs) && nowMs - markedAtMs <= maxResendAgeMs;',
     '  return market.isOpen || nowMs - markedAtMs <= maxResendAgeMs;',
   ),
   breakage(

@@ -109,5 +109,11 @@ export function maySend({ hours, clock }: Pick<DecidePorts, 'hours' | 'clock'>, 
   const nowMs = clock.now();
   const market = hours.at(nowMs);
   const markedAtMs = trade.submittedAt?.getTime() ?? Number.NEGATIVE_INFINITY;
-  return market.isOpen && markedAtMs >= market.sinceMs - CLOCK_TOLERANCE_MS && nowMs - markedAtMs <= maxResendAgeMs;
+  return market.isOpen && isOfSession(hours, market, markedAtMs) && nowMs - markedAtMs <= maxResendAgeMs;
+}
+
+/** Also when the clock that wrote it was a little behind at the open. */
+function isOfSession(hours: MarketHours, session: Open, atMs: number): boolean {
+  const then = hours.at(atMs);
+  return then.isOpen ? then.untilMs === session.untilMs : atMs >= session.sinceMs - CLOCK_TOLERANCE_MS;
 }

@@ -1,7 +1,7 @@
 import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
 import { expect, test } from 'vitest';
 import { CLOCK_TOLERANCE_MS, decide, maySend, waitingTrades } from '../src/decide.ts';
-import type { MarketState, QuoteAnswer } from '../src/ports.ts';
+import type { MarketHours, MarketState, QuoteAnswer } from '../src/ports.ts';
 import { mayHaveBeenSent } from '../src/recall.ts';
 
 const OPENS_MS = Date.parse('2026-11-30T14:30:00Z');
@@ -174,6 +174,20 @@ test.each([
 ])('an order that the exchange does not have is sent again %s', (_when, nowMs, markedMs, may) => {
   const trade: Trade = { ...tradePlacedAt(OPENS_MS), status: 'executed', submittedAt: new Date(markedMs) };
   expect(maySend({ hours: { at }, clock: { now: () => nowMs, sleep: async () => {} } }, trade, 60_000)).toBe(may);
+});
+
+test('an order is not sent again after a closing, however brief', () => {
+  const closing = { fromMs: LATER_MS, toMs: LATER_MS + 100 };
+  const hours: MarketHours = {
+    at: (nowMs) => {
+      if (nowMs < closing.fromMs) return { isOpen: true, sinceMs: OPENS_MS, untilMs: closing.fromMs };
+      if (nowMs < closing.toMs) return { isOpen: false, untilMs: closing.toMs };
+      return { isOpen: true, sinceMs: closing.toMs, untilMs: CLOSES_MS };
+    },
+  };
+  const clock = { now: () => closing.toMs + 10, sleep: async () => {} };
+  const trade: Trade = { ...tradePlacedAt(OPENS_MS), status: 'executed', submittedAt: new Date(closing.fromMs - 10) };
+  expect(maySend({ hours, clock }, trade, 60_000)).toBe(false);
 });
 
 test.each([
