@@ -162,7 +162,8 @@ export class Turn {
     if (isOldest && 'adopt' in decision) return this.#hold(trade, 'the exchange has its order, and the shares are not there');
     // Behind one that the exchange has sent back today; what did not ask to wait is too late, as it is outside the session.
     const isTooLate = oldest?.status === 'placed' && oldest.queueForOpen && oldest.seq < trade.seq && !trade.queueForOpen;
-    if (isTooLate && this.#leadership.isTrusted()) {
+    // What the exchange has is adopted when its turn comes, and never refused.
+    if (isTooLate && !('adopt' in decision) && this.#leadership.isTrusted()) {
       const result = await this.#mark(trade, { refusal: { code: 'MARKET_CLOSED' } });
       if (result.kind === 'marked') return this.#ports.observe({ kind: 'refused', trade: result.trade });
     }
