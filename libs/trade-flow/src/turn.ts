@@ -78,6 +78,8 @@ export class Turn {
   #isHeard = false;
   /** The exchange was asked whether it has the placed trade already. */
   #asked = false;
+  /** What the exchange has of it, until its turn to be adopted comes. */
+  #adoption: Decision | undefined;
   /** What was decided while the exchange was away, and binds when it says that it has no such order. */
   #overdue: Decision | undefined;
   #isHeld = false;
@@ -142,10 +144,12 @@ export class Turn {
 
   /** Before it is decided about a trade that an earlier leadership may have sent: see mayHaveBeenSent. */
   async #onceAsked(trade: Trade, decision: Decision): Promise<Decision | 'wait'> {
+    if (this.#adoption !== undefined) return this.#adoption;
     if (this.#asked || !mayHaveBeenSent(this.#ports.hours, trade, this.#leadership.since)) return decision;
     try {
       const answer = await unlessKnown(this.#ports.exchange, trade, this.#overdue ?? decision);
       this.#asked = true;
+      if ('adopt' in answer) this.#adoption = answer;
       return answer;
     } catch (error) {
       if (!(error instanceof ExchangeInDoubtError)) throw error;
