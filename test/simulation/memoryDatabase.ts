@@ -250,7 +250,9 @@ export class MemoryDatabase extends MemoryRows {
     return takeovers.map(({ partition, leader }) => {
       const lease = this.epochs[partition];
       if (lease === undefined) throw new Error(`there is no partition ${partition}`);
-      lease.epoch += 1n;
+      // Each timeline has epochs of its own: a raise that was lost is not repeated.
+      const least = BigInt(this.timeline - 1) << 32n;
+      lease.epoch = lease.epoch + 1n > least ? lease.epoch + 1n : least;
       lease.leader = leader;
       lease.timeline = this.timeline;
       return { epoch: lease.epoch, since: new Date(this.now()) };

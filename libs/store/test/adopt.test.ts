@@ -7,10 +7,18 @@ import { raiseEpochs } from '../src/raiseEpochs.ts';
 import { readClock } from '../src/readClock.ts';
 import { readTurns } from '../src/readTurns.ts';
 import { settleTrades } from '../src/settleTrades.ts';
+import type { Queries } from '../src/statement.ts';
 import { fill, mark, openBank, order } from './bank.ts';
 
 const bank = await openBank();
 const { db } = bank;
+
+/** The database, as if a standby of that timeline had taken over. */
+function onTimeline(timeline: string): Queries {
+  const query: Queries['query'] = async <Row>(text: TemplateStringsArray, ...values: readonly unknown[]) =>
+    text[0]?.includes('readTimeline') ? [{ timeline } as Row] : await db.query<Row>(text, ...values);
+  return { query };
+}
 
 const ADOPT = { adopt: { limitPrice: 100_000n, attempt: 0 } };
 
@@ -51,6 +59,24 @@ test('a leadership of another timeline is fenced: a standby has taken over, and 
   expect(await markTradesExecuted(db, [mark(trade, epoch)])).toEqual([{ kind: 'fenced' }]);
   const [raised] = await raiseEpochs(db, [{ partition, leader: 'test' }]);
   expect(await markTradesExecuted(db, [mark(trade, raised?.epoch ?? 0n)])).toMatchObject([{ kind: 'marked' }]);
+});
+
+test('an epoch is not used again in another timeline, though its raise was lost with the failover', async () => {
+  const { trade } = await placed({ amount: 150_000n });
+  const { partition } = trade;
+  const inTimeline = async (timeline: string) => {
+    const [raised] = await raiseEpochs(onTimeline(timeline), [{ partition, leader: 'test' }]);
+    return raised?.epoch ?? 0n;
+  };
+  const before = await db.partitionLease.findUniqueOrThrow({ where: { partition } });
+  const lost = await inTimeline('0000002A');
+  expect(await inTimeline('0000002A')).toBe(lost + 1n);
+  await db.partitionLease.update({ where: { partition }, data: before });
+  const afterwards = await inTimeline('0000002B');
+  expect(afterwards).toBeGreaterThan(lost + 1n);
+  await db.partitionLease.update({ where: { partition }, data: before });
+  expect(await inTimeline('7FFFFFFF')).toBeGreaterThan(afterwards);
+  await db.partitionLease.update({ where: { partition }, data: before });
 });
 
 test('where the server does not tell its timeline, the epoch alone fences', async () => {
