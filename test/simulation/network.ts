@@ -126,7 +126,7 @@ export class Network {
       const fail = (atMs: number, why: string) =>
         this.#world.at(atMs, () => from.deliver(() => reject(options.toError(new Error(`${options.operation}: ${why}`)))));
       const timedOut = () => fail(sentAtMs + options.timeoutMs, 'no answer in time');
-      if (!to.isUp) return fail(sentAtMs + this.delayMs(), 'connection refused');
+      if (!to.isUp) return fail(sentAtMs + Math.min(this.delayMs(), options.timeoutMs), 'connection refused');
       const { generation } = to;
       if (this.isLost()) return timedOut();
       const arrivesAtMs = sentAtMs + this.delayMs();

@@ -79,9 +79,9 @@ export class SimulatedProcess implements Clock, LeaseClock {
     this.#wallOffsetMs += ms;
   }
 
-  onKilled(run: () => void): void {
+  readonly onKilled = (run: () => void): void => {
     this.#onKilled.push(run);
-  }
+  };
 
   kill(): void {
     if (!this.#alive) return;

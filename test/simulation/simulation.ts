@@ -55,7 +55,8 @@ export class Simulation implements Witness {
   readonly #workers = new Map<Role, Worker>();
   readonly #drained = new Set<string>();
   readonly #kept = new Map<Action, () => void>();
-  readonly #leaving = new Set<string>();
+  /** Workers that leave, or have left: by the process's name, until it has ended. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #births = 0;
 
   constructor(seed: number, { plan = makePlan(seed), tells = false }: { plan?: Plan; tells?: boolean } = {}) {
@@ -155,12 +156,15 @@ export class Simulation implements Witness {
     else for (const role of roles) this.kill(role);
   }
 
-  /** A worker leaves in order, and its process ends. */
+  /** A worker leaves in order, and its process ends: by itself, or killed meanwhile. Asked again, it is the same leaving. */
   async leave(role: Role): Promise<void> {
     const worker = this.#workers.get(role);
-    if (worker !== undefined) this.#leaving.add(worker.process.name);
-    await worker?.stop();
-    worker?.process.kill();
+    if (worker?.process.isAlive !== true) return;
+    const { process } = worker;
+    const leaving = this.#leaving.get(process.name) ?? Promise.race([worker.stop(), new Promise<void>(process.onKilled)]);
+    this.#leaving.set(process.name, leaving);
+    await leaving;
+    process.kill();
   }
 
   /** An operator wants the worker to lead nothing any more. */
