@@ -26,6 +26,7 @@ export function openMemory({ leaseTtlMs = 3_000, quotes = {} }: { leaseTtlMs?: n
   const exchangeWorld = {
     now,
     isOpen: () => true,
+    refusesRepeats: false,
     isBooked: () => true,
     random: () => random.number(),
     after: world.after.bind(world),

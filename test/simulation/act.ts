@@ -86,6 +86,14 @@ export function act(simulation: Simulation, action: Action): void {
       network.maxDelayMs = action.maxDelayMs;
       world.after(action.ms, () => network.calm());
       break;
+    case 'slow': {
+      const service = serviceOf(simulation, action.service);
+      service.slownessMs = action.delayMs;
+      world.after(action.ms, () => {
+        service.slownessMs = 0;
+      });
+      break;
+    }
     case 'clock':
       simulation.processOf(action.role).jumpWallClock(action.jumpMs);
       break;
@@ -115,7 +123,10 @@ export function heal(simulation: Simulation): void {
   network.restoreAll();
   simulation.venueClosedUntilMs = 0;
   network.calm();
-  for (const service of SERVICES) network.start(serviceOf(simulation, service));
+  for (const service of SERVICES.map((name) => serviceOf(simulation, name))) {
+    network.start(service);
+    service.slownessMs = 0;
+  }
   exchange.behaviour = HONEST;
   for (const role of ROLES) simulation.processOf(role).resume();
   simulation.restartDrained();

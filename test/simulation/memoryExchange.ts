@@ -15,8 +15,6 @@ export interface Behaviour {
   beyondLimitRate: number;
   /** Orders of which a fill is reported first that is another order's. */
   repeatedIdRate: number;
-  /** Orders that were taken and, when they are submitted again, are called malformed. */
-  invalidAgainRate: number;
 }
 
 export const HONEST: Behaviour = {
@@ -28,7 +26,6 @@ export const HONEST: Behaviour = {
   conflictRate: 0,
   beyondLimitRate: 0,
   repeatedIdRate: 0,
-  invalidAgainRate: 0,
 };
 
 export interface ExchangeOrder {
@@ -42,6 +39,8 @@ export interface ExchangeWorld {
   now(): number;
   /** Whether the venue trades now, by a calendar of its own. */
   isOpen(): boolean;
+  /** Whether an order that was taken is called malformed when it is submitted again: a venue that checks the id's use with the form. */
+  refusesRepeats: boolean;
   /** Whether the broker has booked an execution: an id that is repeated before that is the first that the broker hears of. */
   isBooked(executionId: string): boolean;
   /** In [0, 1). */
@@ -95,8 +94,7 @@ export class MemoryExchange {
   submit(trade: Trade): SubmitAnswer {
     const known = this.#orders.get(trade.id);
     if (known !== undefined && !isNextAttempt(known, trade)) {
-      // A venue that checks the form before it looks the id up.
-      if (this.#happens(this.behaviour.invalidAgainRate)) return { kind: 'invalid', message: 'malformed, it says' };
+      if (this.#world.refusesRepeats) return { kind: 'invalid', message: 'malformed, it says' };
       return isSameContent(known.trade, trade)
         ? { kind: 'accepted' }
         : { kind: 'conflict', message: 'the id was used for another order' };

@@ -10,6 +10,8 @@ export class Service {
   changedAtMs = 0;
   /** Calls in flight from before a restart are never answered. */
   generation = 0;
+  /** How late calls may reach it, beside the network's delay. */
+  slownessMs = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -129,7 +131,8 @@ export class Network {
       if (!to.isUp) return fail(sentAtMs + Math.min(this.delayMs(), options.timeoutMs), 'connection refused');
       const { generation } = to;
       if (this.isLost()) return timedOut();
-      const arrivesAtMs = sentAtMs + this.delayMs();
+      const slowMs = to.slownessMs === 0 ? 0 : this.#random.number() * to.slownessMs;
+      const arrivesAtMs = sentAtMs + this.delayMs() + slowMs;
       if (arrivesAtMs > sentAtMs + options.timeoutMs) timedOut();
       this.#world.quietlyAt(arrivesAtMs, () => {
         if (this.isCut(from, to)) return timedOut();

@@ -52,6 +52,8 @@ export type Action = { atMs: number } & (
   /** News and wake-ups do not reach the role, or leave it, while its leases work as ever. */
   | { kind: 'deaf'; role: Role; ms: number }
   | { kind: 'trouble'; rate: number; maxDelayMs: number; ms: number }
+  /** Calls reach the service late, also after their callers have given up: what was sent again may arrive before. */
+  | { kind: 'slow'; service: ServiceName; delayMs: number; ms: number }
   | { kind: 'clock'; role: Role; jumpMs: number }
   | { kind: 'lie'; behaviour: Partial<Behaviour>; ms: number }
   | { kind: 'stranger' }
@@ -75,6 +77,8 @@ export interface Plan {
   skewsMs: Record<Role | 'database', number>;
   /** Whether workers differ in how long their leases live, as in a replacement by others with another setting. */
   mixesLeases: boolean;
+  /** Whether the exchange calls an order malformed that it has already. */
+  refusesRepeats: boolean;
   /** How fast each role's clock runs. */
   speeds: Record<Role, number>;
 }
@@ -104,7 +108,15 @@ export function makePlan(seed: number): Plan {
   const losesCommits = faults.some(({ kind }) => kind === 'lose-commits');
   for (const each of faults) if (each.kind === 'lie' && losesCommits) each.behaviour.repeatedIdRate = 0;
   const actions = [...trades, ...faults].sort((a, b) => a.atMs - b.atMs);
-  return { openings, actions, closed: closings(random), skewsMs, mixesLeases: random.chance(0.3), speeds };
+  return {
+    openings,
+    actions,
+    closed: closings(random),
+    skewsMs,
+    mixesLeases: random.chance(0.3),
+    refusesRepeats: random.chance(0.3),
+    speeds,
+  };
 }
 
 /** Sessions that end and begin between any two steps; one close in three is brief. */
@@ -160,6 +172,12 @@ const FAULTS: ((random: SeededRandom) => FaultOf)[] = [
     maxDelayMs: random.skewed(5, 1_000),
     ms: random.between(500, 6_000),
   }),
+  (random) => ({
+    kind: 'slow',
+    service: random.pick([...SERVICES, 'exchange']),
+    delayMs: random.between(500, 4_000),
+    ms: random.between(500, 5_000),
+  }),
   (random) => ({ kind: 'clock', role: random.pick(ROLES), jumpMs: random.between(-3_600_000, 3_600_000) }),
   lie,
   lie,
@@ -196,7 +214,6 @@ function lie(random: SeededRandom): FaultOf {
     conflictRate: rate() / 2,
     beyondLimitRate: random.chance(0.2) ? 0.3 : 0,
     repeatedIdRate: random.chance(0.2) ? 0.3 : 0,
-    invalidAgainRate: random.chance(0.3) ? 0.5 : 0,
   };
   return { kind: 'lie', behaviour, ms: random.between(500, 8_000) };
 }

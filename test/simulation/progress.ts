@@ -81,8 +81,9 @@ export class Progress {
 
   #canLead(): boolean {
     const { natsService, databaseService, network } = this.#simulation.servers;
+    const isSlow = natsService.slownessMs + databaseService.slownessMs > 0;
     const workers = ROLES.filter((role) => role.startsWith('worker'));
-    return natsService.isUp && databaseService.isUp && network.isCalm && workers.every((role) => this.#isWell(role));
+    return natsService.isUp && databaseService.isUp && !isSlow && network.isCalm && workers.every((role) => this.#isWell(role));
   }
 
   #isAllWell(): boolean {
@@ -92,6 +93,7 @@ export class Progress {
       ROLES.every((role) => this.#isWell(role)) &&
       this.#canLead() &&
       exchangeService.isUp &&
+      exchangeService.slownessMs === 0 &&
       exchange.behaviour === HONEST &&
       isTraded &&
       hours.at(now()).isOpen &&

@@ -81,6 +81,7 @@ export class Simulation implements Witness {
       {
         now,
         isOpen: () => this.venueClosedUntilMs <= world.nowMs && this.servers.hours.at(now()).isOpen,
+        refusesRepeats: this.plan.refusesRepeats,
         isBooked: (executionId) => this.servers.database.executions.has(executionId),
         random: () => random.number(),
         after: (ms, run) => world.after(ms, () => this.#whenUp(exchangeService, run)),

@@ -208,7 +208,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'invalid-believed',
     'INVALID to an order that is sent again is believed at once',
-    /the broker has it rejected|is rejected, and the exchange has/,
+    /callbacks are in quarantine|the broker has it rejected|is rejected, and the exchange has/,
     TURN,
     "if (time === 'again' && (await this.#find(trade)) !== 'unknown') return;",
     "if (time === 'again' && trade.seq < 0n) return;",
@@ -224,7 +224,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'never-recalls',
     'a new leadership does not ask the exchange for what may have been sent',
-    /./,
+    /is rejected, and the exchange has/,
     TURN,
     'if (this.#asked || !mayHaveBeenSent(',
     'if (!this.#asked || !mayHaveBeenSent(',
@@ -256,7 +256,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'timeline-not-compared',
     'a leadership goes on after the database has lost commits',
-    /./,
+    /was marked by .* had taken over|is rejected, and the exchange has|was sent while/,
     'test/simulation/memoryDatabase.ts',
     'if (lease?.epoch !== epoch || lease.timeline !==',
     'if (lease?.epoch !== epoch || epoch < 0n && lease.timeline !==',
