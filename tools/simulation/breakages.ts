@@ -26,12 +26,12 @@ export const BREAKAGES: SimulationBreakage[] = [
     /was sent while it was placed/,
     TURN,
     '    const result = await this.#mark(trade, decision);',
-    "    if ('limitPrice' in decision) await this.#submit({ ...trade, ...decision }, 'first');\n    const result = await this.#mark(trade, decision);",
+    "    if ('limitPrice' in decision) await this.#submit({ ...trade, ...decision });\n    const result = await this.#mark(trade, decision);",
   ),
   breakage(
     'timeout-is-rejection',
     'an order that was not answered counts as rejected',
-    /is rejected, and the exchange has|the broker has it rejected/,
+    /was sent while it was rejected|is rejected, and the exchange has|the broker has it rejected/,
     TURN,
     "      this.#ports.observe({ kind: 'in-doubt', trade, error });\n      await this.backOff();\n    }\n  }\n\n  /** An earlier",
     "      await this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));\n    }\n  }\n\n  /** An earlier",
@@ -207,11 +207,11 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'invalid-believed',
-    'INVALID to an order that is sent again is believed at once',
+    'INVALID to an order is believed at once, which an earlier submission may have brought about',
     /callbacks are in quarantine|the broker has it rejected|is rejected, and the exchange has/,
     TURN,
-    "if (time === 'again' && (await this.#find(trade)) !== 'unknown') return;",
-    "if (time === 'again' && trade.seq < 0n) return;",
+    "if ((await this.#find(trade)) !== 'unknown') return;",
+    'if (trade.seq < 0n) return;',
   ),
   breakage(
     'sent-back-rejected',
@@ -256,7 +256,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   breakage(
     'timeline-not-compared',
     'a leadership goes on after the database has lost commits',
-    /was marked by .* had taken over|is rejected, and the exchange has|was sent while/,
+    /had taken over|the broker has it rejected|is rejected, and the exchange has/,
     'test/simulation/memoryDatabase.ts',
     'if (lease?.epoch !== epoch || lease.timeline !==',
     'if (lease?.epoch !== epoch || epoch < 0n && lease.timeline !==',

@@ -137,7 +137,7 @@ export class Turn {
     if ('adopt' in decision) return; // The next turn asks what has become of it.
     if (!this.#leadership.isTrusted()) return;
     const { hours, clock } = this.#ports;
-    if (hours.at(clock.now()).isOpen) return this.#submit(trade, 'first');
+    if (hours.at(clock.now()).isOpen) return this.#submit(trade);
     // The session has ended since it was decided. Nothing of it has left, for certain.
     await this.#settle(neverAnOrder(trade, { code: 'MARKET_CLOSED' }, clock.now()));
   }
@@ -175,7 +175,7 @@ export class Turn {
   }
 
   /** Only ever called for a trade that the database has as executed: mark, then send. */
-  async #submit(trade: Trade, time: 'first' | 'again'): Promise<void> {
+  async #submit(trade: Trade): Promise<void> {
     if (!this.#leadership.isTrusted()) return;
     try {
       const answer = await this.#ports.exchange.submitOrder(trade);
@@ -183,7 +183,7 @@ export class Turn {
       if (answer.kind === 'accepted') {
         await this.#awaitSettlement();
       } else if (answer.kind === 'invalid') {
-        await this.#believeInvalid(trade, answer.message, time);
+        await this.#believeInvalid(trade, answer.message);
       } else {
         await quarantineReport(
           this.#ports,
@@ -200,9 +200,9 @@ export class Turn {
     }
   }
 
-  /** An earlier submission may have arrived since the exchange was asked, and this one be refused for being the second. */
-  async #believeInvalid(trade: Trade, message: string, time: 'first' | 'again'): Promise<void> {
-    if (time === 'again' && (await this.#find(trade)) !== 'unknown') return;
+  /** It may be refused for being the second: an earlier submission has arrived since, or another leader sent it during a pause of ours. */
+  async #believeInvalid(trade: Trade, message: string): Promise<void> {
+    if ((await this.#find(trade)) !== 'unknown') return;
     await this.#settle(neverAnOrder(trade, { code: 'EXCHANGE_REJECTED', message }, this.#ports.clock.now()));
   }
 
@@ -240,7 +240,7 @@ export class Turn {
     if (!maySend(this.#ports, trade, this.#options.maxResendAgeMs))
       return this.#hold(trade, 'marked executed, not at the exchange, and too late to be sent');
     this.#ports.observe({ kind: 'resubmitted', trade });
-    await this.#submit(trade, 'again');
+    await this.#submit(trade);
   }
 
   /** The same statement as for a callback. */

@@ -143,19 +143,26 @@ test('a held trade settles as ever when the exchange reports it', async () => {
   expect(events).toEqual(['held', 'settled']);
 });
 
-test('INVALID to a first submission is believed', async () => {
-  const invalid = () => ({ kind: 'invalid', message: 'odd' });
-  const { events, calls } = await runLane({ trade: placed(), nowMs: OPENS_MS, exchange: { submitOrder: invalid } });
-  expect(events).toEqual(['executed', 'submitted', 'settled']);
-  expect(calls).toEqual(['submitOrder']);
+test.each([
+  ['a first submission', placed],
+  ['a resubmission', executed],
+])('INVALID to %s is believed only when the exchange, asked again, does not know the order', async (_which, before) => {
+  const submitOrder = () => ({ kind: 'invalid', message: 'odd' });
+  const never = await runLane({ trade: before(), nowMs: OPENS_MS, exchange: { submitOrder, findOrder: unknown } });
+  expect(never.settled).toMatchObject([{ outcome: { kind: 'rejected', refusal: { code: 'EXCHANGE_REJECTED' } } }]);
+  expect(never.calls.slice(-2)).toEqual(['submitOrder', 'findOrder']);
 });
 
-test('INVALID to a resubmission is believed only when the exchange, asked again, does not know the order', async () => {
+test('INVALID to a resubmission says nothing when the earlier one has arrived since the exchange was asked', async () => {
   const submitOrder = () => ({ kind: 'invalid', message: 'seen before' });
   const taken = await runLane({ trade: executed(), nowMs: OPENS_MS, exchange: { submitOrder, findOrder: firstUnknown() } });
   expect(taken.settled).toEqual([fill()]);
-  const never = await runLane({ trade: executed(), nowMs: OPENS_MS, exchange: { submitOrder, findOrder: unknown } });
-  expect(never.settled).toMatchObject([{ outcome: { kind: 'rejected', refusal: { code: 'EXCHANGE_REJECTED' } } }]);
+});
+
+test('INVALID to a first submission says nothing when another leader has sent the order during a pause', async () => {
+  const submitOrder = () => ({ kind: 'invalid', message: 'seen before' });
+  const sent = await runLane({ trade: placed(), nowMs: OPENS_MS, exchange: { submitOrder, findOrder: fill } });
+  expect(sent.settled).toEqual([fill()]);
 });
 
 /** Unknown when asked first, and filled from then on: the earlier submission has arrived. */
