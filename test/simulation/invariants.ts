@@ -68,6 +68,8 @@ export class Invariants {
 
   onEvent(event: FlowEvent): void {
     if (event.kind === 'held') this.#held.add(event.trade.id);
+    // The order has arrived at last: the trade goes on, or has ended.
+    if (event.kind === 'sent-back' || event.kind === 'settled') this.#held.delete(event.trade.id);
     if (event.kind !== 'settled') return;
     const { id, queueForOpen, rejectCode } = event.trade;
     if (queueForOpen && rejectCode === 'MARKET_CLOSED') this.violated(`trade ${id} was to wait for the open, and is rejected`);
@@ -120,7 +122,7 @@ export class Invariants {
       .tradesOf(customerId)
       .find(({ status, queueForOpen }) => !isFinal(status) && (isOpen || !queueForOpen));
     if (oldest === undefined || this.isBehindHeld(oldest)) return false;
-    return oldest.attempt === 0 || oldest.status !== 'placed' || waitedMs > SENT_BACK_MS;
+    return !database.queuedAt.has(oldest.id) || waitedMs > SENT_BACK_MS;
   }
 
   onElected(process: SimulatedProcess, term: Term): void {
@@ -208,7 +210,13 @@ export class Invariants {
   isBehindHeld({ customerId, seq }: Trade): boolean {
     return this.#servers.database
       .tradesOf(customerId)
-      .some((trade) => trade.seq <= seq && trade.status === 'executed' && this.#held.has(trade.id));
+      .some((trade) => trade.seq <= seq && trade.status === 'executed' && this.#held.has(trade.id) && this.#isUnknown(trade));
+  }
+
+  /** Whether the exchange does not have it. An order that arrives late is found, and the trade goes on. */
+  #isUnknown({ id, attempt }: Trade): boolean {
+    const known = this.#servers.exchange.recall(id);
+    return known === null || known.attempt < attempt;
   }
 
   /** Nothing is open, each order of a customer is one trade, and the exchange and the books say the same. */
@@ -219,7 +227,7 @@ export class Invariants {
     const orders = new Map(exchange.journal.map((order) => [order.trade.id, order]));
     for (const trade of database.trades.values()) {
       const order = orders.get(trade.id);
-      const isHeld = this.#held.has(trade.id) && order === undefined;
+      const isHeld = this.#held.has(trade.id) && this.#isUnknown(trade);
       if (!isFinal(trade.status) && !this.isBehindHeld(trade)) this.violated(`trade ${trade.id} is still ${trade.status}`);
       if (isHeld) continue;
       // Canceled when the database did not know any more that it had been sent.

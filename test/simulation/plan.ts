@@ -104,9 +104,10 @@ export function makePlan(seed: number): Plan {
   const speeds = Object.fromEntries(ROLES.map((role) => [role, 1 + (random.number() - 0.5) / 50])) as Record<Role, number>;
   const skew = () => (random.chance(0.3) ? random.between(-MAX_SKEW_MS, MAX_SKEW_MS) : 0);
   const skewsMs = Object.fromEntries([...ROLES, 'database'].map((name) => [name, skew()])) as Plan['skewsMs'];
-  // An id that is repeated when its first booking is lost cannot be told from the true one.
+  // A lie that comes when the booking of the truth is lost cannot be told from it.
   const losesCommits = faults.some(({ kind }) => kind === 'lose-commits');
-  for (const each of faults) if (each.kind === 'lie' && losesCommits) each.behaviour.repeatedIdRate = 0;
+  for (const each of faults)
+    if (each.kind === 'lie' && losesCommits) Object.assign(each.behaviour, { repeatedIdRate: 0, conflictRate: 0 });
   const actions = [...trades, ...faults].sort((a, b) => a.atMs - b.atMs);
   return {
     openings,
