@@ -21,7 +21,7 @@ export class MemoryRows {
   /** Each customer's trades in the order placed. */
   protected readonly byCustomer = new Map<string, Trade[]>();
   /** Since when trades that were sent back wait; by id. */
-  protected readonly queuedAt = new Map<string, number>();
+  readonly queuedAt = new Map<string, number>();
   protected seq = 0n;
   /** The history that it writes: another one since commits were lost. */
   protected timeline = 1;
