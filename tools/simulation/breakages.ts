@@ -33,8 +33,8 @@ export const BREAKAGES: SimulationBreakage[] = [
     'an order that was not answered counts as rejected',
     /was sent while it was rejected|is rejected, and the exchange has|the broker has it rejected/,
     TURN,
-    "      this.#ports.observe({ kind: 'in-doubt', trade, error });\n      await this.backOff();\n    }\n  }\n\n  /** An earlier",
-    "      await this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));\n    }\n  }\n\n  /** An earlier",
+    "      this.#ports.observe({ kind: 'in-doubt', trade, error });\n      await this.backOff();\n    }\n  }\n\n  /** It may be",
+    "      await this.#settle(neverAnOrder(trade, { code: 'HALTED', stockTicker: '' }, this.#ports.clock.now()));\n    }\n  }\n\n  /** It may be",
   ),
   breakage(
     'unknown-is-rejection',
