@@ -3,15 +3,9 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { commonVariables, type Variables } from '@stockbroker/runtime';
-import { variables as callback } from '../apps/callback/src/config.ts';
-import { exchangeVariables as exchange } from '../apps/exchange/src/config.ts';
-import { variables as gateway } from '../apps/gateway/src/config.ts';
-import { variables as worker } from '../apps/worker/src/config.ts';
+import { configurationPage } from './configurationPage.ts';
 
-/** `npm run gen`: everything that is generated from proto/ and prisma/, committed to the repository. */
-const BEGIN = '<!-- the variables: written by npm run gen -->';
-const END = '<!-- end of the variables -->';
+/** `npm run gen`: everything that is generated from proto/, prisma/ and the apps' variables, committed to the repository. */
 const root = `${join(import.meta.dirname, '..')}/`;
 const run = (command: string, ...args: string[]) =>
   execFileSync(`${root}node_modules/.bin/${command}`, args, {
@@ -28,26 +22,8 @@ const run = (command: string, ...args: string[]) =>
 
 run('buf', 'generate');
 writeDescriptors();
-writeConfiguration();
+writeFileSync(`${root}docs/configuration.md`, configurationPage());
 run('prisma', 'generate', '--schema', 'prisma/schema.prisma');
-
-/** The table of the README, from the variables as the apps read them. */
-function writeConfiguration(): void {
-  const apps: Record<string, Variables> = { gateway, worker, callback, exchange };
-  const names = [...new Set([commonVariables, ...Object.values(apps)].flatMap((variables) => Object.keys(variables)))];
-  const rows = names.flatMap((name) => {
-    const users = Object.keys(apps).filter((app) => apps[app]?.[name] !== undefined);
-    const spec = commonVariables[name as keyof typeof commonVariables] ?? apps[users[0] ?? '']?.[name];
-    if (spec === undefined) return [];
-    const standard = spec.default === undefined ? 'required' : spec.default === '' ? 'empty' : `\`${spec.default}\``;
-    return [`| \`${name}\` | ${name in commonVariables ? 'all' : users.join(', ')} | ${standard} | ${spec.doc} |`];
-  });
-  const table = ['| variable | of | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
-  const readme = readFileSync(`${root}README.md`, 'utf8');
-  const [before, after] = [readme.split(BEGIN)[0], readme.split(END)[1]];
-  if (before === undefined || after === undefined) throw new Error('README.md has lost the marks around the configuration table');
-  writeFileSync(`${root}README.md`, `${before}${BEGIN}\n\n${table}\n\n${END}${after}`);
-}
 
 /** What reflection serves: each proto file's descriptor with its dependencies and the symbols in it. */
 function writeDescriptors(): void {

@@ -93,7 +93,7 @@ test('kinds of events, queues, commands, causes and variables that the pages nam
   const kinds = read('libs/trade-flow/src/ports.ts');
   expect(named(/kind="([^"]+)"/g).filter((kind) => !kinds.includes(`'${kind}'`))).toEqual([]);
   expect(named(/npm run ops -- (\w+)/g).filter((command) => !COMMAND_NAMES.includes(command))).toEqual([]);
-  const variables = read('README.md');
+  const variables = read('docs/configuration.md');
   expect(named(/`([A-Z]+(?:_[A-Z]+)+)`/g).filter((name) => !variables.includes(`\`${name}\``))).toEqual([]);
   const table = named(/^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \|/gm).flatMap((cell) => cell.replaceAll('`', '').split(', '));
   expect(table.toSorted()).toEqual(CAUSES.toSorted());

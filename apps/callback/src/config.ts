@@ -4,7 +4,8 @@ import { type AppConfig, connectionAgeVariable, integer, serverVariables, text, 
 import { storeVariables } from '@stockbroker/store';
 
 const callbackSecrets: Variable<Buffer[]> = {
-  doc: 'Secrets that callbacks may be signed with (whsec_…), separated by commas: two while one is being replaced.',
+  doc: 'Secrets that callbacks may be signed with: two while one is being replaced.',
+  values: 'whsec_…, separated by commas',
   default: undefined,
   secret: true,
   parse: (value) => value.split(',').map((secret) => parseWebhookSecret(secret.trim())),
@@ -19,7 +20,7 @@ export const variables = {
   CALLBACK_GRPC_PORT: integer('Port for callbacks over gRPC; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '50071' }),
   CALLBACK_MAX_BYTES: integer('Largest callback.', { min: 1_024, max: 16_777_216 }, { default: '1048576' }),
   CALLBACK_MAX_IN_FLIGHT: integer(
-    'Callbacks worked on at once; one more is told to come again.',
+    'Callbacks worked on at once; one more is refused (503 or RESOURCE_EXHAUSTED), and the exchange retries it.',
     { min: 1, max: 10_000 },
     { default: '256' },
   ),

@@ -9,10 +9,11 @@ const ON_OFF = ['on', 'off'] as const;
 export const exchangeVariables = {
   EXCHANGE_HOST: text('Address of the gRPC server.', { default: '127.0.0.1' }),
   EXCHANGE_PORT: integer('Port of the gRPC server; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '50060' }),
-  EXCHANGE_DATA_DIR: text('Folder of the journal; it is made when it does not exist.', { default: '.stockbroker/exchange' }),
+  EXCHANGE_DATA_DIR: text('Folder of the journal; created when it does not exist.', { default: '.stockbroker/exchange' }),
   EXCHANGE_API_KEY: text('Key that each call must carry as `authorization: Bearer <key>`.', { secret: true }),
   EXCHANGE_CALLBACK_SECRET: {
-    doc: 'Secret that signs callbacks (Standard Webhooks): whsec_ and 24 to 64 bytes of base64.',
+    doc: 'Secret that signs callbacks (Standard Webhooks).',
+    values: 'whsec_ and 24 to 64 bytes in base64',
     default: undefined,
     secret: true,
     parse: parseWebhookSecret,
@@ -23,22 +24,22 @@ export const exchangeVariables = {
   }),
   EXCHANGE_SERVER_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
   EXCHANGE_SERVER_TLS_CLIENT_CA: text(
-    'PEM file of the authorities whose certificates clients must show; empty: none is asked for.',
+    'PEM file of the authorities that sign clients’ certificates; empty: no client certificate is required.',
     { default: '' },
   ),
 
   EXCHANGE_MAX_REQUEST_BYTES: integer('Largest request.', { min: 1_024, max: 64 * 1024 * 1024 }, { default: '4194304' }),
   EXCHANGE_MAX_IN_FLIGHT: integer(
-    'Calls in work at once; more get RESOURCE_EXHAUSTED.',
+    'Calls worked on at once; one more is answered RESOURCE_EXHAUSTED.',
     { min: 1, max: 100_000 },
     { default: '1000' },
   ),
   EXCHANGE_MAX_OPEN_ORDERS: integer(
-    'Orders open at once; submitting more gets RESOURCE_EXHAUSTED.',
+    'Orders open at once; submitting one more is answered RESOURCE_EXHAUSTED.',
     { min: 1, max: 10_000_000 },
     { default: '200000' },
   ),
-  EXCHANGE_MAX_QUOTE_STREAMS: integer('Quote streams at once.', { min: 1, max: 10_000 }, { default: '100' }),
+  EXCHANGE_MAX_QUOTE_STREAMS: integer('Quote streams open at once.', { min: 1, max: 10_000 }, { default: '100' }),
 
   ...serverVariables('EXCHANGE'),
 
@@ -56,13 +57,15 @@ export const exchangeVariables = {
     { default: '250' },
   ),
   EXCHANGE_RESTATE_MS: integer(
-    'Time between two statements of quotes that stay as they are; 0: they are not restated, which breaks a promise.',
+    'How often unchanged quotes are restated; 0: never, which breaks the exchange’s promise.',
     { min: 0, max: 60_000 },
     { default: '2000' },
   ),
   EXCHANGE_SEED: integer('Seed of every random choice.', { min: 0, max: 4_294_967_295 }, { default: '1' }),
 
-  EXCHANGE_SIMULATOR_SERVICE: oneOf('Serves SimulatorService: the switches below while it runs.', ON_OFF, { default: 'off' }),
+  EXCHANGE_SIMULATOR_SERVICE: oneOf('on: serves SimulatorService, which sets the switches below at run time.', ON_OFF, {
+    default: 'off',
+  }),
   EXCHANGE_MANUAL: oneOf('on: orders stay open until SimulatorService.CompleteOrder.', ON_OFF, { default: 'off' }),
   EXCHANGE_LATENCY_MIN_MS: integer('Shortest time that an order takes.', milliseconds, { default: '20' }),
   EXCHANGE_LATENCY_MAX_MS: integer('Longest time that an order takes.', milliseconds, { default: '80' }),

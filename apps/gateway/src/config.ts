@@ -16,21 +16,21 @@ export const variables = {
     { min: 0, max: 65_535 },
     { default: '50052' },
   ),
-  GATEWAY_WEB_ORIGINS: list('Origins whose pages may call over HTTP, e.g. https://app.example.com; empty: none.', {
+  GATEWAY_WEB_ORIGINS: list('Origins whose pages may call the web port, e.g. https://app.example.com; empty: none.', {
     default: '',
   }),
-  GATEWAY_WEB_ROOT: text('Folder of the trading page, as built by apps/web, for the web port to serve; empty: no page.', {
+  GATEWAY_WEB_ROOT: text('Folder of the built trading page (apps/web/dist), which the web port then serves; empty: no page.', {
     default: '',
   }),
   GATEWAY_WEB_CLIENT_ID: text('The trading page’s client id at the issuer, where its customers sign in.', {
     default: 'stockbroker-web',
   }),
   GATEWAY_WEB_SIGN_IN_ORIGINS: list(
-    'Origins that the trading page may call to sign in, beside the issuer’s own: those of its token_endpoint and revocation_endpoint.',
+    'Origins that the trading page may call to sign in, in addition to the issuer’s own: those of its token_endpoint and revocation_endpoint.',
     { default: '' },
   ),
   GATEWAY_TLS_CERT: text(
-    'PEM file of the certificate of both ports, followed by those between it and its authority; read again when it changes; empty: no TLS.',
+    'PEM file of both ports’ certificate, followed by its intermediate certificates; read again when it changes; empty: no TLS.',
     { default: '' },
   ),
   GATEWAY_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
@@ -41,7 +41,7 @@ export const variables = {
     { default: '10000' },
   ),
   GATEWAY_PATIENCE_MS: integer(
-    'While the database is away a call waits for it this long, or until shortly before its deadline; then it is answered UNAVAILABLE.',
+    'While the database is unavailable, a call waits for it this long, or until shortly before its deadline; then it is answered UNAVAILABLE.',
     { min: 0, max: 60_000 },
     { default: '5000' },
   ),

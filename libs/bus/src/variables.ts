@@ -2,14 +2,16 @@ import { type ConfigOf, integer, readConfig, text, type Variable, type Variables
 import { type NatsUrls, parseNatsUrls } from './natsUrls.ts';
 
 const urls: Variable<NatsUrls> = {
-  doc: 'NATS servers, separated by commas: nats://host:4222, or with credentials nats://user:password@host, nats://token@host; tls:// demands TLS.',
+  doc: 'NATS servers: nats://host:4222, or with credentials nats://user:password@host or nats://token@host; tls:// requires TLS.',
+  values: 'URLs, separated by commas',
   default: 'nats://127.0.0.1:4222',
   secret: true,
   parse: parseNatsUrls,
 };
 
 const prefix: Variable<string> = {
-  doc: 'Begins all names on NATS: two brokers that share its servers need two prefixes; empty: none.',
+  doc: 'Prefix of all names on NATS. Two brokers that share NATS servers need different ones; empty: none.',
+  values: 'up to 32 letters, digits, - and _',
   default: '',
   parse: (value) => {
     if (!/^(?:[A-Za-z0-9][A-Za-z0-9_-]{0,31})?$/.test(value)) {
@@ -25,7 +27,7 @@ export const natsVariables = {
   NATS_PREFIX: prefix,
   NATS_CREDS_FILE: text('File of NATS credentials (a JWT and its seed), read at each connection; empty: none.', { default: '' }),
   NATS_CA_FILE: text(
-    'PEM file of the authorities that NATS servers’ certificates are of; it demands TLS; empty: those of the system.',
+    'PEM file of the authorities that sign the NATS servers’ certificates. Setting it requires TLS; empty: the system’s authorities.',
     {
       default: '',
     },

@@ -15,22 +15,22 @@ export const exchangeVariables = {
     { default: '5000' },
   ),
   QUOTE_WAIT_MS: integer(
-    'How long a trade waits for a quote that the exchange does not give, before it is rejected NO_QUOTE.',
+    'How long a trade waits for a quote while the exchange gives none, before it is rejected NO_QUOTE.',
     { min: 0, max: 30_000 },
     { default: '1000' },
   ),
   QUOTE_MAX_AGE_MS: integer(
-    'A quote that the exchange made longer ago is none any more. It restates each at least every 5 seconds.',
+    'A quote whose `quoted_at` is older is not used. The exchange restates each quote at least every 5 seconds.',
     { min: 1_000, max: 3_600_000 },
     { default: String(DEFAULT_QUOTE_RULES.maxAgeMs) },
   ),
   QUOTE_MAX_MOVE: integer(
-    'Percent: a quote further than this from the last one of the same stock is not believed, and operators are told; 0: any is.',
+    'Percent. A quote further than this from the stock’s last one is not believed, and operators are alerted; 0: every move is believed.',
     { min: 0, max: 1_000_000 },
     { default: String(DEFAULT_QUOTE_RULES.maxMovePercent) },
   ),
   QUOTE_CONFIRM_MS: integer(
-    'How long the exchange must stand by such a quote before it is believed.',
+    'How long the exchange must keep quoting such a price before it is believed.',
     { min: 0, max: 86_400_000 },
     { default: String(DEFAULT_QUOTE_RULES.confirmMs) },
   ),
@@ -44,7 +44,7 @@ export function quoteRules(
 }
 
 export const callbackUrlVariable = {
-  CALLBACK_URL: url('Where the exchange reports results: the callback app, or the balancer before several.', [
+  CALLBACK_URL: url('Where the exchange reports results: the callback server, or the balancer in front of several.', [
     'http',
     'https',
     'grpc',

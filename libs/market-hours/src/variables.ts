@@ -2,7 +2,8 @@ import { oneOf, type Variable } from '@stockbroker/runtime';
 import { Temporal } from 'temporal-polyfill';
 
 const closings: Variable<string[]> = {
-  doc: 'Dates on which the exchange stays closed beside its holidays, such as days of mourning, separated by commas: 2025-01-09.',
+  doc: 'Dates on which the exchange stays closed in addition to its holidays, such as days of mourning: 2025-01-09.',
+  values: 'dates, separated by commas',
   default: '',
   parse: (text) => {
     const dates = text.split(',').filter((date) => date.trim() !== '');
@@ -12,7 +13,7 @@ const closings: Variable<string[]> = {
 
 export const marketHoursVariables = {
   MARKET_HOURS: oneOf(
-    'When trades are executed: `nyse` in the regular sessions of the New York Stock Exchange, `closed` never. Outside, they are rejected MARKET_CLOSED.',
+    'When trades are executed: `nyse` in the regular sessions of the New York Stock Exchange, `always` at any time (for development), `closed` never. At other times they are rejected MARKET_CLOSED, or wait for the open.',
     ['always', 'nyse', 'closed'],
     { default: 'always' },
   ),

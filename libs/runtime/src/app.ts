@@ -18,7 +18,7 @@ export const commonVariables = {
   ADMIN_HOST: text('Address for /livez, /readyz and /metrics.', { default: '127.0.0.1' }),
   ADMIN_PORT: integer('Port for /livez, /readyz and /metrics; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '0' }),
   DRAIN_TIMEOUT_MS: integer(
-    'How long a stopping process may finish what it began, before it exits with code 1.',
+    'How long a stopping process may take to finish what it began, before it exits with code 1.',
     { min: 100, max: 600_000 },
     { default: '10000' },
   ),

@@ -1,6 +1,9 @@
-/** One environment variable: what it is for, how to read it, and what it is when unset. */
+/** One environment variable: what it is for, how to read it, and what it is when unset. `--help` and docs/configuration.md say the same. */
 export interface Variable<T> {
+  /** One sentence or more, in Markdown. */
   doc: string;
+  /** What it can be, in a few words: "0 to 65535", "on, off". */
+  values: string;
   /** As written in the documentation; undefined makes the variable required. */
   default: string | undefined;
   /** Throws an Error whose message continues the sentence "<NAME> ...". */
@@ -25,36 +28,38 @@ export class ConfigError extends Error {
 
 type Options = { default?: string; secret?: boolean };
 
-function variable<T>(doc: string, options: Options, parse: (text: string) => T): Variable<T> {
-  return { doc, default: options.default, parse, ...(options.secret === true ? { secret: true } : {}) };
+function variable<T>(doc: string, values: string, options: Options, parse: (text: string) => T): Variable<T> {
+  return { doc, values, default: options.default, parse, ...(options.secret === true ? { secret: true } : {}) };
 }
 
 export function text(doc: string, options: Options = {}): Variable<string> {
-  return variable(doc, options, (value) => value);
+  return variable(doc, 'text', options, (value) => value);
 }
 
 export function url(doc: string, protocols: string[], options: Options = {}): Variable<string> {
-  return variable(doc, options, (value) => {
+  const values = protocols.map((protocol) => `${protocol}://`).join(' or ');
+  return variable(doc, values, options, (value) => {
     const protocol = URL.canParse(value) ? new URL(value).protocol.slice(0, -1) : undefined;
     if (protocol === undefined || !protocols.includes(protocol)) {
-      throw new Error(`must be a URL that begins with ${protocols.map((p) => `${p}://`).join(' or ')}`);
+      throw new Error(`must be a URL that begins with ${values}`);
     }
     return value;
   });
 }
 
 export function integer(doc: string, range: { min: number; max: number }, options: Options = {}): Variable<number> {
-  return variable(doc, options, (value) => {
+  const values = `${range.min} to ${range.max}`;
+  return variable(doc, values, options, (value) => {
     const number = Number(value);
     if (!/^-?\d+$/.test(value) || !Number.isSafeInteger(number) || number < range.min || number > range.max) {
-      throw new Error(`must be a whole number from ${range.min} to ${range.max}`);
+      throw new Error(`must be a whole number from ${values}`);
     }
     return number;
   });
 }
 
 export function fraction(doc: string, options: Options = {}): Variable<number> {
-  return variable(doc, options, (value) => {
+  return variable(doc, '0 to 1', options, (value) => {
     const number = Number(value);
     if (value.trim() === '' || !(number >= 0 && number <= 1)) throw new Error('must be a number from 0 to 1');
     return number;
@@ -62,16 +67,17 @@ export function fraction(doc: string, options: Options = {}): Variable<number> {
 }
 
 export function oneOf<const T extends string>(doc: string, choices: readonly T[], options: Options = {}): Variable<T> {
-  return variable(doc, options, (value) => {
+  const values = choices.join(', ');
+  return variable(doc, values, options, (value) => {
     const choice = choices.find((c) => c === value);
-    if (choice === undefined) throw new Error(`must be one of ${choices.join(', ')}`);
+    if (choice === undefined) throw new Error(`must be one of ${values}`);
     return choice;
   });
 }
 
 /** A comma-separated list; empty text is the empty list. */
 export function list(doc: string, options: Options = {}): Variable<string[]> {
-  return variable(doc, options, (value) =>
+  return variable(doc, 'a list, separated by commas', options, (value) =>
     value
       .split(',')
       .map((part) => part.trim())
@@ -104,11 +110,11 @@ export function readConfig<V extends Variables>(app: string, variables: V, env: 
   return config as ConfigOf<V>;
 }
 
-/** The variables as a Markdown table, for the documentation. */
+/** The variables as a Markdown table, for `--help` and docs/configuration.md. */
 export function describeVariables(variables: Variables): string {
   const rows = Object.entries(variables).map(([name, spec]) => {
     const standard = spec.default === undefined ? 'required' : spec.default === '' ? 'empty' : `\`${spec.default}\``;
-    return `| \`${name}\` | ${standard} | ${spec.doc} |`;
+    return `| \`${name}\` | ${standard} | ${spec.values} | ${spec.doc} |`;
   });
-  return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n');
+  return ['| variable | default | values | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }

@@ -3,32 +3,32 @@ import { type ConfigOf, integer, type Variable } from './config.ts';
 /** What a server that strangers can reach may be told of its patience with them. Names without the app's prefix. */
 const LIMITS = {
   MAX_CONNECTIONS: integer(
-    'Connections to each of its ports at once; one more takes the place of the oldest on which no call has succeeded yet.',
+    'Connections open on each port; one more replaces the oldest on which no call has succeeded yet.',
     { min: 10, max: 1_000_000 },
     { default: '10000' },
   ),
   MAX_CALLS_PER_CONNECTION: integer(
-    'gRPC calls at once on one connection; what is more waits at the client.',
+    'gRPC calls at once on one connection; further ones wait at the client.',
     { min: 1, max: 100_000 },
     { default: '1000' },
   ),
   MAX_STREAMS: integer(
-    'Calls answered with a stream at once; one more is answered RESOURCE_EXHAUSTED.',
+    'Streaming calls open at once; one more is answered RESOURCE_EXHAUSTED.',
     { min: 1, max: 1_000_000 },
     { default: '5000' },
   ),
   REQUEST_TIMEOUT_MS: integer(
-    'A request that takes longer to arrive is ended, and so is a connection on which nothing comes.',
+    'A request that takes longer to arrive is ended, and so is a connection on which nothing arrives.',
     { min: 100, max: 600_000 },
     { default: '10000' },
   ),
   IDLE_TIMEOUT_MS: integer(
-    'A connection without calls for this long is closed in order.',
+    'A connection without calls for this long is closed gracefully.',
     { min: 100, max: 86_400_000 },
     { default: '300000' },
   ),
   STALL_TIMEOUT_MS: integer(
-    'A client that takes nothing of what a stream tells for this long is told ABORTED: to call again. An answer that is not taken this long after its end is given up.',
+    'A stream whose client reads nothing for this long ends with ABORTED, and the client should call again. An answer that is not read within this time of its end is dropped.',
     { min: 100, max: 600_000 },
     { default: '30000' },
   ),
@@ -45,7 +45,7 @@ export function serverVariables<const P extends string>(prefix: P): Prefixed<P> 
 /** For a connection's longest life; a server whose clients hold long streams leaves it out. */
 export function connectionAgeVariable(standard: string): Variable<number> {
   return integer(
-    'A gRPC connection of this age is closed in order, so that clients spread over new servers; 0: never.',
+    'A gRPC connection of this age is closed gracefully, so that clients spread over new servers; 0: never.',
     { min: 0, max: 86_400_000 },
     { default: standard },
   );

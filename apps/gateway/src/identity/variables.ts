@@ -13,22 +13,22 @@ export const authVariables = {
   AUTH_AUDIENCE: text('The `aud` that tokens must have.', { default: 'stockbroker' }),
   AUTH_ALGORITHMS: algorithms('Signature algorithms that are accepted.', 'EdDSA,ES256,RS256'),
   AUTH_MAX_LIFETIME_S: integer(
-    'A token that is meant for longer, from its `iat` to its `exp`, is refused.',
+    'A token with a longer lifetime, from its `iat` to its `exp`, is refused.',
     { min: 60, max: 604_800 },
     { default: '7200' },
   ),
   AUTH_KEYS_REFRESH_MS: integer(
-    'How often the issuer’s keys are read: a key that it withdraws is accepted for so long at most. At least twice in AUTH_KEYS_STALE_MS.',
+    'How often the issuer’s keys are read, and so how long a withdrawn key is still accepted at most. At least twice within AUTH_KEYS_STALE_MS.',
     { min: 100, max: 86_400_000 },
     { default: '300000' },
   ),
   AUTH_KEYS_COOLDOWN_MS: integer(
-    'Shortest time between two readings of the issuer’s keys because a token names an unknown one: anybody can make such tokens.',
+    'Shortest time between two readings of the issuer’s keys caused by tokens that name an unknown key: anyone can make such tokens.',
     { min: 10, max: 3_600_000 },
     { default: '10000' },
   ),
   AUTH_KEYS_STALE_MS: integer(
-    'While the issuer is away, the keys read last are good for so long; then calls are answered UNAVAILABLE.',
+    'While the issuer is unreachable, the keys read last stay valid for this long; then calls are answered UNAVAILABLE.',
     { min: 100, max: 604_800_000 },
     { default: '3600000' },
   ),
@@ -38,6 +38,7 @@ function algorithms(doc: string, standard: string): Variable<string[]> {
   const names = list(doc, { default: standard });
   return {
     ...names,
+    values: 'names of asymmetric algorithms, separated by commas',
     parse: (value) => {
       const parsed = names.parse(value);
       if (parsed.length === 0 || !parsed.every((name) => ASYMMETRIC.test(name)))
