@@ -133,16 +133,50 @@ describe('code', () => {
 });
 
 describe('documentation', () => {
-  const pages = globSync('{*.md,docs/**/*.md,{apps,libs}/*/README.md,test/*.md}', { cwd: root });
+  const pages = globSync('{*.md,docs/**/*.md,{apps,libs}/*/README.md,test/**/*.md}', { cwd: root });
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 
   test.each(pages)('%s links only to what exists', (page) => {
     const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] ?? '');
     for (const link of links) expect(globSync(join(page, '..', link).replace(/\/$/, ''), { cwd: root }), link).toHaveLength(1);
   });
 
-  test('every script of package.json is explained in the README', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const readme = read('README.md');
-    for (const name of Object.keys(scripts)) expect(readme).toMatch(new RegExp(`npm (?:run )?${name}\\b`));
+  test.each(pages)('%s names only commands and tests that exist', (page) => {
+    const text = read(page);
+    const commands = [...text.matchAll(/`npm run (?:-s |--silent )?([a-z:]+)/g)].map((match) => match[1] ?? '');
+    expect(commands.filter((name) => scripts[name] === undefined)).toEqual([]);
+    const filters = [...text.matchAll(/`npm test -- ((?:[a-zA-Z/]+ ?)+)`/g)].flatMap((match) => (match[1] ?? '').split(' '));
+    for (const filter of filters)
+      expect(
+        others.filter((file) => file.includes(filter) && file.endsWith('.test.ts')),
+        filter,
+      ).not.toEqual([]);
+  });
+
+  test('docs/commands.md explains every script of package.json', () => {
+    const explained = read('docs/commands.md');
+    for (const name of Object.keys(scripts)) expect(explained).toMatch(new RegExp(`^\\| \`npm (?:run )?${name}[ \`]`, 'm'));
+  });
+
+  test('docs/api.md explains every code of a rejected trade and every reason of an error', () => {
+    const explained = read('docs/api.md');
+    const codes = [...read('proto/stockbroker/v1/trade.proto').matchAll(/REJECT_CODE_(\w+) = [1-9]/g)];
+    const reasons = sources
+      .filter((file) => /^(apps\/gateway|libs\/rpc)\//.test(file))
+      .flatMap((file) => [...read(file).matchAll(/reason\b[^\n]*?'([A-Z_]{5,})'(?: : '([A-Z_]+)')?/g)]);
+    const named = [...codes, ...reasons].flatMap((match) => match.slice(1)).filter((code) => code !== undefined);
+    expect(named).toEqual(expect.arrayContaining(['CANCELED', 'TOKEN_EXPIRED', 'INVALID_TOKEN', 'ACCOUNT_BUSY']));
+    expect(named.filter((code) => !explained.includes(`\`${code}\``))).toEqual([]);
+  });
+
+  test('docs/production.md names only variables that exist', () => {
+    const named = [...read('docs/production.md').matchAll(/`([A-Z]+(?:_[A-Z]+)+)[`=]/g)].map((match) => match[1] ?? '');
+    expect(named).toContain('MARKET_HOURS');
+    const all = read('docs/configuration.md');
+    expect(named.filter((name) => !all.includes(`| \`${name}\` |`))).toEqual([]);
+  });
+
+  test('the README fits on a few screens: at most 120 lines', () => {
+    expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(120);
   });
 });
