@@ -47,7 +47,10 @@ export interface NatsCluster {
   /** Of all servers, as NATS_URL wants them. */
   readonly urls: string;
   readonly nodes: readonly NatsNode[];
-  /** Resolves when all servers run, have a leader, and every stream's copies are complete. @throws Error after a minute */
+  /**
+   * Resolves when all servers run, have a leader, and every stream's copies are complete. As an operator would, it restarts a server that
+   * does not catch up by itself. @throws Error when it takes too long
+   */
   untilHealthy(): Promise<void>;
   /** From now on clients must say this: those that have said something else lose their connections, and are refused. */
   demand(login: NatsLogin): Promise<void>;
@@ -61,6 +64,10 @@ export interface NatsCluster {
 const START_DEADLINE_MS = 15_000;
 /** One that has lost its store copies a hundred consumers and more from the others. */
 const HEALTHY_DEADLINE_MS = 180_000;
+/**
+ * nats-server 2.10: one that was catching up when another lost its store may wait for ever for what nobody sends it. A restart mends it.
+ */
+const STUCK_MS = 60_000;
 
 /** Starts a cluster of nats-servers with JetStream on 127.0.0.1; resolves when it is healthy. Stores of an earlier run are kept. */
 export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
@@ -189,6 +196,10 @@ class Node implements NatsNode {
     await this.#server?.configure(settings);
   }
 
+  say(line: string): void {
+    this.#options.log?.(line);
+  }
+
   forget(): void {
     rmSync(join(this.#options.storeDir, 'store'), { recursive: true, force: true });
   }
@@ -197,11 +208,14 @@ class Node implements NatsNode {
 function clusterOf(nodes: readonly Node[], login: NatsLogin | undefined): NatsCluster {
   const all = (act: (node: Node) => Promise<void>) => Promise.all(nodes.map(act)).then(() => {});
   const untilHealthy = async () => {
-    await eventually(
-      () => problemOf(nodes),
-      (problem) => problem === undefined,
-      { what: 'a healthy NATS cluster', deadlineMs: HEALTHY_DEADLINE_MS },
-    );
+    const restarts = restartsOfStuck();
+    const look = async () => {
+      const problem = await problemOf(nodes);
+      await restarts(nodes.find(({ name }) => name === problem?.of));
+      return problem;
+    };
+    const isNone = (problem: Problem | undefined) => problem === undefined;
+    await eventually(look, isNone, { what: 'a healthy NATS cluster', deadlineMs: HEALTHY_DEADLINE_MS });
   };
   return {
     nodes,
@@ -216,6 +230,22 @@ function clusterOf(nodes: readonly Node[], login: NatsLogin | undefined): NatsCl
     },
     stop: () => all((node) => node.stop()),
     kill: () => all((node) => node.kill()),
+  };
+}
+
+/** @returns told at each look which server is behind; restarts one that has been for too long, once */
+function restartsOfStuck(): (behind: Node | undefined) => Promise<void> {
+  let behind: Node | undefined;
+  let sinceMs = 0;
+  const restarted = new Set<Node>();
+  return async (node) => {
+    if (node !== behind) sinceMs = performance.now();
+    behind = node;
+    if (node === undefined || restarted.has(node) || performance.now() - sinceMs < STUCK_MS) return;
+    restarted.add(node);
+    node.say(`has been behind for ${STUCK_MS / 1_000} s, and is restarted`);
+    await node.stop();
+    await node.start();
   };
 }
 
@@ -236,20 +266,27 @@ interface JetStreamStatus {
 interface StreamStatus {
   name: string;
   /** Only the leader knows which copies are current. */
-  cluster?: { leader?: string; replicas?: { current: boolean }[] };
+  cluster?: { leader?: string; replicas?: { name: string; current: boolean }[] };
 }
 
-/** What keeps the cluster from being whole, in words; undefined when nothing does. */
-async function problemOf(nodes: readonly Node[]): Promise<string | undefined> {
-  const statuses = await Promise.all(nodes.map((node) => statusOf(node).catch((error) => `${node.name}: ${error}`)));
+/** What keeps the cluster from being whole, in words; and the server that it is about, when it is about one. */
+interface Problem {
+  what: string;
+  of?: string;
+}
+
+async function problemOf(nodes: readonly Node[]): Promise<Problem | undefined> {
+  const statuses = await Promise.all(nodes.map((node) => statusOf(node).catch((error) => String(error))));
   for (const [i, status] of statuses.entries()) {
-    if (typeof status === 'string') return status;
-    if (!status.meta_cluster?.leader) return 'no leader';
-    if (status.meta_cluster.cluster_size !== nodes.length) return `a cluster of ${status.meta_cluster.cluster_size}`;
+    const name = nodes[i]?.name ?? '';
+    if (typeof status === 'string') return { what: status, of: name };
+    if (!status.meta_cluster?.leader) return { what: 'no leader' };
+    if (status.meta_cluster.cluster_size !== nodes.length) return { what: `a cluster of ${status.meta_cluster.cluster_size}` };
     const streams = status.account_details?.flatMap((account) => account.stream_detail ?? []) ?? [];
-    const led = streams.filter(({ cluster }) => cluster?.leader === nodes[i]?.name);
-    const behind = led.find(({ cluster }) => cluster?.replicas?.some(({ current }) => !current));
-    if (behind !== undefined) return `stream ${behind.name} is not complete everywhere`;
+    for (const { name: stream, cluster } of streams) {
+      const behind = cluster?.leader === name ? cluster.replicas?.find(({ current }) => !current) : undefined;
+      if (behind !== undefined) return { what: `stream ${stream} is not complete everywhere`, of: behind.name };
+    }
   }
   return undefined;
 }
@@ -272,9 +309,9 @@ export function amissIn({ status, errors }: Health): string | undefined {
   return errors.find(({ consumer }) => consumer === undefined || !OF_ONE_CLIENT.test(consumer))?.error;
 }
 
-async function statusOf({ name, monitorUrl }: Node): Promise<JetStreamStatus | string> {
+async function statusOf({ monitorUrl }: Node): Promise<JetStreamStatus | string> {
   const get = (path: string) => fetch(`${monitorUrl}${path}`, { signal: AbortSignal.timeout(2_000) });
   const amiss = amissIn((await (await get('/healthz?details=true')).json()) as Health);
-  if (amiss !== undefined) return `${name}: ${amiss}`;
+  if (amiss !== undefined) return amiss;
   return (await (await get('/jsz?accounts=true&streams=true')).json()) as JetStreamStatus;
 }
