@@ -8,7 +8,7 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch('libs/lease/src/takeLease.ts', '    expired.refused();\n', "    if (expired.revision > 0) return 'taken';\n"),
     ],
-    faults: 'nats.lose-all,nats.resettle,worker.kill',
+    faults: 'worker.kill-all,worker.restart-all',
     seenBy: 'healed',
   },
   {
@@ -27,8 +27,8 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
     patches: [
       patch(
         'libs/lease/src/natsLeaseStore.ts',
-        '        kv = await open();\n        await kv.put(key, holder);',
-        '        await kv.put(key, holder);',
+        '  const open = () => ensureBucket(options);',
+        '  let opened: Promise<KV> | undefined;\n  const open = () => (opened ??= ensureBucket(options));',
       ),
     ],
     faults: 'nats.resettle',
