@@ -1,5 +1,6 @@
 import type { CustomerState } from '@stockbroker/trade-flow';
 import type { Account, Trade } from '@stockbroker/trading';
+import { selectList } from './columns.ts';
 import { sqlText } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
@@ -23,8 +24,17 @@ export interface StateRow extends AccountRow {
 }
 
 /** Of the question `a`, the balance `b` and the positions `p`. */
-export const ACCOUNT_COLUMNS = sqlText`a.rank, b.customer_id AS "accountOf", b.amount, b.held AS "cashHeld",
-  b.buys_blocked AS "buysBlocked", b.last_modified AS "lastModified", p.tickers, p.quantities, p.held AS "sharesHeld"`;
+export const ACCOUNT_COLUMNS = selectList<AccountRow>({
+  rank: 'a.rank',
+  accountOf: 'b.customer_id',
+  amount: 'b.amount',
+  cashHeld: 'b.held',
+  buysBlocked: 'b.buys_blocked',
+  lastModified: 'b.last_modified',
+  tickers: 'p.tickers',
+  quantities: 'p.quantities',
+  sharesHeld: 'p.held',
+});
 /** And of the trade `t`. */
 export const STATE_COLUMNS = sqlText`${ACCOUNT_COLUMNS}, b.revision AS "customerRevision", ${TRADE_COLUMNS}`;
 

@@ -1,5 +1,6 @@
 import type { InsertResult } from '@stockbroker/trade-flow';
 import { type NewTrade, placedTrade, type Trade } from '@stockbroker/trading';
+import { NEW_OPEN_TRADE, NEW_TRADE } from './insertedColumns.ts';
 import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
@@ -32,13 +33,13 @@ export async function insertTrades(db: Queries, trades: NewTrade[], maxOpen = DE
       SELECT * FROM unnest(${column('id')}::uuid[], ${column('customerId')}::uuid[], ${column('partition')}::smallint[],
           ${column('clientOrderId')}::text[], ${column('stockTicker')}::text[], ${column('type')}::trade_type[],
           ${column('quantity')}::int[], ${column('queueForOpen')}::boolean[]) WITH ORDINALITY
-        AS i(id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, rank)
+        AS i(${NEW_TRADE}, rank)
     ), account AS MATERIALIZED (
       SELECT i.*, b.revision FROM input i JOIN balances b ON b.customer_id = ANY (ARRAY[i.customer_id])
       ORDER BY i.customer_id FOR NO KEY UPDATE OF b
     ), inserted AS (
-      INSERT INTO trades (id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, placed_revision)
-      SELECT id, customer_id, partition, client_order_id, stock_ticker, type, quantity, queue_for_open, revision + nth
+      INSERT INTO trades (${NEW_TRADE}, placed_revision)
+      SELECT ${NEW_TRADE}, revision + nth
       FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY rank) AS nth FROM account) AS a
       WHERE CASE WHEN ${maxOpen}::int > ${ROOM_FOR_OTHERS}::int AND (
           SELECT o.seq FROM open_trades o WHERE o.partition = a.partition AND o.customer_id = a.customer_id
@@ -48,7 +49,7 @@ export async function insertTrades(db: Queries, trades: NewTrade[], maxOpen = DE
       ON CONFLICT (customer_id, client_order_id) DO NOTHING
       RETURNING id, customer_id, partition, seq, created_at, placed_revision, queue_for_open
     ), opened AS (
-      INSERT INTO open_trades (partition, customer_id, seq, trade_id, waits_for_open)
+      INSERT INTO open_trades (${NEW_OPEN_TRADE})
       SELECT partition, customer_id, seq, id, queue_for_open FROM inserted
     ), counted AS (
       UPDATE balances b SET revision = i.revision

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { QuarantinedCallback } from '@stockbroker/trade-flow';
+import { NEW_QUARANTINED } from './insertedColumns.ts';
 import type { Queries } from './statement.ts';
 
 /**
@@ -16,11 +17,11 @@ export async function quarantineCallbacks(db: Queries, callbacks: QuarantinedCal
       .digest(),
   );
   await db.query`/* quarantineCallbacks */
-    INSERT INTO callback_quarantine (digest, trade_id, why, raw, booked)
-    SELECT digest, trade_id, why, raw, booked
+    INSERT INTO callback_quarantine (${NEW_QUARANTINED})
+    SELECT ${NEW_QUARANTINED}
     FROM unnest(${digests}::bytea[], ${callbacks.map((c) => c.tradeId)}::uuid[], ${callbacks.map((c) => c.why)}::text[],
       ${callbacks.map((c) => c.raw)}::bytea[], ${callbacks.map((c) => c.booked === true)}::bool[])
-      AS c(digest, trade_id, why, raw, booked)
+      AS c(${NEW_QUARANTINED})
     ORDER BY digest
     ON CONFLICT (digest) DO NOTHING`;
 }

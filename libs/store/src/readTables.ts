@@ -1,12 +1,12 @@
-import type { Trade, UsdE4 } from '@stockbroker/trading';
+import type { Balance, Position, Trade } from '@stockbroker/trading';
 import type { Database } from './database.ts';
 
 /** What the tables hold in the end, as they are: nothing is summed up or judged here. */
 export interface Tables {
   /** In the order placed. */
   trades: Trade[];
-  balances: { customerId: string; amount: UsdE4; held: UsdE4; buysBlocked: boolean; revision: number }[];
-  positions: { customerId: string; stockTicker: string; quantity: bigint; held: bigint }[];
+  balances: Omit<Balance, 'lastModified'>[];
+  positions: Position[];
   /** Ids of the rows of open_trades. */
   openTradeIds: string[];
   quarantine: QuarantineRow[];

@@ -1,5 +1,6 @@
 import type { Settled } from '@stockbroker/trade-flow';
 import { describeRefusal, type OrderReport, type Trade } from '@stockbroker/trading';
+import { NEW_EXECUTION, NEW_POSITION } from './insertedColumns.ts';
 import type { Queries } from './statement.ts';
 import { TRADE_COLUMNS } from './tradeColumns.ts';
 
@@ -90,7 +91,7 @@ async function settleTogether(db: Queries, reports: OrderReport[]): Promise<(Set
       RETURNING t.*, t.status = 'filled' AND t.type = 'buy'
         AND (t.quantity * t.price > t.hold OR t.quantity * t.price > a.amount) AS overdrawn
     ), entered AS (
-      INSERT INTO executions (execution_id, trade_id)
+      INSERT INTO executions (${NEW_EXECUTION})
       SELECT execution_id, id FROM settled WHERE status = 'filled' ORDER BY execution_id COLLATE "C"
     ), cash_moved AS (
       UPDATE balances b SET amount = b.amount + s.proceeds, held = b.held - s.hold, buys_blocked = b.buys_blocked OR s.overdrawn,
@@ -101,7 +102,7 @@ async function settleTogether(db: Queries, reports: OrderReport[]): Promise<(Set
         FROM settled GROUP BY customer_id
       ) AS s WHERE b.customer_id = ANY (ARRAY[s.customer_id])
     ), shares_bought AS (
-      INSERT INTO positions AS p (customer_id, stock_ticker, quantity)
+      INSERT INTO positions AS p (${NEW_POSITION})
       SELECT customer_id, stock_ticker, sum(quantity) FROM settled
       WHERE status = 'filled' AND type = 'buy' GROUP BY customer_id, stock_ticker ORDER BY customer_id, stock_ticker
       ON CONFLICT (customer_id, stock_ticker) DO UPDATE SET quantity = p.quantity + EXCLUDED.quantity

@@ -1,6 +1,6 @@
 // What a customer orders,
 
-export type { Account } from './account.ts';
+export type { Account, Balance, Position } from './account.ts';
 export { assignClusters } from './assignClusters.ts';
 // how it ends,
 export {

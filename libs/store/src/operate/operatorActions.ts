@@ -1,5 +1,6 @@
-import type { Database } from '../database.ts';
+import { type Database, Prisma } from '../database.ts';
 import { attempt } from '../errors.ts';
+import { NEW_OPERATOR_ACTION } from '../insertedColumns.ts';
 
 /** Who does something by hand, and why. */
 export interface Operator {
@@ -19,7 +20,7 @@ export async function resolveQuarantined(db: Database, id: bigint, { operator, n
         UPDATE callback_quarantine SET resolved_at = now(), resolution = ${note}
         WHERE id = ${id} AND resolved_at IS NULL RETURNING id
       )
-      INSERT INTO operator_actions (operator, action, subject, note)
+      INSERT INTO operator_actions (${Prisma.raw(NEW_OPERATOR_ACTION.text)})
       SELECT ${operator}, 'resolve', 'quarantine ' || id, ${note} FROM resolved RETURNING id`,
   );
   return rows.length === 1;
@@ -44,7 +45,7 @@ export async function unblockAccount(
         WHERE customer_id = ${customerId}::uuid AND buys_blocked AND (${evenBelowZero} OR (amount >= 0 AND amount >= held))
         RETURNING customer_id
       )
-      INSERT INTO operator_actions (operator, action, subject, note)
+      INSERT INTO operator_actions (${Prisma.raw(NEW_OPERATOR_ACTION.text)})
       SELECT ${operator}, 'unblock', 'customer ' || customer_id, ${note} FROM unblocked RETURNING id`,
   );
   return rows.length === 1;
