@@ -78,6 +78,9 @@ export function act(simulation: Simulation, action: Action): void {
       world.after(action.ms, () => network.hears(name));
       break;
     }
+    case 'diverged':
+      network.diverge(simulation.processOf(action.role).name, action.ms);
+      break;
     case 'venue-closes':
       simulation.venueClosedUntilMs = Math.max(simulation.venueClosedUntilMs, world.nowMs + action.ms);
       break;

@@ -44,6 +44,10 @@ export class Network {
   readonly #cuts = new Map<string, number>();
   /** Processes that no message of NATS reaches, and none leaves. */
   readonly #deaf = new Set<string>();
+  /** Processes whose watches, begun by then, are read from a copy of the leases that has diverged. */
+  readonly #divergedAtMs = new Map<string, number>();
+  /** Until then one copy in three has. */
+  #divergedUntilMs = 0;
   readonly traps: Trap[] = [];
   /** Longest usual delay of one way. */
   maxDelayMs = USUAL_DELAY_MS;
@@ -75,7 +79,20 @@ export class Network {
     return this.#deaf.has(name);
   }
 
+  diverge(process: string, ms: number): void {
+    this.#divergedAtMs.set(process, this.#world.nowMs);
+    this.#divergedUntilMs = this.#world.nowMs + ms;
+  }
+
+  /** Of a watch that begins now. */
+  copyToWatch({ name }: SimulatedProcess): { hasDiverged: () => boolean } {
+    const bornAtMs = this.#world.nowMs;
+    const isBad = bornAtMs < this.#divergedUntilMs && this.#random.chance(1 / 3);
+    return { hasDiverged: () => isBad || bornAtMs < (this.#divergedAtMs.get(name) ?? Number.NEGATIVE_INFINITY) };
+  }
+
   restoreAll(): void {
+    this.#divergedUntilMs = 0;
     this.#cuts.clear();
     this.#deaf.clear();
   }

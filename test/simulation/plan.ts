@@ -51,6 +51,8 @@ export type Action = { atMs: number } & (
   | { kind: 'lose-commits'; agoMs: number }
   /** News and wake-ups do not reach the role, or leave it, while its leases work as ever. */
   | { kind: 'deaf'; role: Role; ms: number }
+  /** One server's copy of the leases has gone its own way, the one that the role's watch is read from; so may be the next watches. */
+  | { kind: 'diverged'; role: Role; ms: number }
   | { kind: 'trouble'; rate: number; maxDelayMs: number; ms: number }
   /** Calls reach the service late, also after their callers have given up: what was sent again may arrive before. */
   | { kind: 'slow'; service: ServiceName; delayMs: number; ms: number }
@@ -165,6 +167,7 @@ const FAULTS: ((random: SeededRandom) => FaultOf)[] = [
   (random) => ({ kind: 'restart-workers', inOrder: random.chance(0.7), gapMs: random.between(0, 8_000) }),
   (random) => ({ kind: 'lose-commits', agoMs: random.skewed(5, 5_000) }),
   (random) => ({ kind: 'deaf', role: random.pick(ROLES), ms: random.between(500, 8_000) }),
+  (random) => ({ kind: 'diverged', role: random.pick(WORKERS), ms: random.between(500, 5_000) }),
   (random) => ({ kind: 'stop', service: 'exchange', ms: random.skewed(10, 2_000) }),
   (random) => ({ kind: 'venue-closes', ms: random.skewed(20, 3_000) }),
   (random) => ({

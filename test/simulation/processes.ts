@@ -93,6 +93,8 @@ function describe({ outcome }: OrderReport): string {
 
 export interface Worker {
   process: SimulatedProcess;
+  /** Partitions of which it says that it should lead them, and nobody does. */
+  withoutLeader(): number[];
   /** In order: everything is handed over first. */
   stop(): Promise<void>;
 }
@@ -142,6 +144,7 @@ export function startWorker(process: SimulatedProcess, servers: Servers, witness
   const sweeping = startSweeping(led, SWEEP_MS, { clock, hours: servers.hours }, () => {});
   return {
     process,
+    withoutLeader: () => elector.withoutLeader.partitions,
     stop: async () => {
       await sweeping.stop();
       await elector.stop();

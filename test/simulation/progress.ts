@@ -38,9 +38,9 @@ export class Progress {
     this.#plan();
   }
 
-  /** Whether every partition is led by a worker that trusts its lease, as the database knows it. */
+  /** Whether every partition is led by a worker that trusts its lease, as the database knows it; and the workers know. */
   get isLed(): boolean {
-    return this.#unled().length === 0;
+    return this.#unled().length === 0 && this.#simulation.complaining.length === 0;
   }
 
   /** The longest that the exchange has been out of the process's reach without a break, of outages now and of late. */
@@ -121,6 +121,9 @@ export class Progress {
       if (nowMs - Math.max(sinceMs, this.#leadersCanLeadSinceMs) > LED_WITHIN_MS)
         this.#invariants.violated(`partition ${partition} is led by nobody, though all has been well for ${LED_WITHIN_MS} ms`);
     }
+    if (nowMs - this.#leadersCanLeadSinceMs <= LED_WITHIN_MS || unled.size > 0) return;
+    for (const { name, partitions } of this.#simulation.complaining)
+      this.#invariants.violated(`${name} says that nobody leads ${partitions}, and all of them are led`);
   }
 
   #checkCustomers(allIsWell: boolean): void {

@@ -200,6 +200,14 @@ export class Simulation implements Witness {
     for (const { process } of this.#workers.values()) if (this.#drained.has(process.name)) process.kill();
   }
 
+  /** Workers that take part, and say that nobody leads what somebody should lead. */
+  get complaining(): { name: string; partitions: number[] }[] {
+    return [...this.#workers.values()]
+      .filter(({ process }) => process.isAlive && !this.isLeaving(process.name))
+      .map(({ process, withoutLeader }) => ({ name: process.name, partitions: withoutLeader() }))
+      .filter(({ partitions }) => partitions.length > 0);
+  }
+
   get gateways(): Gateway[] {
     return [...this.#gateways.values()];
   }

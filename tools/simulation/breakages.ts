@@ -254,6 +254,22 @@ export const BREAKAGES: SimulationBreakage[] = [
     '      if (nowMs <= endsAtMs || revision > 0) continue;',
   ),
   breakage(
+    'any-copy-believed',
+    'a watch counts that tells of announcements under other revisions than the store has given them',
+    /says that nobody leads/,
+    'libs/lease/src/presence.ts',
+    '    if (this.#stored.includes(revision)) this.#sees(nowMs);',
+    '    this.#sees(nowMs);',
+  ),
+  breakage(
+    'seen-before-taken',
+    'what the watch told of a lease before this worker took it is kept',
+    /says that nobody leads/,
+    OTHERS,
+    '  taken(partition: number): void {\n    this.#seen.delete(partition);\n',
+    '  taken(partition: number): void {\n',
+  ),
+  breakage(
     'timeline-not-compared',
     'a leadership goes on after the database has lost commits',
     /had taken over|the broker has it rejected|is rejected, and the exchange has/,

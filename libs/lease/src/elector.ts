@@ -47,7 +47,10 @@ export class Elector {
     const isAlone = () => this.#membership.workers.every((worker) => worker === options.workerId);
     this.#moves = new Moves(clock, isAlone);
     const announce = (as: string) =>
-      this.#tolerate('announce', () => store.put(presenceKey(options.workerId), toValue(as, options.ttlMs)));
+      store.put(presenceKey(options.workerId), toValue(as, options.ttlMs)).catch((error: unknown) => {
+        events.problem('announce failed', error);
+        return undefined;
+      });
     this.#presence = new Presence({ workerId: options.workerId, renewMs: options.renewMs, clock, isAlone, announce });
     this.#others = new OtherLeases();
     this.#membership = new Membership(options.partitions, options.clusterSize);
@@ -256,13 +259,13 @@ export class Elector {
     const [kind, name = ''] = key.split('.');
     if (key === drainKey(workerId) && holder !== null) void this.#drain();
     const partition = partitionIn(key, partitions);
-    if (kind === 'worker') this.#observeWorker(name, holder, endsAtMs);
+    if (kind === 'worker') this.#observeWorker(name, holder, revision, endsAtMs);
     else if (partition !== undefined) this.#observeLease(partition, holder, revision, endsAtMs);
   }
 
-  #observeWorker(worker: string, holder: string | null, endsAtMs: number): void {
+  #observeWorker(worker: string, holder: string | null, revision: number, endsAtMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    if (worker === this.#options.workerId) this.#presence.heard(nowMs);
+    if (worker === this.#options.workerId) this.#presence.heard(revision, nowMs);
     if (holder === null || holder === DRAINING || holder === JOINING) this.#membership.left(worker);
     else this.#membership.saw(worker, endsAtMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);

@@ -1,4 +1,4 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import { Kvm, type KvWatchEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DRAINING, drainKey, parseValue } from './keys.ts';
@@ -21,16 +21,49 @@ export interface LeaseBucket {
 
 const STREAM_NOT_FOUND = 10059;
 const TIMEOUT_MS = 5_000;
+/** Each attempt reads one of the copies, as the servers choose. */
+const ATTEMPTS = 8;
 
 /** Never makes the bucket: only workers know its lifetime and copies. */
 export function openLeaseBucket(connection: NatsConnection, bucket: string): LeaseBucket {
   const open = () => new Kvm(connection).open(bucket, { timeout: TIMEOUT_MS });
   return {
-    read: async () => snapshotOf(await readEntries(open)),
+    read: async () => snapshotOf(await readWhole(connection, bucket, open)),
     askToDrain: async (workerId) => {
       await (await open()).put(drainKey(workerId), 'asked');
     },
   };
+}
+
+/**
+ * A nats-server's copy of the bucket that has diverged from the others has an earlier last revision: what it says counts for nothing, and
+ * another is read.
+ *
+ * @throws Error when no copy was found that has what its leader has
+ */
+async function readWhole(
+  connection: NatsConnection,
+  bucket: string,
+  open: () => ReturnType<Kvm['open']>,
+): Promise<KvWatchEntry[]> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const stored = await readState(connection, bucket);
+    const entries = await readEntries(open);
+    const hasEnded = entries.length === 0 && (await readState(connection, bucket)).messages === 0;
+    if (hasEnded || (entries.at(-1)?.revision ?? 0) >= stored.last_seq) return entries;
+  }
+  throw new Error(`the copies of ${bucket} differ: a nats-server has diverged from the others, see docs/alerts/no-leader.md`);
+}
+
+/** Answered by the leader of the copies. A bucket that is not there is an empty one. */
+async function readState(connection: NatsConnection, bucket: string): Promise<{ messages: number; last_seq: number }> {
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: TIMEOUT_MS });
+  try {
+    return (await manager.streams.info(`KV_${bucket}`)).state;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return { messages: 0, last_seq: 0 };
+    throw error;
+  }
 }
 
 async function readEntries(open: () => ReturnType<Kvm['open']>): Promise<KvWatchEntry[]> {

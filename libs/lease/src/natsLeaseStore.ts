@@ -48,7 +48,7 @@ export async function natsLeaseStore(options: BucketOptions): Promise<LeaseStore
       guarded(async () => {
         // Workers announce themselves so, once in each renewal: they see soon when another start, or a person, has changed the bucket.
         kv = await open();
-        await kv.put(key, holder);
+        return await kv.put(key, holder);
       }),
     delete: (key, revision) => guarded(() => kv.delete(key, revision === undefined ? {} : { previousSeq: revision })),
     async *watch(signal) {

@@ -38,8 +38,9 @@ export class OtherLeases {
     return [...this.#vacantSinceMs].filter(([, sinceMs]) => sinceMs < ms).map(([partition]) => partition);
   }
 
-  /** We have it now. */
+  /** We have it now; what the watch told of meanwhile was before. */
   taken(partition: number): void {
+    this.#seen.delete(partition);
     this.#expired.delete(partition);
     this.#vacantSinceMs.delete(partition);
   }

@@ -6,8 +6,8 @@ export interface LeaseStore {
   create(key: string, holder: string): Promise<number | 'taken'>;
   /** Renews a key of this revision. @returns its new revision, or 'lost' when the key has another */
   update(key: string, holder: string, revision: number): Promise<number | 'lost'>;
-  /** Writes a key whatever it was. */
-  put(key: string, holder: string): Promise<void>;
+  /** Writes a key whatever it was. @returns its revision */
+  put(key: string, holder: string): Promise<number>;
   /** Gives a key of this revision up, so that others see it at once. */
   delete(key: string, revision?: number): Promise<void>;
   /** Every key that exists, then every change, until the signal aborts or the store is lost (then it throws or returns). */

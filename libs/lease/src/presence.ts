@@ -13,9 +13,12 @@ export interface PresenceOptions {
   clock: LeaseClock;
   /** Whether there is no other worker: then nobody hands anything over, and nothing is waited for. */
   isAlone: () => boolean;
-  /** Never rejects. */
-  announce: (as: string) => Promise<void>;
+  /** Never rejects. @returns the revision that the store gave it, undefined when nothing is known */
+  announce: (as: string) => Promise<number | undefined>;
 }
+
+/** The watch may lag behind by so many announcements. */
+const REMEMBERED = 8;
 
 /** What a worker tells the others of itself, and whether its own watch tells of it. */
 export class Presence {
@@ -23,6 +26,9 @@ export class Presence {
   #as = JOINING;
   #announcedMs = Number.NEGATIVE_INFINITY;
   #heardMs: number;
+  /** Revisions of the last announcements, as the store has answered, and of the last one that the watch has told of. */
+  #stored: number[] = [];
+  #told: number | undefined;
   #settles = false;
   #left = false;
   #announcing: Promise<void> = Promise.resolve();
@@ -40,7 +46,10 @@ export class Presence {
   async announce(): Promise<void> {
     if (this.#left) return;
     this.#announcedMs = this.#options.clock.monotonicMs();
-    const announcing = Promise.all([this.#announcing, this.#options.announce(this.#as)]).then(() => {});
+    const announcing = Promise.all([
+      this.#announcing,
+      this.#options.announce(this.#as).then((revision) => this.#has(revision)),
+    ]).then(() => {});
     this.#announcing = announcing;
     await announcing;
   }
@@ -57,13 +66,28 @@ export class Presence {
     await this.#announcing;
   }
 
-  /** The watch has told of an announcement: soon partitions may be handed over to this worker, which takes them at once. */
-  heard(nowMs: number): void {
+  /**
+   * The watch has told of an announcement. It counts when its revision is the one that the store has given it: a copy of the bucket that
+   * has diverged, as nats-server's replicas may, goes on taking announcements under revisions of its own, and tells nothing of leases.
+   */
+  heard(revision: number, nowMs: number): void {
+    this.#told = revision;
+    if (this.#stored.includes(revision)) this.#sees(nowMs);
+  }
+
+  #has(revision: number | undefined): void {
+    if (revision === undefined) return;
+    this.#stored = [...this.#stored.slice(1 - REMEMBERED), revision];
+    if (revision === this.#told) this.#sees(this.#options.clock.monotonicMs());
+  }
+
+  /** Soon partitions may be handed over to this worker, which takes them at once. */
+  #sees(nowMs: number): void {
     this.#heardMs = nowMs;
     if (this.#as === JOINING && !this.#settles) void this.#join();
   }
 
-  /** True, once, when the announcements do not come back through the watch: it is blind, and has to be begun anew. */
+  /** True, once, when the announcements do not come back through the watch as stored: it is blind, and has to be begun anew. */
   isUnheard(nowMs: number): boolean {
     if (nowMs - this.#heardMs <= 2 * this.#options.renewMs) return false;
     this.#heardMs = nowMs;

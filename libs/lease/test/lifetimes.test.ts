@@ -96,7 +96,7 @@ test('election: a worker that stops while it announces itself is gone afterwards
     const store = leases.connect();
     const slow: LeaseStore['put'] = async (key, holder) => {
       await clock.sleep(50);
-      await store.put(key, holder);
+      return await store.put(key, holder);
     };
     const { elector } = worker('a', { reachable: true }, { put: slow });
     await clock.advance(stopsAtMs);

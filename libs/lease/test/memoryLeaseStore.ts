@@ -68,10 +68,7 @@ export class MemoryLeases {
     return {
       create: (key, holder) => guard(() => this.create(key, holder)),
       update: (key, holder, revision) => guard(() => this.update(key, holder, revision)),
-      put: (key, holder) =>
-        guard(() => {
-          this.put(key, holder);
-        }),
+      put: (key, holder) => guard(() => this.put(key, holder)),
       delete: (key, revision) => guard(() => this.delete(key, revision)),
       watch: (signal) =>
         changesFrom((tell) => {

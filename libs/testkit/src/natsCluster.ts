@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from './eventually.ts';
 import { findNatsServer } from './findNatsServer.ts';
+import { type ClusterProblem, problemOf } from './natsHealth.ts';
 import { type NatsServer, startNats } from './natsServer.ts';
 import { freePort, ServerStartError } from './serverProcess.ts';
 
@@ -65,9 +66,10 @@ const START_DEADLINE_MS = 15_000;
 /** One that has lost its store copies a hundred consumers and more from the others. */
 const HEALTHY_DEADLINE_MS = 180_000;
 /**
- * nats-server 2.10: one that was catching up when another lost its store may wait for ever for what nobody sends it. A restart mends it.
+ * nats-server 2.10: one that was catching up when another lost its store may wait for ever for what nobody sends it, and is mended by a
+ * restart; or have a copy of a stream that has diverged from the others, and needs them all anew.
  */
-const STUCK_MS = 60_000;
+const STUCK_MS = 30_000;
 
 /** Starts a cluster of nats-servers with JetStream on 127.0.0.1; resolves when it is healthy. Stores of an earlier run are kept. */
 export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
@@ -208,13 +210,13 @@ class Node implements NatsNode {
 function clusterOf(nodes: readonly Node[], login: NatsLogin | undefined): NatsCluster {
   const all = (act: (node: Node) => Promise<void>) => Promise.all(nodes.map(act)).then(() => {});
   const untilHealthy = async () => {
-    const restarts = restartsOfStuck();
+    const mend = mendingOf(nodes);
     const look = async () => {
       const problem = await problemOf(nodes);
-      await restarts(nodes.find(({ name }) => name === problem?.of));
+      await mend(problem);
       return problem;
     };
-    const isNone = (problem: Problem | undefined) => problem === undefined;
+    const isNone = (problem: ClusterProblem | undefined) => problem === undefined;
     await eventually(look, isNone, { what: 'a healthy NATS cluster', deadlineMs: HEALTHY_DEADLINE_MS });
   };
   return {
@@ -233,17 +235,19 @@ function clusterOf(nodes: readonly Node[], login: NatsLogin | undefined): NatsCl
   };
 }
 
-/** @returns told at each look which server is behind; restarts one that has been for too long, once */
-function restartsOfStuck(): (behind: Node | undefined) => Promise<void> {
-  let behind: Node | undefined;
+/** @returns told of the problem at each look; mends a server that has had one for too long, once */
+function mendingOf(nodes: readonly Node[]): (problem: ClusterProblem | undefined) => Promise<void> {
+  let stuck: string | undefined;
   let sinceMs = 0;
-  const restarted = new Set<Node>();
-  return async (node) => {
-    if (node !== behind) sinceMs = performance.now();
-    behind = node;
-    if (node === undefined || restarted.has(node) || performance.now() - sinceMs < STUCK_MS) return;
-    restarted.add(node);
-    node.say(`has been behind for ${STUCK_MS / 1_000} s, and is restarted`);
+  const mended = new Set<Node>();
+  return async (problem) => {
+    if (problem?.of !== stuck) sinceMs = performance.now();
+    stuck = problem?.of;
+    const node = nodes.find(({ name }) => name === stuck);
+    if (node === undefined || mended.has(node) || performance.now() - sinceMs < STUCK_MS) return;
+    mended.add(node);
+    node.say(`${problem?.what} for ${STUCK_MS / 1_000} s: restarted`);
+    if (problem?.hasDiverged === true) return node.wipe();
     await node.stop();
     await node.start();
   };
@@ -255,63 +259,4 @@ export function withLogin(url: string, login: NatsLogin | undefined): string {
   const to = new URL(url);
   [to.username, to.password] = [login.user, login.password];
   return to.href;
-}
-
-/** What GET /jsz tells of a server's part in the cluster. */
-interface JetStreamStatus {
-  meta_cluster?: { leader?: string; cluster_size?: number };
-  account_details?: { stream_detail?: StreamStatus[] }[];
-}
-
-interface StreamStatus {
-  name: string;
-  /** Only the leader knows which copies are current. */
-  cluster?: { leader?: string; replicas?: { name: string; current: boolean }[] };
-}
-
-/** What keeps the cluster from being whole, in words; and the server that it is about, when it is about one. */
-interface Problem {
-  what: string;
-  of?: string;
-}
-
-async function problemOf(nodes: readonly Node[]): Promise<Problem | undefined> {
-  const statuses = await Promise.all(nodes.map((node) => statusOf(node).catch((error) => String(error))));
-  for (const [i, status] of statuses.entries()) {
-    const name = nodes[i]?.name ?? '';
-    if (typeof status === 'string') return { what: status, of: name };
-    if (!status.meta_cluster?.leader) return { what: 'no leader' };
-    if (status.meta_cluster.cluster_size !== nodes.length) return { what: `a cluster of ${status.meta_cluster.cluster_size}` };
-    const streams = status.account_details?.flatMap((account) => account.stream_detail ?? []) ?? [];
-    for (const { name: stream, cluster } of streams) {
-      const behind = cluster?.leader === name ? cluster.replicas?.find(({ current }) => !current) : undefined;
-      if (behind !== undefined) return { what: `stream ${stream} is not complete everywhere`, of: behind.name };
-    }
-  }
-  return undefined;
-}
-
-/** What GET /healthz says with details. */
-interface Health {
-  status: string;
-  errors?: { consumer?: string; error: string }[];
-}
-
-/**
- * Consumers that clients make for their own reading in order, one copy each in memory: the client makes another when it is gone, and the
- * server that had it may remember it for minutes.
- */
-const OF_ONE_CLIENT = /^oc_/;
-
-/** The first thing amiss that is the cluster's; undefined when there is none. */
-export function amissIn({ status, errors }: Health): string | undefined {
-  if (errors === undefined) return status === 'ok' ? undefined : status;
-  return errors.find(({ consumer }) => consumer === undefined || !OF_ONE_CLIENT.test(consumer))?.error;
-}
-
-async function statusOf({ monitorUrl }: Node): Promise<JetStreamStatus | string> {
-  const get = (path: string) => fetch(`${monitorUrl}${path}`, { signal: AbortSignal.timeout(2_000) });
-  const amiss = amissIn((await (await get('/healthz?details=true')).json()) as Health);
-  if (amiss !== undefined) return amiss;
-  return (await (await get('/jsz?accounts=true&streams=true')).json()) as JetStreamStatus;
 }

@@ -3,7 +3,8 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../src/eventually.ts';
-import { amissIn, startNatsCluster } from '../src/natsCluster.ts';
+import { startNatsCluster } from '../src/natsCluster.ts';
+import { amissIn } from '../src/natsHealth.ts';
 import { processStart } from '../src/processTable.ts';
 import { newFolder, occupy } from './servers.ts';
 
