@@ -47,10 +47,7 @@ export class Elector {
     const isAlone = () => this.#membership.workers.every((worker) => worker === options.workerId);
     this.#moves = new Moves(clock, isAlone);
     const announce = (as: string) =>
-      store.put(presenceKey(options.workerId), toValue(as, options.ttlMs)).catch((error: unknown) => {
-        events.problem('announce failed', error);
-        return undefined;
-      });
+      this.#tolerate('announce', () => store.put(presenceKey(options.workerId), toValue(as, options.ttlMs)));
     this.#presence = new Presence({ workerId: options.workerId, renewMs: options.renewMs, clock, isAlone, announce });
     this.#others = new OtherLeases();
     this.#membership = new Membership(options.partitions, options.clusterSize);
@@ -292,11 +289,12 @@ export class Elector {
   }
 
   /** For calls whose failure costs only time. */
-  async #tolerate(what: string, call: () => Promise<void>): Promise<void> {
+  async #tolerate<T>(what: string, call: () => Promise<T>): Promise<T | undefined> {
     try {
-      await call();
+      return await call();
     } catch (error) {
       this.#events.problem(`${what} failed`, error);
+      return undefined;
     }
   }
 }
