@@ -9,6 +9,6 @@ export async function placeOrSay(broker: BrokerClient, order: Order) {
     if (error.code === 'INVALID_ARGUMENT')
       return error.violations.map(({ field, description }) => `${field} ${description}`).join();
     if (error.code === 'UNAUTHENTICATED') return 'sign in again';
-    return `not known yet: ${error.message}`; // It is pending: resolvePendingOrders() will tell.
+    return `not known yet: ${error.message}`; // The order stays pending: resolvePendingOrders() finds its outcome.
   }
 }

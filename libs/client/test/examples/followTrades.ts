@@ -1,6 +1,6 @@
 import { type BrokerClient, newestFirst, TradeStatus } from '@stockbroker/client';
 
-/** The end of a trade, however often the connection breaks until then. */
+/** Returns how a trade ended, however often the connection breaks before that. */
 export async function followToItsEnd(broker: BrokerClient, orderId: string, tell = console.log) {
   const watch = broker.watchTrades();
   watch.connection.subscribe((state) => tell(state));

@@ -6,7 +6,7 @@ export async function buyOnce(url: string, token: string, folder: string, tell =
     calls: webCalls({ url, token: () => token }),
     journal: fileJournal(folder), // In a browser: storageJournal(localStorage, customerId).
   });
-  // What the last run of this program had sent without hearing of it.
+  // Orders that the last run of this program sent without getting an answer.
   for (const { order, outcome } of await broker.resolvePendingOrders()) tell(order.clientOrderId, outcome);
 
   return broker.placeTrade({ stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 10 });

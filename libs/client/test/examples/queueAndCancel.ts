@@ -1,6 +1,6 @@
 import { type BrokerClient, BrokerError, TradeType } from '@stockbroker/client';
 
-/** An order for the next session, and a second thought. */
+/** Places an order for the next session, then cancels it. */
 export async function queueAndCancel(broker: BrokerClient) {
   const order = { stockTicker: 'AAPL', type: TradeType.TRADE_TYPE_BUY, quantity: 10, queueForOpen: true };
   const { orderId } = await broker.placeTrade(order);
