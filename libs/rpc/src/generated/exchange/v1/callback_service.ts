@@ -144,18 +144,18 @@ export const ReportOrdersResponse: MessageFns<ReportOrdersResponse> = {
 };
 
 /**
- * What a broker serves so that the exchange can report results.
+ * The service of a broker to which the exchange reports results.
  *
- * Over HTTP the same message comes as protobuf JSON in a POST to the callback URL. Both are signed as the Standard Webhooks
- * specification says: `webhook-id`, `webhook-timestamp` and `webhook-signature`, as headers or as gRPC metadata, over the
- * body or the serialised request as it was sent.
+ * Over HTTP the same message is sent as protobuf JSON in a POST to the callback URL. Both are signed as the Standard Webhooks
+ * specification requires: with `webhook-id`, `webhook-timestamp` and `webhook-signature`, as headers or as gRPC metadata. The signature
+ * covers the body or the serialised request as it was sent.
  */
 export type CallbackServiceDefinition = typeof CallbackServiceDefinition;
 export const CallbackServiceDefinition = {
   name: "CallbackService",
   fullName: "exchange.v1.CallbackService",
   methods: {
-    /** Reports completed orders. Success means that every report is stored; anything else is retried, whole. */
+    /** Reports completed orders. Success means that every report is stored; after any other answer the whole request is retried. */
     reportOrders: {
       name: "ReportOrders",
       requestType: ReportOrdersRequest as typeof ReportOrdersRequest,

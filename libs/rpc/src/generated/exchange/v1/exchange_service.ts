@@ -13,17 +13,17 @@ export const protobufPackage = "exchange.v1";
 
 export const protobufFileName = "exchange/v1/exchange_service.proto";
 
-/** Whether the exchange took an order. */
+/** Whether the exchange accepted an order. */
 export const SubmitOutcome = {
   /** SUBMIT_OUTCOME_UNSPECIFIED - Not used by the server. */
   SUBMIT_OUTCOME_UNSPECIFIED: 0,
-  /** SUBMIT_OUTCOME_ACCEPTED - Taken now, or taken earlier with the same content. Its result will be reported, unless a later attempt stands in its place. */
+  /** SUBMIT_OUTCOME_ACCEPTED - Accepted now, or earlier with the same content. Its result will be reported, unless a later attempt replaces it. */
   SUBMIT_OUTCOME_ACCEPTED: 1,
-  /** SUBMIT_OUTCOME_INVALID - Malformed: never an order, nothing will be reported. */
+  /** SUBMIT_OUTCOME_INVALID - Malformed: it is not an order, and nothing will be reported. */
   SUBMIT_OUTCOME_INVALID: 2,
   /**
-   * SUBMIT_OUTCOME_CONFLICT - The id was used earlier for an order with other content, or whose last attempt was not rejected because the market was closed;
-   * that one stands.
+   * SUBMIT_OUTCOME_CONFLICT - The id was used earlier for an order with different content, or for one whose last attempt was not rejected because the market was
+   * closed; the earlier order stands.
    */
   SUBMIT_OUTCOME_CONFLICT: 3,
 } as const;
@@ -77,19 +77,19 @@ export interface SubmitOrdersRequest {
   orders: Order[];
 }
 
-/** What became of each order of the request. */
+/** The outcome of each order in the request. */
 export interface SubmitOrdersResponse {
   /** One for each order, in the request's order. */
   results: SubmitResult[];
 }
 
-/** What became of one submitted order. */
+/** The outcome of one submitted order. */
 export interface SubmitResult {
   /** The order's id. */
   clientOrderId: string;
-  /** Whether the exchange took the order. */
+  /** Whether the exchange accepted the order. */
   outcome: SubmitOutcome;
-  /** For people; why an order was not taken. */
+  /** Why the order was not accepted, for people. */
   message: string;
 }
 
@@ -101,27 +101,27 @@ export interface GetOrdersRequest {
 
 /** The orders found. */
 export interface GetOrdersResponse {
-  /** A report for each known order, open ones included. */
+  /** A report for each known order, including open ones. */
   reports: OrderReport[];
   /** The ids that the exchange has never accepted. */
   unknownClientOrderIds: string[];
 }
 
-/** Which orders to report. */
+/** Which orders to list. */
 export interface ExchangeServiceListOrdersRequest {
-  /** The first id; empty: from the beginning. */
+  /** The first id; empty: from the first order. */
   fromClientOrderId: string;
-  /** Ends before this id; empty: to the end. */
+  /** The id before which the list ends; empty: to the last order. */
   beforeClientOrderId: string;
 }
 
-/** A page of the report. */
+/** A page of the list. */
 export interface ExchangeServiceListOrdersResponse {
-  /** At most 500, in order of id, open ones included. */
+  /** At most 500, in order of id, including open ones. */
   reports: OrderReport[];
 }
 
-/** No choices yet. */
+/** No options yet. */
 export interface ListInstrumentsRequest {
 }
 
@@ -139,27 +139,27 @@ export interface Instrument {
   name: string;
 }
 
-/** No choices yet: all tickers. */
+/** No options yet: all tickers. */
 export interface StreamQuotesRequest {
 }
 
-/** The quotes that changed, or are restated. */
+/** The quotes that changed or are restated. */
 export interface StreamQuotesResponse {
   /** Empty in a heartbeat. */
   quotes: Quote[];
 }
 
-/** The best prices of one ticker, a share, USD as decimal strings with four places. */
+/** The best prices of one ticker, per share, USD as decimal strings with four places. */
 export interface Quote {
   /** The ticker. */
   ticker: string;
-  /** What a seller gets. Empty while nobody bids. */
+  /** What a seller gets. Empty while there is no bid. */
   bid: string;
-  /** What a buyer pays. Empty while nobody asks. */
+  /** What a buyer pays. Empty while there is no ask. */
   ask: string;
   /** True while trading in the ticker is halted, with or without prices. */
   halted: boolean;
-  /** When it was made, or last restated, by the exchange's clock. */
+  /** When the quote was made or last restated, by the exchange's clock. */
   quotedAt: Date | undefined;
 }
 
@@ -1205,15 +1205,15 @@ export const Quote: MessageFns<Quote> = {
 /**
  * The central exchange, as its member brokers see it. Calls carry the member's API key as `authorization: Bearer <key>`.
  *
- * The exchange promises: an order is executed at most once however often it is submitted, and its result is reported to
- * the order's callback URL at least once, until a report is answered with success.
+ * The exchange promises to execute an order at most once, however often it is submitted, and to report its result to the order's
+ * callback URL at least once, until a report is answered with success.
  */
 export type ExchangeServiceDefinition = typeof ExchangeServiceDefinition;
 export const ExchangeServiceDefinition = {
   name: "ExchangeService",
   fullName: "exchange.v1.ExchangeService",
   methods: {
-    /** Submits orders in one durable batch. When the call has returned, each accepted order survives a crash of the exchange. */
+    /** Submits orders in one durable batch. Once the call has returned, each accepted order survives a crash of the exchange. */
     submitOrders: {
       name: "SubmitOrders",
       requestType: SubmitOrdersRequest as typeof SubmitOrdersRequest,
@@ -1222,7 +1222,7 @@ export const ExchangeServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** The state of orders, by the broker's own ids. */
+    /** Returns the state of orders, by the broker's own ids. */
     getOrders: {
       name: "GetOrders",
       requestType: GetOrdersRequest as typeof GetOrdersRequest,
@@ -1232,8 +1232,8 @@ export const ExchangeServiceDefinition = {
       options: {},
     },
     /**
-     * The member's report for its own reconciliation: its orders with ids in a range, each as it is when its page is read, in order of
-     * id. Ids that begin with their time (UUID v7) make a day a range of ids. An order accepted meanwhile may be in it or not.
+     * Returns the member's orders for its reconciliation: those with ids in a range, in order of id, each as it is when its page is read.
+     * With ids that start with their time (UUID v7), a day is a range of ids. Orders accepted during the call may or may not be included.
      */
     listOrders: {
       name: "ListOrders",
@@ -1243,7 +1243,7 @@ export const ExchangeServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Everything that can be traded. */
+    /** Returns everything that can be traded. */
     listInstruments: {
       name: "ListInstruments",
       requestType: ListInstrumentsRequest as typeof ListInstrumentsRequest,
@@ -1253,9 +1253,9 @@ export const ExchangeServiceDefinition = {
       options: {},
     },
     /**
-     * First the quotes of all instruments, then every change as it happens. A message comes at least once a second, with no
-     * quotes in it when none changed: silence means that the connection is lost. While the market is open each quote is restated at
-     * least every five seconds, with a new quoted_at, also when its prices stay: one that is older may have been left behind.
+     * Sends first the quotes of all instruments, then every change as it happens. It sends a message at least once a second, without
+     * quotes when none changed: silence means that the connection is lost. While the market is open, each quote is restated with a new
+     * quoted_at at least every five seconds, even when its prices have not changed: an older quote may be out of date.
      */
     streamQuotes: {
       name: "StreamQuotes",

@@ -185,9 +185,9 @@ export function rejectReasonToJSON(object: RejectReason): string {
   }
 }
 
-/** A market order with a limit: filled whole at the ask (buy) or bid (sell), or rejected when that is beyond the limit. */
+/** A market order with a limit: filled completely at the ask (buy) or bid (sell), or rejected when that price is beyond the limit. */
 export interface Order {
-  /** The broker's id of the order, a UUID. Submitting one id twice is one order; but see `attempt`. */
+  /** The broker's id for the order, a UUID. Submitting the same id twice makes one order; but see `attempt`. */
   clientOrderId: string;
   /** The ticker. */
   ticker: string;
@@ -195,20 +195,20 @@ export interface Order {
   side: Side;
   /** Whole shares, at least 1. */
   quantity: number;
-  /** The worst price accepted, a share, USD as a decimal string with four places. */
+  /** The worst price accepted, per share, USD as a decimal string with four places. */
   limitPrice: string;
-  /** Where the result is reported: an http(s):// URL gets a POST, a grpc:// host and port gets CallbackService.ReportOrders. */
+  /** Where the result is reported: as a POST to an http(s):// URL, or as CallbackService.ReportOrders to a grpc:// host and port. */
   callbackUrl: string;
   /**
    * 0 at first. An order that was rejected with REJECT_REASON_MARKET_CLOSED may be submitted again under the same id, as a higher
-   * attempt, when the market is open; that one stands in its place. Submitting one attempt twice is one order.
+   * attempt, when the market is open; the new attempt replaces it. Submitting the same attempt twice makes one order.
    */
   attempt: number;
 }
 
 /** The state of one order as the exchange reports it. */
 export interface OrderReport {
-  /** The broker's id of the order. */
+  /** The broker's id for the order. */
   clientOrderId: string;
   /** The ticker of the order. */
   ticker: string;
@@ -218,7 +218,7 @@ export interface OrderReport {
   quantity: number;
   /** Open, filled or rejected. A callback never reports an open order. */
   state: OrderState;
-  /** The price of the fill, a share, USD as a decimal string with four places. Empty unless filled. */
+  /** The price of the fill, per share, USD as a decimal string with four places. Empty unless filled. */
   price: string;
   /** The exchange's id of the fill. Empty unless filled. */
   executionId: string;
@@ -230,9 +230,9 @@ export interface OrderReport {
   rejectReason: RejectReason;
   /** Why it was rejected, for people. */
   rejectMessage: string;
-  /** Which attempt of the order it is about, the latest: 0, or that with which the order was submitted again. */
+  /** The attempt that the report is about, which is the latest: 0, or the `attempt` with which the order was submitted again. */
   attempt: number;
-  /** The order's limit, a share, USD as a decimal string with four places. */
+  /** The order's limit, per share, USD as a decimal string with four places. */
   limitPrice: string;
 }
 

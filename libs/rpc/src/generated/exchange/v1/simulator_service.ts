@@ -14,9 +14,9 @@ export const protobufFileName = "exchange/v1/simulator_service.proto";
 
 /** How the simulated exchange behaves. */
 export interface Behaviour {
-  /** True: orders stay open until CompleteOrder; false: they complete by themselves. */
+  /** True: orders stay open until CompleteOrder. False: they complete by themselves. */
   manual: boolean;
-  /** An order completes after a random time between these, in milliseconds. */
+  /** An order completes after a random time from latency_min_ms to latency_max_ms, in milliseconds. */
   latencyMinMs: number;
   /** See latency_min_ms. */
   latencyMaxMs: number;
@@ -30,19 +30,19 @@ export interface Behaviour {
   lateMs: number;
   /** Share of report batches sent in a shuffled order. */
   reorderRate: number;
-  /** Share of reports never sent, although promised. GetOrders still tells the truth. */
+  /** Share of reports never sent, although promised. GetOrders still returns the true state. */
   dropRate: number;
   /** Share of reports followed by one that contradicts it. */
   conflictRate: number;
-  /** True: calls are answered UNAVAILABLE, as when the exchange is down. */
+  /** True: calls are answered UNAVAILABLE, as if the exchange were down. */
   unavailable: boolean;
-  /** True: SubmitOrders takes the orders, durably, but never answers. */
+  /** True: SubmitOrders accepts the orders durably but never answers. */
   swallowAnswers: boolean;
-  /** Share of fills that are first reported with the execution id of an earlier fill whose report was delivered, and then truly. */
+  /** Share of fills that are first reported with the execution id of an earlier fill whose report was delivered, and then correctly. */
   repeatExecutionRate: number;
   /** Share of fills at a price beyond the order's limit: a buy above it, a sell below. */
   breakLimitRate: number;
-  /** True: quotes neither change nor are restated, although heartbeats come: a feed that is frozen. */
+  /** True: quotes neither change nor are restated, although heartbeats are sent: a frozen feed. */
   freezeQuotes: boolean;
 }
 
@@ -60,15 +60,15 @@ export interface SetBehaviourResponse {
 export interface SetQuoteRequest {
   /** The ticker. */
   ticker: string;
-  /** What a seller gets; empty: nobody bids. A bid above the ask is told as it is, for nobody to believe. */
+  /** What a seller gets; empty: no bid. A bid above the ask is sent as given, so that brokers must refuse it. */
   bid: string;
-  /** What a buyer pays; empty: nobody asks. */
+  /** What a buyer pays; empty: no ask. */
   ask: string;
-  /** Halts the ticker, or lets it trade, with or without prices. */
+  /** Halts the ticker or lets it trade, with or without prices. */
   halted: boolean;
 }
 
-/** Done; brokers see it on their stream. */
+/** Done; brokers see the quote on their streams. */
 export interface SetQuoteResponse {
 }
 
@@ -86,19 +86,19 @@ export interface CompleteOrderRequest {
 
 /** The completed order. */
 export interface CompleteOrderResponse {
-  /** As it was reported. */
+  /** The report of its completion. */
   report: OrderReport | undefined;
 }
 
 /** A report to send. */
 export interface SendReportRequest {
-  /** Where to. */
+  /** Where to send it. */
   callbackUrl: string;
-  /** What, as it is. */
+  /** The reports, sent as given. */
   reports: OrderReport[];
 }
 
-/** The answer got. */
+/** The answer to the callback. */
 export interface SendReportResponse {
   /** True when the callback was answered with success. */
   delivered: boolean;
@@ -106,7 +106,7 @@ export interface SendReportResponse {
   answer: string;
 }
 
-/** No choices yet. */
+/** No options yet. */
 export interface ListOrdersRequest {
 }
 
@@ -1401,15 +1401,15 @@ export const JournalEntry: MessageFns<JournalEntry> = {
 };
 
 /**
- * Switches of the simulated exchange: how it behaves, and how it breaks its promises. A real exchange has no such service;
- * the simulator serves it only when it is told to at its start.
+ * Sets how the simulated exchange behaves and which promises it breaks. A real exchange has no such service; the simulator serves it
+ * only when it was started with it.
  */
 export type SimulatorServiceDefinition = typeof SimulatorServiceDefinition;
 export const SimulatorServiceDefinition = {
   name: "SimulatorService",
   fullName: "exchange.v1.SimulatorService",
   methods: {
-    /** Replaces the whole behaviour; fields left out get their defaults. It lasts until the process ends. */
+    /** Replaces the whole behaviour; omitted fields get their defaults. The behaviour lasts until the process ends. */
     setBehaviour: {
       name: "SetBehaviour",
       requestType: SetBehaviourRequest as typeof SetBehaviourRequest,
@@ -1418,7 +1418,7 @@ export const SimulatorServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Fixes the quote of a ticker, so that it moves no more; or takes its quote away; or halts it. */
+    /** Fixes the quote of a ticker so that it no longer moves, removes the quote, or halts the ticker. */
     setQuote: {
       name: "SetQuote",
       requestType: SetQuoteRequest as typeof SetQuoteRequest,
@@ -1427,7 +1427,7 @@ export const SimulatorServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Completes one open order as told, whatever the market says. FAILED_PRECONDITION when it is not open. */
+    /** Completes one open order as requested, whatever the market price. FAILED_PRECONDITION when the order is not open. */
     completeOrder: {
       name: "CompleteOrder",
       requestType: CompleteOrderRequest as typeof CompleteOrderRequest,
@@ -1436,7 +1436,7 @@ export const SimulatorServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Makes a report callback exactly as given, true or not, to any URL. Answers when it got a 2xx or the attempt failed. */
+    /** Sends a report callback exactly as given, true or not, to any URL. Returns when the callback got a 2xx or the attempt failed. */
     sendReport: {
       name: "SendReport",
       requestType: SendReportRequest as typeof SendReportRequest,
@@ -1445,7 +1445,7 @@ export const SimulatorServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Every order the exchange ever accepted, in the order of acceptance: its journal. */
+    /** Returns the exchange's journal: every order that it ever accepted, in the order of acceptance. */
     listOrders: {
       name: "ListOrders",
       requestType: ListOrdersRequest as typeof ListOrdersRequest,

@@ -14,7 +14,7 @@ export const protobufFileName = "stockbroker/v1/trade.proto";
 
 /** What the customer wants to do with the stock. */
 export const TradeType = {
-  /** TRADE_TYPE_UNSPECIFIED - Never a valid choice; a request that leaves the type out is refused. */
+  /** TRADE_TYPE_UNSPECIFIED - Not valid: a request without a type is refused. */
   TRADE_TYPE_UNSPECIFIED: 0,
   /** TRADE_TYPE_BUY - Buy shares with cash. */
   TRADE_TYPE_BUY: 1,
@@ -132,23 +132,23 @@ export const RejectCode = {
   REJECT_CODE_INSUFFICIENT_SHARES: 2,
   /** REJECT_CODE_UNKNOWN_TICKER - The exchange does not list the ticker. */
   REJECT_CODE_UNKNOWN_TICKER: 3,
-  /** REJECT_CODE_NO_QUOTE - The exchange was up but gave no fresh quote for the ticker, so that no limit price could be set. */
+  /** REJECT_CODE_NO_QUOTE - The exchange was reachable but gave no fresh quote for the ticker, so no limit price could be set. */
   REJECT_CODE_NO_QUOTE: 4,
   /** REJECT_CODE_MARKET_CLOSED - Outside the trading session; `reason` says when the next one opens. */
   REJECT_CODE_MARKET_CLOSED: 5,
   /** REJECT_CODE_HALTED - Trading in this ticker is halted. */
   REJECT_CODE_HALTED: 6,
-  /** REJECT_CODE_EXCHANGE_REJECTED - The exchange refused the order; `reason` has its words. */
+  /** REJECT_CODE_EXCHANGE_REJECTED - The exchange refused the order; `reason` has its message. */
   REJECT_CODE_EXCHANGE_REJECTED: 7,
-  /** REJECT_CODE_EXCHANGE_UNAVAILABLE - The exchange could not be reached for longer than an order may wait for it, and the order was never sent. */
+  /** REJECT_CODE_EXCHANGE_UNAVAILABLE - The exchange was unreachable for longer than an order may wait for it, and the order was never sent. */
   REJECT_CODE_EXCHANGE_UNAVAILABLE: 8,
-  /** REJECT_CODE_ACCOUNT_BLOCKED - Buys are blocked on this account, because an earlier fill cost more than was held for it. */
+  /** REJECT_CODE_ACCOUNT_BLOCKED - Buys are blocked on this account because an earlier fill cost more than was held for it. */
   REJECT_CODE_ACCOUNT_BLOCKED: 9,
-  /** REJECT_CODE_CANCELED - The customer has canceled it before it was sent. */
+  /** REJECT_CODE_CANCELED - The customer canceled the trade before it was sent. */
   REJECT_CODE_CANCELED: 10,
   /**
-   * REJECT_CODE_WAITED_TOO_LONG - The broker did not get to it within the time that an order may wait, and it was never sent; `reason` has the times. Time in which the
-   * exchange was away, or an earlier trade of the customer was open, does not count.
+   * REJECT_CODE_WAITED_TOO_LONG - The broker did not process the trade within the time that an order may wait, and never sent it; `reason` has the times. Time in which
+   * the exchange was unreachable, or an earlier trade of the customer was open, does not count.
    */
   REJECT_CODE_WAITED_TOO_LONG: 11,
 } as const;
@@ -244,15 +244,15 @@ export function rejectCodeToJSON(object: RejectCode): string {
   }
 }
 
-/** What becomes of a trade outside the trading session. */
+/** What happens to a trade outside the trading session. */
 export const SessionPolicy = {
   /** SESSION_POLICY_UNSPECIFIED - The same as SESSION_POLICY_REJECT_WHEN_CLOSED. */
   SESSION_POLICY_UNSPECIFIED: 0,
-  /** SESSION_POLICY_REJECT_WHEN_CLOSED - It is rejected with REJECT_CODE_MARKET_CLOSED. */
+  /** SESSION_POLICY_REJECT_WHEN_CLOSED - The trade is rejected with REJECT_CODE_MARKET_CLOSED. */
   SESSION_POLICY_REJECT_WHEN_CLOSED: 1,
   /**
-   * SESSION_POLICY_QUEUE_FOR_OPEN - It stays placed until the next session opens, and can be canceled until then. Nothing is held for it, and its price is that of
-   * the moment in which it is sent. When the exchange is closed all the same, it is placed again, and waits for the session after.
+   * SESSION_POLICY_QUEUE_FOR_OPEN - The trade stays placed until the next session opens, and can be canceled until then. Nothing is held for it, and its price is that of
+   * the moment when it is sent. If the exchange turns out to be closed then, the trade is placed again and waits for the following session.
    */
   SESSION_POLICY_QUEUE_FOR_OPEN: 2,
 } as const;
@@ -298,7 +298,7 @@ export function sessionPolicyToJSON(object: SessionPolicy): string {
 export interface RejectFigures {
   /** What the trade needed, e.g. "1994.1600" or "10". */
   needed: string;
-  /** What was available at that moment, e.g. "1000.0000" or "3". */
+  /** What was available at the time of the refusal, e.g. "1000.0000" or "3". */
   available: string;
 }
 
@@ -308,7 +308,7 @@ export interface Trade {
   orderId: string;
   /** The customer the trade belongs to, a UUID. */
   customerId: string;
-  /** The client's own id of the request, unique per customer; the key of a safe retry. */
+  /** The client's own id for the request, unique per customer; a retry under the same id is safe. */
   clientOrderId: string;
   /** The stock, e.g. "AAPL" or "BRK.B". */
   stockTicker: string;
@@ -318,7 +318,7 @@ export interface Trade {
   quantity: number;
   /** Where the trade is in its life. */
   status: TradeStatus;
-  /** The status in words for people; for a rejected trade, why. */
+  /** The status in words, for people; for a rejected trade, the reason. */
   reason: string;
   /** Why the trade was rejected, for programs. */
   rejectCode: RejectCode;
@@ -327,16 +327,16 @@ export interface Trade {
     | RejectFigures
     | undefined;
   /**
-   * The worst price accepted, sent to the exchange: for a buy the ask x 1.05, for a sell the bid x 0.95, at the time it
-   * was executed. Empty while it is placed.
+   * The worst price accepted, sent to the exchange: for a buy the ask x 1.05, for a sell the bid x 0.95, when the
+   * trade was executed. Empty while the trade is placed.
    */
   limitPrice: string;
   /**
-   * Cash held for a buy while it is executed: quantity x limit price. "0.0000" for a sell, which holds its shares instead.
-   * Empty while the trade is placed. When the trade ends, the hold is released and the field keeps what it was.
+   * Cash held for a buy while it is executed: quantity x limit price. "0.0000" for a sell, which holds shares instead.
+   * Empty while the trade is placed. When the trade ends, the hold is released and this field keeps its value.
    */
   hold: string;
-  /** The price of the fill, a share. Empty unless filled. */
+  /** The price of the fill, per share. Empty unless filled. */
   price: string;
   /** The exchange's id of the fill. Empty unless filled. */
   executionId: string;
@@ -344,7 +344,7 @@ export interface Trade {
   createdAt:
     | Date
     | undefined;
-  /** When the trade was last marked executed, just before it was sent. Unset before. */
+  /** When the trade was last marked executed, just before it was sent. Unset until then. */
   submittedAt:
     | Date
     | undefined;
@@ -352,7 +352,7 @@ export interface Trade {
   executedAt:
     | Date
     | undefined;
-  /** What becomes of it outside the trading session; never SESSION_POLICY_UNSPECIFIED. */
+  /** What happens to the trade outside the trading session; never SESSION_POLICY_UNSPECIFIED. */
   sessionPolicy: SessionPolicy;
 }
 

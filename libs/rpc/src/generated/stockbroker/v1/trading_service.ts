@@ -26,7 +26,7 @@ export const protobufFileName = "stockbroker/v1/trading_service.proto";
 
 /** A market order to place. */
 export interface PlaceTradeRequest {
-  /** Optional: the token's subject decides. When it is set and differs from the subject: PERMISSION_DENIED. */
+  /** Optional, because the token's subject names the customer. PERMISSION_DENIED when it is set and differs from the subject. */
   customerId: string;
   /** The stock, e.g. "AAPL" or "BRK.B". Upper case. */
   stockTicker: string;
@@ -35,11 +35,11 @@ export interface PlaceTradeRequest {
   /** Whole shares, 1 to 1,000,000. */
   quantity: number;
   /**
-   * The client's own id of this request: 1 to 64 printable ASCII characters without spaces, unique per customer. Without
-   * one the server makes one, and the client cannot retry safely.
+   * The client's own id for this request: 1 to 64 printable ASCII characters without spaces, unique per customer. If it is empty, the
+   * server makes an id, and the client cannot retry safely.
    */
   clientOrderId: string;
-  /** What becomes of the trade outside the trading session; by default it is rejected. */
+  /** What happens to the trade outside the trading session; by default it is rejected. */
   sessionPolicy: SessionPolicy;
 }
 
@@ -57,9 +57,9 @@ export interface GetTradeRequest {
 
 /** Which page of trades to read. */
 export interface ListTradesRequest {
-  /** How many trades at most: 1 to 500; 0 means 50. */
+  /** The maximum number of trades: 1 to 500; 0 means 50. */
   pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. It is bound to the statuses it was made for. */
+  /** The next_page_token of the previous page; empty for the first page. A token is valid only with the statuses that it was made for. */
   pageToken: string;
   /** Only trades in one of these statuses; empty means all. */
   statuses: TradeStatus[];
@@ -73,7 +73,7 @@ export interface ListTradesResponse {
   nextPageToken: string;
 }
 
-/** The account read is always the token's subject's. */
+/** Empty: the account is that of the token's subject. */
 export interface GetAccountRequest {
 }
 
@@ -81,15 +81,15 @@ export interface GetAccountRequest {
 export interface Account {
   /** The customer, a UUID. */
   customerId: string;
-  /** All cash, also what is held for open buys. Below zero only after a fill that cost more than was held for it. */
+  /** All cash, including what is held for open buys. Below zero only after a fill that cost more than was held for it. */
   cash: string;
   /** Cash held for open buys. */
   held: string;
-  /** cash - held: what a new buy can use. */
+  /** cash - held: the cash that a new buy can use. */
   spendable: string;
-  /** By ticker; stocks of which the customer has none are left out. */
+  /** By ticker; stocks of which the customer has no shares are omitted. */
   positions: Position[];
-  /** True when a fill cost more than was held for it: buys are refused until an operator has looked. */
+  /** True after a fill cost more than was held for it: buys are refused until an operator unblocks the account. */
   buysBlocked: boolean;
   /** When the cash last changed. */
   lastModified: Date | undefined;
@@ -99,7 +99,7 @@ export interface Account {
 export interface Position {
   /** The stock. */
   stockTicker: string;
-  /** All shares owned, also those held for an open sell. */
+  /** All shares owned, including those held for an open sell. */
   quantity: bigint;
   /** Shares held for an open sell. */
   held: bigint;
@@ -111,13 +111,13 @@ export interface GetQuoteRequest {
   stockTicker: string;
 }
 
-/** The best prices at the exchange, a share, USD as decimal strings with four places. */
+/** The best prices at the exchange, per share, USD as decimal strings with four places. */
 export interface Quote {
   /** The stock. */
   stockTicker: string;
-  /** What a seller gets; empty while nobody bids: then only buys can trade. */
+  /** What a seller gets. Empty while there is no bid: then only buys can trade. */
   bid: string;
-  /** What a buyer pays; empty while nobody asks: then only sells can trade. */
+  /** What a buyer pays. Empty while there is no ask: then only sells can trade. */
   ask: string;
   /** True while trading in the stock is halted, with or without prices. */
   halted: boolean;
@@ -127,9 +127,9 @@ export interface Quote {
 
 /** Which page of stocks to read. */
 export interface ListInstrumentsRequest {
-  /** How many at most: 1 to 1,000; 0 means 1,000. */
+  /** The maximum number of stocks: 1 to 1,000; 0 means 1,000. */
   pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. */
+  /** The next_page_token of the previous page; empty for the first page. */
   pageToken: string;
 }
 
@@ -155,13 +155,13 @@ export interface ListPricesRequest {
   stockTicker: string;
 }
 
-/** The prices that this server has seen, at most a quarter of an hour back. */
+/** The prices that this server has seen in the last quarter of an hour. */
 export interface ListPricesResponse {
-  /** Oldest first, about one a second; seconds in which nothing changed are left out. */
+  /** Oldest first, about one a second; seconds without a change are omitted. */
   prices: Price[];
 }
 
-/** What a stock cost at one moment: the middle between bid and ask, for charts. Orders are checked against quotes. */
+/** The price of a stock at one moment: the midpoint of bid and ask, for charts. Orders are checked against quotes. */
 export interface Price {
   /** When the exchange quoted it. */
   quotedAt:
@@ -171,58 +171,58 @@ export interface Price {
   price: string;
 }
 
-/** From where on to follow. */
+/** Where the stream starts. */
 export interface WatchTradesRequest {
   /**
-   * The last revision that the client has seen: the stream begins with what came after it. 0, or one so old that more than 1,000
-   * trades, or 3,000 revisions, came since: the stream begins with a snapshot.
+   * The last revision that the client has seen: the stream starts with the changes after it. The stream starts with a snapshot when this
+   * is 0, or so old that more than 1,000 trades, or 3,000 revisions, have come since.
    */
   afterRevision: bigint;
 }
 
 /** One message of the stream. */
 export interface WatchTradesResponse {
-  /** What it tells. */
+  /** What the message contains. */
   event:
     | //
-    /** How everything stands: forget what was known before. */
+    /** The complete state, which replaces everything sent before. */
     { $case: "snapshot"; value: TradesSnapshot }
     | //
-    /** What has changed. */
+    /** The trades and account that have changed. */
     { $case: "change"; value: TradesChange }
     | //
-    /** Nothing has changed; the stream is alive. Sent when nothing else was for 10 seconds. */
+    /** Nothing has changed; the stream is alive. Sent after 10 seconds without another message. */
     { $case: "heartbeat"; value: Heartbeat }
     | undefined;
 }
 
-/** How a customer's trades and account stood at one revision. */
+/** A customer's trades and account at one revision. */
 export interface TradesSnapshot {
-  /** Everything up to this revision is in it. */
+  /** The snapshot includes everything up to this revision. */
   revision: bigint;
   /** Cash and shares. */
   account:
     | Account
     | undefined;
-  /** All that are open, and the 50 newest of all, newest first; of more than 1,000 the newest 1,000. ListTrades has the others. */
+  /** All open trades and the 50 newest of all trades, newest first; at most the newest 1,000 of these. ListTrades returns the others. */
   trades: Trade[];
 }
 
-/** What has changed from one revision to a later one. */
+/** The changes from one revision to a later one. */
 export interface TradesChange {
-  /** The first change in it: one more than the revision told before. */
+  /** The first change included: the revision sent before, plus one. */
   firstRevision: bigint;
-  /** The last change in it. Usually that is the first; a client that reads slowly gets several changes as one. */
+  /** The last change included. Usually the same as the first; a slow client gets several changes in one message. */
   revision: bigint;
-  /** Trades that have changed, in the order placed, each as it stood at `revision`. Empty when only the account has changed. */
+  /** The trades that have changed, in the order placed, each as it was at `revision`. Empty when only the account has changed. */
   trades: Trade[];
-  /** Cash and shares as they stood at `revision`. Unset in a change that others follow at once: they were not kept for it. */
+  /** Cash and shares as they were at `revision`. Unset in a change that others follow at once: the server did not keep them for it. */
   account: Account | undefined;
 }
 
-/** A sign of life. */
+/** Shows that the stream is alive. */
 export interface Heartbeat {
-  /** The last revision told. */
+  /** The last revision sent. */
   revision: bigint;
 }
 
@@ -235,13 +235,13 @@ export interface WatchQuotesRequest {
 /** Quotes that have changed. */
 export interface WatchQuotesResponse {
   /**
-   * Each in its latest state. One without bid and ask: the exchange gives no quote of the stock at present. Empty: nothing has
-   * changed; the stream is alive. Sent when nothing else was for 10 seconds.
+   * Each in its latest state. A quote without bid and ask means that the exchange gives no quote of the stock at present. An empty list
+   * means that nothing has changed and the stream is alive; it is sent after 10 seconds without another message.
    */
   quotes: Quote[];
   /**
-   * True while the server itself gets no quotes from the exchange, or none of one of these stocks: what was told before may be out
-   * of date.
+   * True while the server itself gets no quotes from the exchange, or none for one of these stocks: the quotes sent before may be out of
+   * date.
    */
   stale: boolean;
 }
@@ -2505,8 +2505,8 @@ export const WatchQuotesResponse: MessageFns<WatchQuotesResponse> = {
 /**
  * Places and follows the market orders of one customer: the subject of the bearer token sent in `authorization`.
  *
- * Errors are google.rpc.Status with typed details: BadRequest names each field at fault, ErrorInfo (domain "stockbroker")
- * has a reason and figures for programs, RetryInfo says when to try again.
+ * Errors are google.rpc.Status with typed details: BadRequest names each invalid field, ErrorInfo (domain "stockbroker")
+ * has a reason and figures for programs, and RetryInfo says when to retry.
  */
 export type TradingServiceDefinition = typeof TradingServiceDefinition;
 export const TradingServiceDefinition = {
@@ -2514,15 +2514,15 @@ export const TradingServiceDefinition = {
   fullName: "stockbroker.v1.TradingService",
   methods: {
     /**
-     * Stores a trade and returns it as `placed`; it goes to the exchange right after, behind the customer's earlier trades.
-     * A retry with the same client_order_id and the same content returns the existing trade as it stands now, also when its ticker is
-     * listed no more.
+     * Stores a trade and returns it as `placed`; it is then sent to the exchange, after the customer's earlier trades.
+     * A retry with the same client_order_id and the same content returns the existing trade as it is now, even when its ticker is no
+     * longer listed.
      *
-     * INVALID_ARGUMENT: a field is missing or wrong. ALREADY_EXISTS: the client_order_id was used for another trade.
+     * INVALID_ARGUMENT: a field is missing or invalid. ALREADY_EXISTS: the client_order_id was used for another trade.
      * NOT_FOUND: the customer has no account. FAILED_PRECONDITION, reason TOO_MANY_OPEN_TRADES: nothing was placed, and nothing will be
-     * before some of the customer's trades have ended; metadata has `open` and `limit`. RESOURCE_EXHAUSTED: this call has placed
-     * nothing, retry as RetryInfo says. UNAVAILABLE: not known to be placed, retry with the same client_order_id as RetryInfo says;
-     * reason ACCOUNT_BUSY when another operation holds this customer's account.
+     * until some of the customer's trades have ended; metadata has `open` and `limit`. RESOURCE_EXHAUSTED: this call placed nothing;
+     * retry as RetryInfo says. UNAVAILABLE: the outcome is unknown; retry with the same client_order_id as RetryInfo says. Its reason is
+     * ACCOUNT_BUSY when another operation holds this customer's account.
      */
     placeTrade: {
       name: "PlaceTrade",
@@ -2533,11 +2533,11 @@ export const TradingServiceDefinition = {
       options: {},
     },
     /**
-     * Ends a trade that has not been sent to the exchange yet, most often one that waits for the open: it is rejected with
-     * REJECT_CODE_CANCELED, and is never sent. Canceling it again answers the same.
+     * Ends a trade that has not been sent to the exchange yet, most often one that waits for the open: the trade is rejected with
+     * REJECT_CODE_CANCELED and is never sent. Canceling it again returns the same answer.
      *
-     * NOT_FOUND: the customer has no such trade. FAILED_PRECONDITION: it is too late, reason ALREADY_EXECUTED when it was sent,
-     * ALREADY_ENDED when it was filled or rejected; metadata has order_id and status. UNAVAILABLE: not known to be done, try again.
+     * NOT_FOUND: the customer has no such trade. FAILED_PRECONDITION: it is too late; the reason is ALREADY_EXECUTED when the trade was
+     * sent, ALREADY_ENDED when it was filled or rejected; metadata has order_id and status. UNAVAILABLE: the outcome is unknown; retry.
      */
     cancelTrade: {
       name: "CancelTrade",
@@ -2547,7 +2547,7 @@ export const TradingServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** One trade of the customer. NOT_FOUND when there is none with that id, or when it is another customer's. */
+    /** Returns one trade of the customer. NOT_FOUND when no trade has that id, or when it belongs to another customer. */
     getTrade: {
       name: "GetTrade",
       requestType: GetTradeRequest as typeof GetTradeRequest,
@@ -2557,8 +2557,8 @@ export const TradingServiceDefinition = {
       options: {},
     },
     /**
-     * The customer's trades, newest first, a page at a time. A page may have fewer trades than asked for, even none, although others
-     * follow: those of some statuses may be far apart. There are no more when next_page_token is empty.
+     * Returns the customer's trades, newest first, a page at a time. A page may have fewer trades than requested, or none, although more
+     * follow: trades in some statuses may be far apart. The last page has an empty next_page_token.
      */
     listTrades: {
       name: "ListTrades",
@@ -2568,7 +2568,7 @@ export const TradingServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** The customer's cash and shares. NOT_FOUND when the customer has no account. */
+    /** Returns the customer's cash and shares. NOT_FOUND when the customer has no account. */
     getAccount: {
       name: "GetAccount",
       requestType: GetAccountRequest as typeof GetAccountRequest,
@@ -2577,7 +2577,7 @@ export const TradingServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** The latest quote of one ticker. NOT_FOUND for an unknown ticker, UNAVAILABLE when there is no fresh quote. */
+    /** Returns the latest quote of one ticker. NOT_FOUND for an unknown ticker, UNAVAILABLE when there is no fresh quote. */
     getQuote: {
       name: "GetQuote",
       requestType: GetQuoteRequest as typeof GetQuoteRequest,
@@ -2586,7 +2586,7 @@ export const TradingServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** The stocks that can be traded, by ticker, a page at a time. UNAVAILABLE until the list was read from the exchange. */
+    /** Returns the stocks that can be traded, by ticker, a page at a time. UNAVAILABLE until the server has read the list from the exchange. */
     listInstruments: {
       name: "ListInstruments",
       requestType: ListInstrumentsRequest as typeof ListInstrumentsRequest,
@@ -2596,8 +2596,8 @@ export const TradingServiceDefinition = {
       options: {},
     },
     /**
-     * What one stock has cost of late, oldest first: what a chart begins with, before WatchQuotes goes on. NOT_FOUND for an
-     * unknown ticker; no points when this server has seen no quotes of it yet.
+     * Returns the recent prices of one stock, oldest first: the start of a chart that WatchQuotes continues. NOT_FOUND for an unknown
+     * ticker; no prices when this server has seen no quotes of it yet.
      */
     listPrices: {
       name: "ListPrices",
@@ -2609,11 +2609,11 @@ export const TradingServiceDefinition = {
     },
     /**
      * Follows the customer's trades and account. Each change has a revision, counted for each customer from 1 without gaps. The
-     * stream begins with a snapshot, or, given a revision, with exactly what came after it; then it tells every change as it happens,
-     * in order. Whenever it ends (a server stops, a network changes), call again with the last revision seen: nothing is missed and
-     * nothing told twice, whichever server answers.
+     * stream starts with a snapshot or, given a revision, with exactly the changes after it; then it sends every change as it happens,
+     * in order. Whenever the stream ends (a server stops, a network changes), call again with the last revision seen: no change is
+     * missed or sent twice, whichever server answers.
      *
-     * ABORTED (reason SLOW_READER): the client did not take what it was sent; call again with the last revision seen.
+     * ABORTED (reason SLOW_READER): the client did not read what was sent; call again with the last revision seen.
      * NOT_FOUND: the customer has no account. RESOURCE_EXHAUSTED: too many streams. UNAVAILABLE: call again as RetryInfo says.
      */
     watchTrades: {
@@ -2625,8 +2625,8 @@ export const TradingServiceDefinition = {
       options: {},
     },
     /**
-     * Follows the quotes of some stocks: first all of them, then those that have changed, each in its latest state. A client that
-     * reads slowly gets fewer of them, never old ones.
+     * Follows the quotes of some stocks: first all of them, then those that have changed, each in its latest state. A slow client
+     * gets fewer quotes, never old ones.
      */
     watchQuotes: {
       name: "WatchQuotes",
