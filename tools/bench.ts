@@ -7,28 +7,28 @@ import { report } from './bench/report.ts';
 import { readArguments, runTool, stopSignal, wholeNumber } from './cli.ts';
 import { Progress } from './progress.ts';
 
-const HELP = `npm run bench: how fast the broker is and what a trade costs it, on a throw-away system of its own (free ports, temporary data).
+const HELP = `npm run bench: measures how fast the broker is and what a trade costs, on a throw-away system (free ports, temporary data).
 
   npm run bench -- [options]
-    --seconds N      of each measurement; default 20
+    --seconds N      length of each measurement; default 20
     --rounds N       how often each is measured; default 3
-    --workers N      default 1, as there is one of each other process
+    --workers N      default 1, because there is one of each other process
     --customers N    default 10000
     --open LIST      trades open at once, each tried once, and the fastest measured against the rest; default 16,64,256,1024
-    --only LIST      of what is measured beside the broker as it is: baselines, growth, large, isolation, bell, or none; default all of them
-    --old-customers N  of the large database, each with two old trades; default 5000000, which needs 15 GB for a while
-    --isolation-trades N  of the one customer who has many, old or queued; default 300000
-    --bell-trades N  that wait for the open; default 200000
-    --json FILE      everything that was measured, as JSON
-    --profiles DIR   also tells what processors, memory and the database did at the best concurrency, in a run of its own; each process of
+    --only LIST      what to measure in addition to the broker itself: baselines, growth, large, isolation, bell, or none; default all
+    --old-customers N  customers in the large database, each with two old trades; default 5000000, which needs 15 GB temporarily
+    --isolation-trades N  trades of the one customer who has many, old or queued; default 300000
+    --bell-trades N  trades that wait for the open; default 200000
+    --json FILE      writes all measurements to this file, as JSON
+    --profiles DIR   also shows what processors, memory and the database did at the best concurrency, in a separate run; each process of
                      the broker leaves its profiles there, for Chromium's developer tools
-    --quick          everything once, in half a minute: shows that it works, its figures say nothing
+    --quick          runs everything once, in half a minute: shows that the benchmark works; its figures mean nothing
     --help           this text
 
-A process of its own places trades over gRPC and learns of their ends over NATS. Its processor time counts among what is used, and is
-told apart. Settings of the apps in the environment are handed on to them, e.g. BATCH_ROWS=64.
+A separate process places trades over gRPC and learns of their ends over NATS. Its processor time is included in the total and also shown
+separately. Settings of the apps in the environment are passed on to them, e.g. BATCH_ROWS=64.
 
-Exit code: 0 when everything was measured and the books are exact, else 1. A goal that is not met is shown, and is no failure.
+Exit code: 0 when everything was measured and the books are exact, else 1. A goal that is not met is shown, but is not a failure.
 `;
 
 await runTool(async () => {

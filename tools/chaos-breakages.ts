@@ -6,15 +6,15 @@ import { BREAKAGES } from './chaos/breakages.ts';
 import type { ChaosResult } from './chaos/result.ts';
 import { readArguments, runTool, type StopSignal, table } from './cli.ts';
 
-const HELP = `npm run chaos:breakages: breaks each rule on purpose, in a copy of the sources, and shows that chaos sees it.
+const HELP = `npm run chaos:breakages: breaks each rule on purpose, in a copy of the sources, and shows that chaos notices.
 
   npm run chaos:breakages -- [options]
     --only NAMES   only these, separated by commas
-    --minutes N    how long each is run; default 0.4
+    --minutes N    how long each run takes; default 0.4
     --seed N       default 1
     --help         this text
 
-A minute each. Exit code: 0 when each was seen by the check that is there for it.
+Each takes about a minute. Exit code: 0 when each breakage was seen by the check that is meant to see it.
 
 ${table(BREAKAGES.map(({ name, what, seenBy }) => [`  ${name}`, what, seenBy ?? '(seen by none)']))}
 `;

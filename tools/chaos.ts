@@ -6,22 +6,23 @@ import { runChaos } from './chaos/run.ts';
 import { readArguments, runTool, stopSignal, table, UserError, wholeNumber } from './cli.ts';
 import { Progress } from './progress.ts';
 
-const HELP = `npm run chaos: breaks a throw-away system under load in every way that it promises to survive, then proves its promises.
+const HELP = `npm run chaos: breaks a throw-away system under load in every way that it promises to survive, then checks its promises.
 
   npm run chaos -- [options]
-    --minutes N    how long faults are made; default 5; 0.5 is half a minute
+    --minutes N    how long to inject faults; default 5; 0.5 is half a minute
     --seed N       the same seed draws the same faults and orders; default 1
     --customers N  default 60
-    --rate N       trades placed a second, whatever becomes of them; default 15
+    --rate N       trades placed a second, whatever their outcome; default 15
     --only KINDS   only these faults, e.g. worker,nats.kill
-    --drain S      how long the last trades may take to end, once all is well again; default 90
-    --keep         keeps the data and logs also when nothing is wrong
-    --json         the result as one JSON document on standard output
+    --drain S      how long the last trades may take to end, in seconds, once all faults have ended; default 90
+    --keep         keeps the data and logs even when nothing is wrong
+    --json         prints the result as one JSON document
     --help         this text
 
 The system: 2 gateways, 3 workers, 2 callback servers behind a balancer, the exchange, PostgreSQL with a synchronous standby, 3 NATS
-servers. Customers call over gRPC, repeat what is in doubt, and note every answer. After the faults all is healed, every trade must
-end, and the checks know only the clients' notes, the exchange's journal and the final tables. docs/chaos.md tells how to read the report.
+servers. Customers call over gRPC, retry calls whose outcome is unknown, and record every answer. After the faults everything is repaired
+and every trade must end. The checks use only the clients' records, the exchange's journal and the final tables. docs/chaos.md explains
+the report.
 
 Exit code: 0 when every promise was kept, 1 when one was broken (data and logs are then kept), 2 for wrong usage, 130 when stopped.
 

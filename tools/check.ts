@@ -49,7 +49,7 @@ const steps: Step[] = [
 guardOutput();
 if (process.argv.includes('--help')) {
   process.stdout.write(
-    `npm run check: ${steps.map((step) => step.name).join(', ')}.\n  --release-api  makes today's protos the API that later changes must not break\n`,
+    `npm run check: ${steps.map((step) => step.name).join(', ')}.\n  --release-api  records today's protos as the released API, which later changes must not break\n`,
   );
 } else if (process.argv.includes('--release-api')) {
   process.exitCode = tool('buf', 'build', '--exclude-source-info', '-o', RELEASED_API) ? 0 : 1;

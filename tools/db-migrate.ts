@@ -3,14 +3,14 @@ import { withDevDatabase } from './devDatabase.ts';
 import { dataFolder, readConnection } from './devFolder.ts';
 import { migrateDatabase } from './prepareServers.ts';
 
-const HELP = `npm run db:migrate: brings a database up to date with prisma/migrations. npm start does it by itself.
+const HELP = `npm run db:migrate: brings a database up to date with prisma/migrations. npm start does so by itself.
 
   npm run db:migrate -- [options]
-    --data-dir DIR  data of npm start; default: STOCKBROKER_DATA_DIR, or .stockbroker/dev of this checkout
+    --data-dir DIR  data folder of npm start; default: STOCKBROKER_DATA_DIR, or .stockbroker/dev of this checkout
     --help          this text
 
 Environment:
-  DATABASE_URL      the database; default: the development database, whose server is started for the duration if it does not run
+  DATABASE_URL      the database; default: the development database, whose server is started temporarily if it is not running
   PARTITIONS        partitions of a new database; default 100
 `;
 

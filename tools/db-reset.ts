@@ -8,11 +8,11 @@ import { withDevDatabase } from './devDatabase.ts';
 import { dataFolder } from './devFolder.ts';
 import { migrateDatabase, openDemoAccounts, withoutPassword } from './prepareServers.ts';
 
-const HELP = `npm run db:reset: drops the database and makes it anew, migrated, with nothing but the demo customers in it.
+const HELP = `npm run db:reset: drops the database and creates it again, migrated, with only the demo customers in it.
 
   npm run db:reset -- [options]
-    --yes           needed with DATABASE_URL: everything in that database is lost
-    --data-dir DIR  data of npm start; default: STOCKBROKER_DATA_DIR, or .stockbroker/dev of this checkout
+    --yes           required with DATABASE_URL: everything in that database is lost
+    --data-dir DIR  data folder of npm start; default: STOCKBROKER_DATA_DIR, or .stockbroker/dev of this checkout
     --help          this text
 
 Environment:

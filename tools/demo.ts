@@ -11,23 +11,23 @@ import { type DemoResult, problems, resultOf, resultTable } from './demoResult.t
 import { pollRate, Sightings, Trader } from './demoTraders.ts';
 import { Progress } from './progress.ts';
 
-const HELP = `npm run demo: trades on a throw-away system of its own (free ports, temporary data), then proves the books.
+const HELP = `npm run demo: trades on a throw-away system (free ports, temporary data), then proves the books.
 
   npm run demo -- [options]
     --customers N  default 50
-    --trades N     of all customers together; default 2000
+    --trades N     trades of all customers together; default 2000
     --workers N    default 3
     --gateways N   default 1
     --seed N       the same seed makes the same customers and orders; default 1
-    --timeout S    when no trade is placed and none ends for so many seconds, it gives up; default 60
-    --json         the result as one JSON document on standard output
+    --timeout S    gives up when no trade is placed and none ends for this long, in seconds; default 60
+    --json         prints the result as one JSON document
     --help         this text
 
-Each customer places random buys and sells over gRPC, a few open at a time, and repeats calls that fail as a real client does. While
-it runs, kill -9 any of the processes that it names: they are started again, and nothing but time is lost. Settings of the apps in
-the environment are handed on to them, e.g. EXCHANGE_REJECT_RATE=0.1.
+Each customer places random buys and sells over gRPC, a few open at a time, and retries calls that fail as a real client does. While the
+demo runs, kill -9 any of the processes that it lists: it starts them again, and only time is lost. Settings of the apps in the
+environment are passed on to them, e.g. EXCHANGE_REJECT_RATE=0.1.
 
-Exit code: 0 when every trade has ended and the books are exact, else 1; the data are then kept for a closer look.
+Exit code: 0 when every trade has ended and the books are exact, else 1; the data are then kept for inspection.
 `;
 
 await runTool(async () => {

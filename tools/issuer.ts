@@ -3,15 +3,15 @@ import { issuerFolder, openIssuer } from '@stockbroker/testkit/processes';
 import { readArguments, runTool, UserError } from './cli.ts';
 import { dataFolder } from './devFolder.ts';
 
-const HELP = `npm run issuer: the keys of the development issuer, at which customers sign in to what npm start runs.
+const HELP = `npm run issuer: replaces the keys of the development issuer, where customers of the broker that npm start runs sign in.
 
-  npm run issuer -- rotate      signs with a new key from now on; the last one stays published, so that its tokens are good
-  npm run issuer -- withdraw    publishes nothing but the key that signs: tokens of older ones end at the gateways' next reading
+  npm run issuer -- rotate      signs with a new key from now on; the last one stays published, so its tokens remain valid
+  npm run issuer -- withdraw    publishes only the key that signs; gateways refuse tokens of older keys once they read the keys again
 
-  --data-dir DIR  data of the npm start, when that was given one
+  --data-dir DIR  the data folder of the npm start, if it was started with one
   --help          this text
 
-It need not run; what runs sees the new keys at once.
+The issuer need not be running; a running issuer uses the new keys at once.
 `;
 
 await runTool(async () => {

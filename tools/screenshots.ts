@@ -9,11 +9,11 @@ import { buildPage } from './buildPage.ts';
 import { readArguments, runTool, UserError, wholeNumber } from './cli.ts';
 import { Progress } from './progress.ts';
 
-const HELP = `npm run screenshots: pictures of the trading page, of a throw-away broker in which alice trades.
+const HELP = `npm run screenshots: takes pictures of the trading page, on a throw-away broker where alice trades.
 
   npm run screenshots -- [options]
-    --seconds N  how long prices are watched before, so that charts have something to show; default 150
-    --to DIR     default docs/screenshots
+    --seconds N  how long to collect prices first, so that charts have something to show; default 150
+    --to DIR     folder for the pictures; default docs/screenshots
     --help       this text
 `;
 

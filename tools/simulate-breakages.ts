@@ -3,14 +3,14 @@ import { type Tried, tryBreakages } from './breakages/tryBreakages.ts';
 import { readArguments, runTool, type StopSignal, table, wholeNumber } from './cli.ts';
 import { BREAKAGES, type SimulationBreakage } from './simulation/breakages.ts';
 
-const HELP = `npm run simulate:breakages: breaks each rule on purpose, in a copy of the sources, and shows that the simulation sees it.
+const HELP = `npm run simulate:breakages: breaks each rule on purpose, in a copy of the sources, and shows that the simulation notices.
 
   npm run simulate:breakages -- [options]
     --only NAMES   only these, separated by commas
-    --seeds N      after so many seeds a breakage counts as not seen; default 1500
+    --seeds N      seeds to run before a breakage counts as not seen; default 1500
     --help         this text
 
-Exit code: 0 when each was seen as it should be, and those that another guard makes harmless were not.
+Exit code: 0 when each breakage was seen as expected, and those that another guard makes harmless were not seen.
 
 ${table(BREAKAGES.map(({ name, what, seenAs }) => [`  ${name}`, seenAs === null ? `${what} (harmless)` : what]))}
 `;

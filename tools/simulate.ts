@@ -5,24 +5,24 @@ import { type SeedResult, shrink, simulate, without } from '../test/simulation/s
 import { grouped, readArguments, runTool, stopSignal, UserError, wholeNumber } from './cli.ts';
 import { Progress } from './progress.ts';
 
-const HELP = `npm run simulate: the flow, lanes, leases and batching in a simulated world, every choice of which follows from a seed.
+const HELP = `npm run simulate: runs the flow, lanes, leases and batching in simulated worlds; a world's every choice follows from its seed.
 
   npm run simulate -- [options]
     --seeds N        how many seeds to run; default 1000
-    --from N         the first of them; default 1
+    --from N         the first seed; default 1
     --jobs N         threads; default 1
-    --seed N         one seed alone, with its history
-    --without LIST   with --seed: leaves actions of its plan out, by their numbers, e.g. 3,4,7
-    --no-shrink      says only which seed fails, and why
-    --json           the result as one JSON document on standard output
+    --seed N         runs this seed alone and prints its history
+    --without LIST   with --seed: leaves out these actions of its plan, by number, e.g. 3,4,7
+    --no-shrink      only says which seed fails, and why
+    --json           prints the result as one JSON document
     --help           this text
 
-Clients, gateways, workers and callbacks run over a database, NATS, leases and an exchange in memory, on clocks of their own. Calls and
-messages are late, lost and doubled, processes are killed and paused between any two steps, servers stop, leases and wake-ups are wiped,
-clocks jump, the exchange lies. After every step the promises of the broker are checked, and at the end that nothing is left open.
+Clients, gateways, workers and callback servers run on their own clocks, with a database, NATS, leases and an exchange in memory. Calls and
+messages are late, lost and duplicated, processes are killed and paused between any two steps, servers stop, leases and wake-ups are wiped,
+clocks jump, and the exchange lies. The broker's promises are checked after every step; at the end no trade may be left open.
 
-A seed that fails is run again with less and less in its plan, and what is left is printed with its history and the command that
-repeats it. Exit code: 0 when everything held, 1 when a seed failed.
+A seed that fails is run again with less and less in its plan. What remains is printed with its history and the command that repeats
+it. Exit code: 0 when every promise held, 1 when a seed failed.
 `;
 
 const CHUNK = 50;

@@ -16,14 +16,14 @@ the callback server, three workers and a gateway. Migrates the database and open
     --help          this text
 
 Environment:
-  DATABASE_URL      use this PostgreSQL database instead of starting a server
-  NATS_URL          use these NATS servers (with JetStream) instead of starting one, with NATS_PREFIX, NATS_REPLICAS and NATS_*_FILE
+  DATABASE_URL      uses this PostgreSQL database instead of starting a server
+  NATS_URL          uses these NATS servers (with JetStream) instead of starting one, with NATS_PREFIX, NATS_REPLICAS and NATS_*_FILE
   PARTITIONS        partitions of a new database; default 100
   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY  PEM files: the gateway speaks TLS
-  LOG_LEVEL, MARKET_HOURS, LEASE_TTL_MS, EXCHANGE_LATENCY_MAX_MS and most other settings of the apps are handed on to them. Ports,
-  addresses and secrets are chosen here: the standard ports where they are free.
+  LOG_LEVEL, MARKET_HOURS, LEASE_TTL_MS, EXCHANGE_LATENCY_MAX_MS and most other settings of the apps are passed on to them. npm start
+  chooses ports, addresses and secrets itself: the standard ports where they are free.
 
-Ctrl-C stops everything in order, a second one at once; nothing is lost either way. To begin anew: npm run db:reset
+Ctrl-C stops everything gracefully, a second Ctrl-C at once; nothing is lost either way. To start over: npm run db:reset
 `;
 
 await runTool(async () => {

@@ -13,8 +13,8 @@ import { dropPostgresVariables, guardOutput } from './cli.ts';
 
 const HELP = `npm run storage [-- --customers 2000 --trades 40000 --batch 256 --fillfactor 50]
 
-Takes trades through the three writing statements on a database of its own, then prints what it cost: how many updates were
-heap-only (HOT), bytes on disk and of write-ahead log for each trade, and the plan of each hot statement.
+Runs trades through the three writing statements on a separate database, then prints what they cost: how many updates were heap-only
+(HOT), bytes on disk and of write-ahead log for each trade, and the plan of each hot statement.
 `;
 
 guardOutput();

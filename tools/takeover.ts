@@ -13,33 +13,33 @@ const OVER_TTL_MS = 500;
 const PAUSE_MS = 100;
 const RESTART_OVER_TTL_MS = 1_000;
 
-const HELP = `npm run takeover: how long partitions wait for a new leader, measured on a throw-away system under load.
+const HELP = `npm run takeover: measures how long partitions wait for a new leader, on a throw-away system under load.
 
   npm run takeover -- [options]
     --kills N    workers killed one after the other; default 30
-    --moves N    workers stopped in order and started again, in turns; default 10
-    --ttl-ms N   lifetime of leases; default ${DEFAULT_TTL_MS}, as the workers have it
+    --moves N    workers stopped gracefully and started again, in turns; default 10
+    --ttl-ms N   lifetime of leases; default ${DEFAULT_TTL_MS}, the workers' own default
     --restarts   instead: stops all workers and starts new ones, with gaps in between
       --from-ms N --to-ms N --step-ms N   the gaps; default 0 to 10000 in steps of 100
-      --kill     kill -9 instead of stopping them in order
-    --json       the result as one JSON document on standard output
+      --kill     kill -9 instead of stopping them gracefully
+    --json       prints the result as one JSON document
     --help       this text
 
-Three workers share 100 partitions, each with a customer who goes on trading.
+Three workers share 100 partitions, each with a customer who keeps trading.
 
-takeover  From just before the kill -9 of a worker until the next order of a partition that it led is sent: for each such partition
-          one figure. The end is trades.submitted_at, written by the statement that marks the order executed right before it leaves,
-          and only under the epoch that the new leader has raised. In each partition a trade is placed right after the kill, so that
-          there always is one to be sent. Goal: p99 at most the leases' lifetime + ${OVER_TTL_MS} ms.
-pause     Of each partition that is handed over because a worker joins or is stopped: from the moment in which its leader begins
-          nothing new any more ("hands over" in the worker's log) until the next one has raised the epoch, has read the open trades
-          and works on them ("leads"). Goal: the worst at most ${PAUSE_MS} ms.
+takeover  From just before the kill -9 of a worker until the next order of a partition that it led is sent: one figure for each such
+          partition. The end is trades.submitted_at, which is written by the statement that marks the order executed right before it
+          leaves, and only under the epoch that the new leader has raised. A trade is placed in each partition right after the kill, so
+          that there is always one to send. Goal: p99 at most the leases' lifetime + ${OVER_TTL_MS} ms.
+pause     For each partition that is handed over because a worker joins or is stopped: from the moment when its leader stops starting
+          new work ("hands over" in the worker's log) until the next leader has raised the epoch, has read the open trades and works
+          on them ("leads"). Goal: the worst at most ${PAUSE_MS} ms.
 
-restart   From asking for three new workers, all of the former having ended the gap before, until each partition is led by one of them:
-          one figure for each gap, the start of the processes included. Goal: at most the leases' lifetime + ${RESTART_OVER_TTL_MS} ms, whatever
-          the gap: the marks and leases that the former ones left vanish from the store at some time meanwhile.
+restart   From the start of three new workers, after the former ones have all been stopped for the gap, until each partition is led by
+          a new worker: one figure for each gap, including the start of the processes. Goal: at most the leases' lifetime +
+          ${RESTART_OVER_TTL_MS} ms, whatever the gap: the delete markers and leases of the former workers vanish from the store meanwhile.
 
-At the end the books are checked. Exit code: 0 when the goals are met and the books exact, else 1.
+At the end the books are checked. Exit code: 0 when the goals are met and the books are exact, else 1.
 `;
 
 interface Result {

@@ -7,12 +7,12 @@ import { endRun, openRunFolder, sweepRuns } from '@stockbroker/testkit/runs';
 const ROOT = join(import.meta.dirname, '..');
 const HELP = `npm test [-- <arguments>]: runs the tests. Their last line is "N passed, N failed".
 
-  npm test -- test/flow           only the files whose path has this in it
-  npm test -- -t 'a buy'          only the tests whose name has this in it
+  npm test -- test/flow           only the files whose path contains this
+  npm test -- -t 'a buy'          only the tests whose name contains this
   npm test -- --watch             runs them again when a file changes
-  npm test -- --busy              on a machine that is kept busy, by 20 processes that do nothing but that
+  npm test -- --busy              runs them beside 20 processes that keep the machine busy
 
-All other arguments of vitest work too: npx vitest --help. How the suites are laid out is in test/README.md.
+All other arguments of vitest work too: see npx vitest --help. test/README.md describes the suites.
 `;
 const BUSY = 20;
 /** How often it looks whether the process that it was started by is still there. */

@@ -10,7 +10,7 @@ const HELP = `npm run trade: a client of the broker, over gRPC.
 
   npm run trade -- buy  <ticker> <quantity>   places a trade and follows it to its end
   npm run trade -- sell <ticker> <quantity>
-  npm run trade -- cancel <orderId>           ends a trade that has not been sent yet
+  npm run trade -- cancel <orderId>           cancels a trade that has not been sent yet
   npm run trade -- list                       trades, newest first
   npm run trade -- show <orderId>             everything about one trade
   npm run trade -- account                    cash and shares
@@ -19,17 +19,17 @@ const HELP = `npm run trade: a client of the broker, over gRPC.
   npm run trade -- token                      a bearer token for other clients, e.g. grpcurl
 
   --customer NAME       alice, bob, carol, dave, or a customer id; default alice
-  --client-order-id ID  buy, sell: your own id of the trade. To repeat a command whose outcome is not known, give the same id
+  --client-order-id ID  buy, sell: your own id for the trade. To repeat a command whose outcome is unknown, use the same id
                         again: the trade is placed once
-  --queue-for-open      buy, sell: outside the session the trade waits for the next one, instead of being rejected
-  --timeout SECONDS     how long to wait for the end of a trade, or for an answer; default 30
+  --queue-for-open      buy, sell: outside the session, the trade waits for the next session instead of being rejected
+  --timeout SECONDS     how long to wait for a trade to end, or for an answer; default 30
   --limit N             list: how many trades; default 20
-  --json                prints one JSON document when all is done: messages as in the proto (JSON mapping), money as exact
+  --json                prints one JSON document at the end: messages as in the proto (JSON mapping), money as exact
                         decimals. For buy and sell: { trade, cost or proceeds, account }
   --gateway HOST:PORT   default: GATEWAY_ADDRESS, or the gateway that npm start runs here; https://HOST:PORT with TLS
-  --ca FILE             PEM file of the authorities that sign a gateway's certificate; default: GATEWAY_CA, or those that Node knows
+  --ca FILE             PEM file of the authorities that sign the gateway's certificate; default: GATEWAY_CA, or Node's own
   --token TOKEN         default: STOCKBROKER_TOKEN, or one made with the keys of npm start
-  --data-dir DIR        data of the npm start to talk to, when that was given one
+  --data-dir DIR        the data folder of the npm start to call, if it was started with one
   --help                this text
 
 Exit code: 0 done (for buy and sell: filled), 2 the trade was rejected, 1 anything else.

@@ -5,18 +5,18 @@ import { percentiles } from './percentiles.ts';
 import { Progress } from './progress.ts';
 import { type Measured, measure, type Run } from './watching/measure.ts';
 
-const HELP = `npm run watching: what open WatchTrades streams cost, on a throw-away system of its own (free ports, temporary data).
+const HELP = `npm run watching: measures what open WatchTrades streams cost, on a throw-away system (free ports, temporary data).
 
   npm run watching -- [options]
-    --streams N  one for each customer, all at one gateway; default 1000
-    --trades N   in each run; default 3000
-    --rounds N   each is a run without streams and one with; default 3
-    --json       the result as one JSON document on standard output
+    --streams N  streams, one for each customer, all at one gateway; default 1000
+    --trades N   trades in each run; default 3000
+    --rounds N   rounds, each a run without streams and a run with them; default 3
+    --json       prints the result as one JSON document
     --help       this text
 
-Prints what a trade costs the processors with and without the streams, all processes but the clients counted; trades a second, where
-the watching clients run on the same processors; the time from a fill at the
-exchange to the client that watches, and the memory that the streams take in the gateway.
+Prints the processor time of a trade with and without the streams, for all processes but the clients; trades a second, with the watching
+clients on the same processors; the time from a fill at the exchange until the watching client receives it; and the memory that the
+streams take in the gateway.
 
 Exit code: 0 when the books are exact, else 1.
 `;

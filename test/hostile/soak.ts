@@ -9,19 +9,19 @@ import { readArguments, runTool, stopSignal, table, wholeNumber } from '../../to
 import { type Attack, type Attacked, openAttacks } from './attackers.ts';
 import { growth, least, readVitals, type Vitals } from './vitals.ts';
 
-const HELP = `npm run hostile: attacks a throw-away system in every way that the tests know, beside good traffic, and watches what it holds.
+const HELP = `npm run hostile: attacks a throw-away system in every way that the tests know, beside good traffic, and measures what it holds.
 
   npm run hostile -- [options]
     --minutes N    how long; default 2
     --seconds N    the same in seconds
     --seed N       the same seed makes the same attacks in the same order; default 1
     --attackers N  attacks at once; default 6
-    --json         the result as one JSON document on standard output
+    --json         prints the result as one JSON document
     --help         this text
 
-Rounds of attack and rest alternate. After each rest every process's memory, heap, open files and handles are read: they must come
-back to where they were after the first round. Good trades must end all the while, each attack must have the answer it should have,
-and no process may end. Exit code: 0 when all that is so, else 1; the data and logs are then kept.
+Rounds of attack and rest alternate. After each rest the memory, heap, open files and handles of every process are read: they must return
+to their values after the first round. Throughout, good trades must end, each attack must get the expected answer, and no process may
+exit. Exit code: 0 when all of this holds, else 1; the data and logs are then kept.
 `;
 
 interface Result {

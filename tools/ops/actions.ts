@@ -3,7 +3,7 @@ import { table, wholeNumber } from '../cli.ts';
 import { moment, noArguments, type OpsCommand } from './command.ts';
 
 export const actions: OpsCommand = {
-  help: `npm run ops -- actions: what operators did by hand, latest first: who, when, to what, and why. The record is never changed.
+  help: `npm run ops -- actions: what operators did by hand, latest first: who, when, to what, and why. This record never changes.
 
   --limit N       how many; default 50
   --json, --data-dir, and the environment: see npm run ops -- --help

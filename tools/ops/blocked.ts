@@ -7,13 +7,13 @@ import { OPERATOR_HELP, OPERATOR_OPTIONS, readOperator } from './operator.ts';
 const NIL = '00000000-0000-0000-0000-000000000000';
 
 export const blocked: OpsCommand = {
-  help: `npm run ops -- blocked: accounts whose buys are blocked, because a fill cost more than was held for it.
+  help: `npm run ops -- blocked: accounts whose buys are blocked because a fill cost more than was held for it.
 
-  --limit N       how many are listed; default 100
-  --after ID      only customers after this one, for the next page
+  --limit N       how many to list; default 100
+  --after ID      only customers after this id, for the next page
   --json, --data-dir, and the environment: see npm run ops -- --help
 
-Exit code: 0 none is, 1 some are, 2 wrong usage, 3 the database does not answer.
+Exit code: 0 no account is blocked, 1 some are, 2 wrong usage, 3 the database does not answer.
 `,
   options: { limit: { type: 'string', default: '100' }, after: { type: 'string', default: NIL } },
   run: async ({ args, values, servers }) => {
@@ -38,11 +38,11 @@ function withMoney(account: BlockedAccount) {
 }
 
 export const unblock: OpsCommand = {
-  help: `npm run ops -- unblock <customer> --note "...": lets a customer buy again, after somebody has looked at the overdrawn fill.
-No money moves. An account below zero, or below what is held of it, stays blocked until its cash is put right.
+  help: `npm run ops -- unblock <customer> --note "...": lets a customer buy again, once an operator has checked the overdrawn fill.
+No money moves. An account below zero, or below what is held of it, stays blocked until its cash is corrected.
 
 ${OPERATOR_HELP}
-  --force         also while the account is below zero
+  --force         unblocks the account even while it is below zero
   --json, --data-dir, and the environment: see npm run ops -- --help
 
 Exit code: 0 the customer can buy (also when the account was not blocked), 1 still blocked, 2 wrong usage, 3 the database does not

@@ -3,19 +3,19 @@ import { formatUsd } from '@stockbroker/trading';
 import { counted, grouped, table, wholeNumber } from '../cli.ts';
 import { type Call, noArguments, type OpsCommand, type Result } from './command.ts';
 
-const HELP = `npm run ops -- books: proves the books of every customer on the live database, while trades go on.
+const HELP = `npm run ops -- books: proves the books of every customer on the live database, while trading continues.
 
   cash = openings and deposits (account_entries) plus and minus the fills; cash held = the holds of executed buys;
-  shares likewise; nothing below zero or below what is held, unless the account's buys are blocked;
-  each open trade has its row in open_trades and no other has one; each final trade is complete.
+  shares likewise; nothing is below zero or below what is held, unless the account's buys are blocked;
+  each open trade has a row in open_trades and no other trade has one; each final trade is complete.
 
-A page of customers is proven in one statement, which sees one moment: exact, without locks, in bounded memory.
+One statement checks a page of customers at one moment, so the result is exact, without locks and in bounded memory.
 
   --page N        customers in one statement; default 500
-  --limit N       how many findings are listed; all are counted; default 100
+  --limit N       how many findings to list; all are counted; default 100
   --json, --data-dir, and the environment: see npm run ops -- --help
 
-Exit code: 0 exact, 1 something is wrong, 2 wrong usage, 3 the database does not answer.
+Exit code: 0 the books are exact, 1 something is wrong, 2 wrong usage, 3 the database does not answer.
 `;
 
 const TELL_EVERY_MS = 2_000;

@@ -3,17 +3,17 @@ import { sleep } from '@stockbroker/runtime';
 import { counted, UserError } from '../cli.ts';
 import { type Call, duration, type OpsCommand, type Result } from './command.ts';
 
-const HELP = `npm run ops -- drain <worker> [--wait]: a worker gives all its partitions to the others, each as soon as its work in hand is
-done, and takes none until it is restarted. Then it can be stopped; nobody waits for its leases to end. <worker> is its name
-(WORKER_NAME) or its whole id, as npm run ops -- leases lists them.
+const HELP = `npm run ops -- drain <worker> [--wait]: hands all of a worker's partitions over to the other workers, each as soon as its work in
+hand is done. The worker takes no more until it is restarted, and can be stopped without waiting for its leases to end. <worker> is its
+name (WORKER_NAME) or its whole id, as npm run ops -- leases lists them.
 
-  --wait          until it leads nothing; without it, until it has said that it drains
-  --timeout TIME  how long that may take; default 60s
-  --force         also when no other worker is there: then nobody leads its partitions, and trades wait
+  --wait          waits until the worker leads nothing; without it, until the worker announces that it is draining
+  --timeout TIME  how long to wait; default 60s
+  --force         drains the last worker too: then no worker leads its partitions, and trades wait
   --json, --data-dir, and the environment: see npm run ops -- --help
 
 To undo it, restart the worker.
-Exit code: 0 done, 1 not done in time, 2 wrong usage, or refused because it is the last worker, 3 NATS does not answer.
+Exit code: 0 done, 1 not done in time, 2 wrong usage, or refused because this is the last worker, 3 NATS does not answer.
 `;
 
 const ASK_EVERY_MS = 250;

@@ -5,16 +5,16 @@ import { counted, table } from '../cli.ts';
 import { type Call, CannotTellError, duration, moment, noArguments, type OpsCommand, type Result } from './command.ts';
 import { joinStates, Looks, loads, type PartitionState, spread, type WorkerLoad } from './leaseState.ts';
 
-const HELP = `npm run ops -- leases: which worker leads what, and since when.
+const HELP = `npm run ops -- leases: which worker leads which partitions, and since when.
 
-  --partitions      a line for each partition, with its epoch, instead of one for each worker
-  --patience TIME   how long something may be wrong before it counts, because partitions change hands; default 5s
+  --partitions      one line for each partition, with its epoch, instead of one for each worker
+  --patience TIME   how long a partition may be wrong before it counts, because partitions change hands; default 5s
   --json, --data-dir, and the environment: see npm run ops -- --help
 
-A partition is wrong when nobody has its lease (in JetStream), when the lease and the fence (the epoch in PostgreSQL) name
-different workers, or when it changes its leader again and again: it is looked at twice at least. Since is when the leader raised the epoch.
+A partition is wrong when no worker has its lease (in JetStream), when the lease and the fence (the epoch in PostgreSQL) name different
+workers, or when its leader keeps changing; each is checked at least twice. "Since" is when the leader raised the epoch.
 
-Exit code: 0 every partition is led and stays so, 1 some are wrong for longer than --patience, 2 wrong usage, 3 PostgreSQL or NATS does not answer.
+Exit code: 0 every partition has a stable leader, 1 some are wrong for longer than --patience, 2 wrong usage, 3 PostgreSQL or NATS does not answer.
 `;
 
 const LOOK_EVERY_MS = 250;

@@ -5,8 +5,8 @@ import type { Call } from './command.ts';
 
 /** Options of every command that changes something by hand. */
 export const OPERATOR_OPTIONS = { note: { type: 'string' }, operator: { type: 'string' } } as const;
-export const OPERATOR_HELP = `  --note TEXT     why; kept with it, 1 to 300 characters
-  --operator NAME who does it; default: OPERATOR, or the user of this machine`;
+export const OPERATOR_HELP = `  --note TEXT     the reason, kept on record, 1 to 300 characters
+  --operator NAME who runs the command; default: OPERATOR, or the user of this machine`;
 
 const MAX_NOTE = 300;
 

@@ -12,19 +12,19 @@ import { type Call, CannotTellError, moment, noArguments, type OpsCommand, type 
 import { OPERATOR_HELP, OPERATOR_OPTIONS, readOperator } from './operator.ts';
 import { type Found, outcome } from './whyStuck.ts';
 
-const HELP = `npm run ops -- quarantine: callbacks that somebody must look at. Those that begin with "booked" are applied, because the fill
-is real, but break a rule; the others changed nothing. None of this moves money.
+const HELP = `npm run ops -- quarantine: callbacks that an operator must check. Those whose reason begins with "booked" were applied, because
+the fill is real, but break a rule; the others changed nothing. These commands move no money.
 
-  list              those not resolved, oldest first; --all: also the resolved; --limit N (100), --after ID for the next page
-  show <id>         what came, as it came; why it was set aside; the trade here beside what the exchange says now
-  resolve <id>      it has been dealt with; what was decided is kept
+  list              unresolved callbacks, oldest first; --all: also resolved ones; --limit N (100), --after ID for the next page
+  show <id>         the callback as it arrived, why it was set aside, and the trade here beside what the exchange says now
+  resolve <id>      records that the callback has been dealt with, and what was decided
 ${OPERATOR_HELP}
   --json, --data-dir, and the environment: see npm run ops -- --help
 
-When the exchange's answer by id would settle a trade that is still executed here, npm run ops -- reconcile --fix does it, through
+If the exchange's answer by id would settle a trade that is still executed here, npm run ops -- reconcile --fix settles it, through
 the same statement as a callback.
 
-Exit code: 0 none is unresolved (list), or the one asked for is resolved (show, resolve); 1 unresolved; 2 wrong usage, or no such id;
+Exit code: 0 none is unresolved (list), or the given one is resolved (show, resolve); 1 unresolved; 2 wrong usage, or no such id;
 3 the database does not answer.
 `;
 

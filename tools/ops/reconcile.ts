@@ -12,23 +12,24 @@ import { mergeById } from './mergeById.ts';
 import { operatorName } from './operator.ts';
 import type { Found } from './whyStuck.ts';
 
-const HELP = `npm run ops -- reconcile: a day of trades against the exchange's journal, order by order, by id.
+const HELP = `npm run ops -- reconcile: compares a day of trades with the exchange's journal, order by order, by id.
 
-  --day DATE      the day, by the clocks of the exchange (${TIME_ZONE}); default: today. A trade's day is that of its id, made when it
-                  was placed, on both sides: an order sent after midnight belongs to the day of its trade
-  --all           everything ever, also orders whose ids have no time in them
-  --fix           settles what the exchange has ended and we have not, also what was never sent as far as we know (after a restore): each order is asked for by its id and goes through the same
-                  statement as a callback. Nothing else is changed; what remains is for people
-  --in-flight AGE what was sent less than this ago is no difference yet; default 60s
-  --limit N       how many differences are listed; all are counted; default 100
-  --operator NAME who does it, for the record of --fix; default: OPERATOR, or the user of this machine
+  --day DATE      the day, in the exchange's time zone (${TIME_ZONE}); default: today. On both sides a trade's day is that of its
+                  id, made when it was placed: an order sent after midnight belongs to the day of its trade
+  --all           all trades and orders ever, including orders whose ids contain no time
+  --fix           settles trades that the exchange has ended and the broker has not, including those that the broker has not sent as far
+                  as it knows (after a restore). It asks for each order by id and applies it through the same statement as a
+                  callback. It changes nothing else; operators must handle the rest
+  --in-flight AGE an order sent less than this ago is no difference yet; default 60s
+  --limit N       how many differences to list; all are counted; default 100
+  --operator NAME who runs --fix, for the record; default: OPERATOR, or the user of this machine
   --json, --data-dir, and the environment: see npm run ops -- --help
 
-missing: here, and the exchange does not have it. extra: at the exchange, and no trade here. different: state, price, quantity, side,
-ticker, execution or time differ. Each is looked at twice, on both sides, before it counts; what was just sent, or
-is open on both sides, is in flight and no difference. Both sides are read in order of id, in bounded memory.
+missing: a trade here that the exchange does not have. extra: an order at the exchange without a trade here. different: state, price,
+quantity, side, ticker, execution or time differ. Each difference is checked twice, on both sides, before it counts; an order that was just
+sent, or is open on both sides, is in flight and no difference. Both sides are read in order of id, in bounded memory.
 
-Exit code: 0 no difference (left), 1 differences, 2 wrong usage, 3 the database or the exchange does not answer.
+Exit code: 0 no differences, or none left, 1 differences, 2 wrong usage, 3 the database or the exchange does not answer.
 `;
 
 export const reconcile: OpsCommand = {

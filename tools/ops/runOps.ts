@@ -4,27 +4,27 @@ import { dataFolder } from '../devFolder.ts';
 import { CannotTellError, type OpsCommand, type Result } from './command.ts';
 import { findTargets, Servers } from './servers.ts';
 
-const HELP = `npm run ops: what an operator asks a running broker, and does to it.
+const HELP = `npm run ops: commands with which an operator inspects and changes a running broker.
 
-  npm run ops -- stuck [--older-than 30s]     trades open for too long, and why each is
-  npm run ops -- leases                       who leads what, since when; partitions without a leader
+  npm run ops -- stuck [--older-than 30s]     trades open for too long, and the cause of each
+  npm run ops -- leases                       which worker leads what, since when; partitions without a leader
   npm run ops -- quarantine list              callbacks that were set aside; also: show <id>, resolve <id> --note "..."
   npm run ops -- blocked                      accounts whose buys an overdrawn fill has blocked
   npm run ops -- unblock <customer> --note "..."
   npm run ops -- reconcile [--day 2026-11-22] [--fix]
-                                              a day of trades against the exchange's journal, by id
-  npm run ops -- books                        proves the books of every customer, on the live database
-  npm run ops -- drain <worker> [--wait]      a worker gives its partitions to the others, before it is stopped
+                                              compares a day of trades with the exchange's journal, by id
+  npm run ops -- books                        proves the books of every customer on the live database
+  npm run ops -- drain <worker> [--wait]      hands a worker's partitions over to the others, before it is stopped
   npm run ops -- actions                      what operators did by hand
 
-  --json          one JSON document for programs; "attention" says the same as the exit code
-  --data-dir DIR  data of the npm start to look at, when that was given one
-  --help          this text; after a command's name: all about that command
+  --json          prints one JSON document for programs; its "attention" says the same as the exit code
+  --data-dir DIR  the data folder of the npm start to inspect, if it was started with one
+  --help          this text; after a command's name: the help of that command
 
-Exit code: 0 nothing to do, 1 attention is needed, 2 wrong usage, 3 could not find out (a server does not answer).
+Exit code: 0 nothing to do, 1 attention is needed, 2 wrong usage, 3 unknown, because a server does not answer.
 
 Environment:
-  DATABASE_URL, NATS_URL, EXCHANGE_ADDRESS and EXCHANGE_API_KEY name the servers; without them it is what npm start runs here.
+  DATABASE_URL, NATS_URL, EXCHANGE_ADDRESS and EXCHANGE_API_KEY name the servers; the default is what npm start runs here.
 `;
 
 const COMMANDS: Record<string, () => Promise<OpsCommand>> = {

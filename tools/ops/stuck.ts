@@ -6,16 +6,16 @@ import { grouped, table, wholeNumber } from '../cli.ts';
 import { age, type Call, CannotTellError, duration, noArguments, type OpsCommand, type Result } from './command.ts';
 import { type Facts, type Found, stuckRow, whyStuck } from './whyStuck.ts';
 
-const HELP = `npm run ops -- stuck: trades that have been open for too long, oldest first, and why each is.
+const HELP = `npm run ops -- stuck: trades that have been open for too long, oldest first, and the cause of each.
 
-  --older-than AGE  only trades open for at least so long, e.g. 500ms, 30s, 5min, 2h; default 30s
-  --limit N         how many are listed; the rest are counted; default 50
+  --older-than AGE  only trades open for at least this long, e.g. 500ms, 30s, 5min, 2h; default 30s
+  --limit N         how many to list; the rest are counted; default 50
   --json, --data-dir, and the environment: see npm run ops -- --help
 
 Causes: ${['behind', 'no-leader', 'leader-unknown', 'exchange-unreachable', 'no-quote', 'leader-slow'].join(', ')} for placed trades;
-not-at-exchange, open-at-exchange, quarantined, not-settled, malformed, exchange-unreachable for those sent: for them the exchange is asked.
+not-at-exchange, open-at-exchange, quarantined, not-settled, malformed, exchange-unreachable for trades that were sent: for these the command asks the exchange.
 
-Exit code: 0 none is that old, 1 some are, 2 wrong usage, 3 the database does not answer.
+Exit code: 0 no trade is that old, 1 some are, 2 wrong usage, 3 the database does not answer.
 `;
 
 /** How long the exchange may take to say hello. */

@@ -4,7 +4,7 @@ import { type AppConfig, connectionAgeVariable, integer, serverVariables, text, 
 import { storeVariables } from '@stockbroker/store';
 
 const callbackSecrets: Variable<Buffer[]> = {
-  doc: 'Secrets that callbacks may be signed with: two while one is being replaced.',
+  doc: 'Secrets with which callbacks may be signed: two while one is being replaced.',
   values: 'whsec_…, separated by commas',
   default: undefined,
   secret: true,

@@ -5,7 +5,7 @@ import { type ConfigOf, fraction, integer, oneOf, serverVariables, text, type Va
 const milliseconds = { min: 0, max: 600_000 };
 const ON_OFF = ['on', 'off'] as const;
 
-/** What the exchange can be told by its environment. */
+/** The exchange's settings, from its environment. */
 export const exchangeVariables = {
   EXCHANGE_HOST: text('Address of the gRPC server.', { default: '127.0.0.1' }),
   EXCHANGE_PORT: integer('Port of the gRPC server; 0 takes a free one.', { min: 0, max: 65_535 }, { default: '50060' }),
@@ -22,7 +22,7 @@ export const exchangeVariables = {
   EXCHANGE_SERVER_TLS_CERT: text('PEM file of the server’s certificate; read again when it changes; empty: no TLS.', {
     default: '',
   }),
-  EXCHANGE_SERVER_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
+  EXCHANGE_SERVER_TLS_KEY: text('PEM file of the key of EXCHANGE_SERVER_TLS_CERT, without a passphrase.', { default: '' }),
   EXCHANGE_SERVER_TLS_CLIENT_CA: text(
     'PEM file of the authorities that sign clients’ certificates; empty: no client certificate is required.',
     { default: '' },
@@ -49,10 +49,14 @@ export const exchangeVariables = {
     { min: 1, max: 600_000 },
     { default: '100' },
   ),
-  EXCHANGE_CALLBACK_BACKOFF_MAX_MS: integer('Longest wait between two attempts.', { min: 1, max: 600_000 }, { default: '5000' }),
+  EXCHANGE_CALLBACK_BACKOFF_MAX_MS: integer(
+    'Longest wait between two attempts to deliver a callback.',
+    { min: 1, max: 600_000 },
+    { default: '5000' },
+  ),
 
   EXCHANGE_TICK_MS: integer(
-    'Time between two moves of the market; 0: prices stand still.',
+    'Time between two price moves of the market; 0: prices do not move.',
     { min: 0, max: 60_000 },
     { default: '250' },
   ),
@@ -67,8 +71,8 @@ export const exchangeVariables = {
     default: 'off',
   }),
   EXCHANGE_MANUAL: oneOf('on: orders stay open until SimulatorService.CompleteOrder.', ON_OFF, { default: 'off' }),
-  EXCHANGE_LATENCY_MIN_MS: integer('Shortest time that an order takes.', milliseconds, { default: '20' }),
-  EXCHANGE_LATENCY_MAX_MS: integer('Longest time that an order takes.', milliseconds, { default: '80' }),
+  EXCHANGE_LATENCY_MIN_MS: integer('Shortest time in which an order completes.', milliseconds, { default: '20' }),
+  EXCHANGE_LATENCY_MAX_MS: integer('Longest time in which an order completes.', milliseconds, { default: '80' }),
   EXCHANGE_REJECT_RATE: fraction('Share of orders rejected at random.', { default: '0' }),
   EXCHANGE_DUPLICATE_RATE: fraction('Share of reports sent twice.', { default: '0' }),
   EXCHANGE_LATE_RATE: fraction('Share of reports held back by EXCHANGE_LATE_MS.', { default: '0' }),
@@ -76,15 +80,15 @@ export const exchangeVariables = {
   EXCHANGE_REORDER_RATE: fraction('Share of report batches sent in a shuffled order.', { default: '0' }),
   EXCHANGE_DROP_RATE: fraction('Share of reports never sent, although promised.', { default: '0' }),
   EXCHANGE_CONFLICT_RATE: fraction('Share of reports followed by one that contradicts it.', { default: '0' }),
-  EXCHANGE_REPEAT_EXECUTION_RATE: fraction('Share of fills first reported with another fill’s execution id, then truly.', {
+  EXCHANGE_REPEAT_EXECUTION_RATE: fraction('Share of fills first reported with another fill’s execution id, then correctly.', {
     default: '0',
   }),
   EXCHANGE_BREAK_LIMIT_RATE: fraction('Share of fills at a price beyond the order’s limit.', { default: '0' }),
-  EXCHANGE_FREEZE_QUOTES: oneOf('on: quotes neither change nor are restated, although heartbeats come.', ON_OFF, {
+  EXCHANGE_FREEZE_QUOTES: oneOf('on: quotes neither change nor are restated, although heartbeats are sent.', ON_OFF, {
     default: 'off',
   }),
   EXCHANGE_UNAVAILABLE: oneOf('on: calls are answered UNAVAILABLE.', ON_OFF, { default: 'off' }),
-  EXCHANGE_SWALLOW_ANSWERS: oneOf('on: SubmitOrders takes the orders but never answers.', ON_OFF, { default: 'off' }),
+  EXCHANGE_SWALLOW_ANSWERS: oneOf('on: SubmitOrders accepts the orders but never answers.', ON_OFF, { default: 'off' }),
 } satisfies Variables;
 
 type ExchangeConfig = ConfigOf<typeof exchangeVariables>;

@@ -33,7 +33,7 @@ export const variables = {
     'PEM file of both ports’ certificate, followed by its intermediate certificates; read again when it changes; empty: no TLS.',
     { default: '' },
   ),
-  GATEWAY_TLS_KEY: text('PEM file of its key, without a passphrase.', { default: '' }),
+  GATEWAY_TLS_KEY: text('PEM file of the key of GATEWAY_TLS_CERT, without a passphrase.', { default: '' }),
   GATEWAY_MAX_BYTES: integer('Largest request.', { min: 1_024, max: 4_194_304 }, { default: '65536' }),
   GATEWAY_MAX_IN_FLIGHT: integer(
     'Calls worked on at once; one more is answered RESOURCE_EXHAUSTED.',
@@ -41,7 +41,7 @@ export const variables = {
     { default: '10000' },
   ),
   GATEWAY_PATIENCE_MS: integer(
-    'While the database is unavailable, a call waits for it this long, or until shortly before its deadline; then it is answered UNAVAILABLE.',
+    'While the database is unavailable, a call waits this long for it, or until shortly before its deadline; then it is answered UNAVAILABLE.',
     { min: 0, max: 60_000 },
     { default: '5000' },
   ),

@@ -10,10 +10,12 @@ export const variables = {
   ...natsVariables,
   ...exchangeVariables,
   ...callbackUrlVariable,
-  WORKER_NAME: text('Begins the worker’s id; a random part follows, so that a restart is a new worker.', { default: 'worker' }),
+  WORKER_NAME: text('First part of the worker’s id; a random part follows, so a restarted worker is a new one.', {
+    default: 'worker',
+  }),
   CLUSTER_SIZE: oneOf('Workers responsible for a partition: one leads, the others stand by.', ['3', '5'], { default: '3' }),
   LEASE_TTL_MS: integer(
-    'A killed worker’s partitions are free after this long.',
+    'Lifetime of a lease: the partitions of a killed worker are free after this long.',
     { min: 1_000, max: 60_000 },
     { default: '3000' },
   ),
@@ -22,7 +24,11 @@ export const variables = {
     { min: 50, max: 60_000 },
     { default: '2000' },
   ),
-  MAX_LANES: integer('Customers of one partition worked on at once.', { min: 1, max: 100_000 }, { default: '2000' }),
+  MAX_LANES: integer(
+    'Customers of one partition whose trades are worked on at once.',
+    { min: 1, max: 100_000 },
+    { default: '2000' },
+  ),
   MAX_STARTING_LANES: integer(
     'Customers whose trades a worker starts on at once at the open and after a takeover; the others follow as the trades of the first are sent.',
     { min: 1, max: 10_000 },
@@ -39,12 +45,12 @@ export const variables = {
     { default: '60000' },
   ),
   MAX_RESEND_AGE_MS: integer(
-    'Up to this long after it was marked executed, and within the same session, an order that the exchange does not have is sent again; later it is held for an operator.',
+    'An order that the exchange does not have is sent again up to this long after it was marked executed, within the same session; later it is held for an operator.',
     { min: 100, max: 86_400_000 },
     { default: '60000' },
   ),
   ASK_AFTER_MS: integer(
-    'How long a sent order may be without news before the database and the exchange are asked about it.',
+    'How long a sent order may be without news before the worker asks the database and the exchange about it.',
     { min: 50, max: 3_600_000 },
     { default: '5000' },
   ),

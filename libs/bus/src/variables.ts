@@ -10,7 +10,7 @@ const urls: Variable<NatsUrls> = {
 };
 
 const prefix: Variable<string> = {
-  doc: 'Prefix of all names on NATS. Two brokers that share NATS servers need different ones; empty: none.',
+  doc: 'Prefix of all names on NATS; empty: none. Two brokers that share NATS servers need different prefixes.',
   values: 'up to 32 letters, digits, - and _',
   default: '',
   parse: (value) => {
@@ -21,7 +21,7 @@ const prefix: Variable<string> = {
   },
 };
 
-/** What a process that uses NATS can be told. */
+/** The settings of a process that uses NATS. */
 export const natsVariables = {
   NATS_URL: urls,
   NATS_PREFIX: prefix,
@@ -33,9 +33,9 @@ export const natsVariables = {
     },
   ),
   NATS_CERT_FILE: text('PEM file of this process’s own certificate, for NATS servers that ask for one.', { default: '' }),
-  NATS_KEY_FILE: text('PEM file of its key.', { default: '' }),
+  NATS_KEY_FILE: text('PEM file of the key of NATS_CERT_FILE.', { default: '' }),
   NATS_REPLICAS: integer(
-    'Copies of the wake-up stream and of the leases: 1, or 3 with a cluster. Both are changed when a process starts with another value.',
+    'Copies of the wake-up stream and of the leases: 1, or 3 with a cluster. A process that starts with another value changes both.',
     { min: 1, max: 5 },
     { default: '1' },
   ),
@@ -43,7 +43,7 @@ export const natsVariables = {
 
 export type NatsConfig = ConfigOf<typeof natsVariables>;
 
-/** The configuration that names these servers and nothing else, for tools. */
+/** The configuration for these servers, with defaults for everything that `env` does not set; for tools. */
 export function natsAt(servers: string, env: NodeJS.ProcessEnv = {}): NatsConfig {
   return readConfig('NATS', natsVariables, { ...env, NATS_URL: servers });
 }

@@ -13,7 +13,7 @@ const closings: Variable<string[]> = {
 
 export const marketHoursVariables = {
   MARKET_HOURS: oneOf(
-    'When trades are executed: `nyse` in the regular sessions of the New York Stock Exchange, `always` at any time (for development), `closed` never. At other times they are rejected MARKET_CLOSED, or wait for the open.',
+    'When trades are executed: `nyse` in the regular sessions of the New York Stock Exchange, `always` at any time (for development), `closed` never. At other times trades are rejected MARKET_CLOSED or wait for the open.',
     ['always', 'nyse', 'closed'],
     { default: 'always' },
   ),

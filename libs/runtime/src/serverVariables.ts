@@ -1,6 +1,6 @@
 import { type ConfigOf, integer, type Variable } from './config.ts';
 
-/** What a server that strangers can reach may be told of its patience with them. Names without the app's prefix. */
+/** The limits of a server that unauthenticated clients can reach. Names without the app's prefix. */
 const LIMITS = {
   MAX_CONNECTIONS: integer(
     'Connections open on each port; one more replaces the oldest on which no call has succeeded yet.',
@@ -18,7 +18,7 @@ const LIMITS = {
     { default: '5000' },
   ),
   REQUEST_TIMEOUT_MS: integer(
-    'A request that takes longer to arrive is ended, and so is a connection on which nothing arrives.',
+    'A request that takes longer than this to arrive is ended, and so is a connection on which nothing arrives.',
     { min: 100, max: 600_000 },
     { default: '10000' },
   ),
@@ -28,7 +28,7 @@ const LIMITS = {
     { default: '300000' },
   ),
   STALL_TIMEOUT_MS: integer(
-    'A stream whose client reads nothing for this long ends with ABORTED, and the client should call again. An answer that is not read within this time of its end is dropped.',
+    'A stream whose client reads nothing for this long ends with ABORTED, and the client should call again. An answer that the client does not read within this time of its end is dropped.',
     { min: 100, max: 600_000 },
     { default: '30000' },
   ),

@@ -3,7 +3,7 @@ import { DEFAULT_MAX_OPEN_TRADES } from './insertTrades.ts';
 import { MOST_OPEN_TRADES } from './openTrades.ts';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './pool.ts';
 
-/** What a process that uses the database can be told. */
+/** The settings of a process that uses the database. */
 export const storeVariables = {
   DATABASE_URL: url(
     'PostgreSQL database, version 16 or newer: the server itself, or a pooler in session mode.',
@@ -15,9 +15,13 @@ export const storeVariables = {
     { min: 2, max: 100 },
     { default: '10' },
   ),
-  STATEMENT_TIMEOUT_MS: integer('A statement that takes longer is given up.', { min: 100, max: 600_000 }, { default: '5000' }),
+  STATEMENT_TIMEOUT_MS: integer(
+    'A statement that takes longer than this is given up.',
+    { min: 100, max: 600_000 },
+    { default: '5000' },
+  ),
   LOCK_TIMEOUT_MS: integer(
-    'A statement that waits longer for another transaction’s lock fails; the customer whose row is locked is retried apart from the others.',
+    'A statement that waits longer than this for another transaction’s lock fails; the customer whose row is locked is retried apart from the others.',
     { min: 10, max: 60_000 },
     { default: String(DEFAULT_LOCK_TIMEOUT_MS) },
   ),
@@ -33,7 +37,7 @@ export const storeVariables = {
     { default: String(DEFAULT_MAX_OPEN_TRADES) },
   ),
   PARTITIONS: integer(
-    'Partitions of the customers; must be the number that the database was created with.',
+    'Number of partitions of the customers; must be the number with which the database was created.',
     { min: 1, max: 10_000 },
     { default: '100' },
   ),

@@ -1,6 +1,6 @@
 import { integer, list, text, type Variable } from '@stockbroker/runtime';
 
-/** Those with which nobody but the issuer can sign: none of the symmetric ones, and never `none`. */
+/** Algorithms with which only the issuer can sign: none of the symmetric ones, and never `none`. */
 const ASYMMETRIC = /^(?:EdDSA|Ed25519|(?:ES|RS|PS)(?:256|384|512))$/;
 
 /** How tokens are checked. */
@@ -18,17 +18,17 @@ export const authVariables = {
     { default: '7200' },
   ),
   AUTH_KEYS_REFRESH_MS: integer(
-    'How often the issuer’s keys are read, and so how long a withdrawn key is still accepted at most. At least twice within AUTH_KEYS_STALE_MS.',
+    'How often the issuer’s keys are read: a withdrawn key is accepted for at most this long. They are read at least twice within AUTH_KEYS_STALE_MS.',
     { min: 100, max: 86_400_000 },
     { default: '300000' },
   ),
   AUTH_KEYS_COOLDOWN_MS: integer(
-    'Shortest time between two readings of the issuer’s keys caused by tokens that name an unknown key: anyone can make such tokens.',
+    'Shortest time between two readings of the issuer’s keys that are caused by tokens with an unknown key: anyone can make such tokens.',
     { min: 10, max: 3_600_000 },
     { default: '10000' },
   ),
   AUTH_KEYS_STALE_MS: integer(
-    'While the issuer is unreachable, the keys read last stay valid for this long; then calls are answered UNAVAILABLE.',
+    'While the issuer is unreachable, the keys last read stay valid for this long; then calls are answered UNAVAILABLE.',
     { min: 100, max: 604_800_000 },
     { default: '3600000' },
   ),

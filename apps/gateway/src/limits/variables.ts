@@ -4,7 +4,7 @@ import type { Limits } from '../admission.ts';
 const RATE = { min: 0, max: 1_000_000 };
 const HOPS = { min: 0, max: 10 };
 
-/** How much a gateway does for each customer, and for each address. */
+/** How many calls and streams a gateway allows each customer and each address. */
 export const limitVariables = {
   GATEWAY_CUSTOMER_CALLS_PER_SECOND: integer(
     'Sustained rate of one customer’s calls; more are answered RESOURCE_EXHAUSTED. 0: no limit.',
@@ -18,7 +18,7 @@ export const limitVariables = {
   ),
   GATEWAY_CUSTOMER_STREAMS: integer('Streams that one customer may have open. 0: no limit.', RATE, { default: '20' }),
   GATEWAY_ADDRESS_CALLS_PER_SECOND: integer(
-    'Sustained rate of calls from one address (IPv6: one /64) whose token has not been verified yet; a refused one counts as ten, a good one not at all. 0: no limit.',
+    'Sustained rate of calls from one address (IPv6: one /64) whose token has not been verified yet; a call whose token is refused counts as ten, one whose token is valid as none. 0: no limit.',
     RATE,
     { default: '500' },
   ),
@@ -37,7 +37,7 @@ export const limitVariables = {
     HOPS,
     { default: '0' },
   ),
-  GATEWAY_WEB_TRUSTED_HOPS: integer('The same for the web port.', HOPS, { default: '0' }),
+  GATEWAY_WEB_TRUSTED_HOPS: integer('The same as GATEWAY_TRUSTED_HOPS, for the web port.', HOPS, { default: '0' }),
   GATEWAY_PROXY_PROTOCOL: oneOf(
     'v2: each connection to both ports begins with a header of the PROXY protocol, version 2 (HAProxy’s send-proxy-v2), whose address counts; a connection without one is reset. Only for ports that nothing but the balancer can reach.',
     ['off', 'v2'],
