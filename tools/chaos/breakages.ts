@@ -105,7 +105,7 @@ export const BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'newest-first',
-    what: 'a lane takes the newest trade, and the statement does not mind',
+    what: 'a lane takes the newest trade, and the statement does not check the order',
     patches: [patch(OLDEST, 'ORDER BY o.seq LIMIT 1', 'ORDER BY o.seq DESC LIMIT 1'), olderMayBeOpen],
     faults: 'exchange.slow,worker.kill',
     seenBy: 'order',
@@ -194,7 +194,7 @@ export const BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'wake-ups-only',
-    what: 'a new leader reads no open trades, and nobody sweeps: only wake-ups start lanes',
+    what: 'a new leader reads no open trades, and no worker sweeps: only wake-ups start lanes',
     patches: [
       patch(
         'libs/trade-flow/src/leader.ts',
@@ -261,7 +261,7 @@ export const BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'spendable-shown',
-    what: 'an account is shown with its spendable cash in place of all of it',
+    what: 'an account shows its spendable cash in place of all its cash',
     patches: [
       patch(
         'apps/gateway/src/tradingService.ts',
@@ -277,7 +277,7 @@ export const BREAKAGES: ChaosBreakage[] = [
   ...WORLD_BREAKAGES,
   {
     name: 'unexpected-error',
-    what: 'a gateway does not know what to answer while the database is away',
+    what: 'a gateway has no answer for the error while the database is unavailable',
     patches: [
       patch(
         'apps/gateway/src/errors.ts',

@@ -4,7 +4,7 @@ import { type ChaosBreakage, patch } from './breakage.ts';
 export const MARKET_BREAKAGES: ChaosBreakage[] = [
   {
     name: 'canceled-too-late',
-    what: 'a trade that was sent is answered as canceled',
+    what: 'a cancellation succeeds although the trade was sent',
     patches: [
       patch(
         'libs/trade-flow/src/cancelTrade.ts',
@@ -17,7 +17,7 @@ export const MARKET_BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'forgotten-at-the-open',
-    what: 'what waits for the open is passed over also when the market is open',
+    what: 'trades that wait for the open are passed over even when the market is open',
     patches: [
       patch('libs/trade-flow/src/decide.ts', "if (!market.isOpen) return 'passed';", "if (market.untilMs > 0) return 'passed';"),
     ],

@@ -4,7 +4,7 @@ import { type ChaosBreakage, patch } from './breakage.ts';
 export const WATCHING_BREAKAGES: ChaosBreakage[] = [
   {
     name: 'revision-repeated',
-    what: 'a mark takes the revision of the change before',
+    what: 'a mark reuses the revision of the change before it',
     patches: [
       patch('libs/store/src/markTradesExecuted.ts', 'b.revision + 1 AS revision FROM led l', 'b.revision AS revision FROM led l'),
     ],
@@ -13,7 +13,7 @@ export const WATCHING_BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'deaf-after-reconnect',
-    what: 'a process does not notice that it has NATS again',
+    what: 'a process does not notice that NATS is back',
     patches: [
       patch(
         'libs/bus/src/natsLink.ts',

@@ -4,7 +4,7 @@ import { type ChaosBreakage, patch } from './breakage.ts';
 export const WORLD_BREAKAGES: ChaosBreakage[] = [
   {
     name: 'mark-trusted-for-ever',
-    what: 'a remembered lease that is refused is taken for somebody else’s, for ever',
+    what: 'a remembered lease that is refused is taken for another worker’s, for ever',
     patches: [
       patch('libs/lease/src/takeLease.ts', '    expired.refused();\n', "    if (expired.revision > 0) return 'taken';\n"),
     ],
@@ -13,7 +13,7 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'gives-up-when-refused',
-    what: 'a client of NATS that is refused twice gives up, and nobody ends the process',
+    what: 'a NATS client that is refused twice gives up, and the process does not exit',
     patches: [
       patch('libs/bus/src/connectNats.ts', 'ignoreAuthErrorAbort: true,', 'ignoreAuthErrorAbort: false,'),
       patch('libs/bus/src/natsLink.ts', '    this.#fail(new Error(', '    void (new Error('),
@@ -36,14 +36,14 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'own-clock',
-    what: 'a worker holds the database’s times against its own clock',
+    what: 'a worker compares the database’s times with its own clock',
     patches: [patch('apps/worker/src/app.ts', 'clock: { now: store.now, sleep: systemClock.sleep },', 'clock: systemClock,')],
     faults: 'worker.wrong-clock',
     seenBy: 'waited',
   },
   {
     name: 'locked-with-others',
-    what: 'whose row is locked is not set aside: whoever shares a batch fails and waits too',
+    what: 'a customer whose row is locked is not set aside: the others in the batch fail and wait too',
     patches: [
       patch(
         'libs/store/src/batchStatements.ts',
@@ -56,14 +56,14 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'overdue-ended',
-    what: 'a connection whose commit waits for the standby is given up, and another made in its place',
+    what: 'a connection whose commit waits for the standby is given up and replaced',
     patches: [patch('libs/store/src/connections.ts', '(client) => overdue.add(client),', '(client) => void client.end(),')],
     faults: 'postgres.wait-for-standby',
     seenBy: 'connections',
   },
   {
     name: 'blip-rejects',
-    what: 'a trade that is older than two seconds is rejected when the exchange is away for a moment',
+    what: 'a trade older than two seconds is rejected when the exchange is unreachable for a moment',
     patches: [
       patch(
         'libs/trade-flow/src/decide.ts',
@@ -76,14 +76,14 @@ export const WORLD_BREAKAGES: ChaosBreakage[] = [
   },
   {
     name: 'suspect-fill-not-kept',
-    what: 'a fill beyond its limit is booked, and nobody is told',
+    what: 'a fill beyond its limit is booked without an alert',
     patches: [patch('libs/trade-flow/src/settleReport.ts', '    await keepDoubts(ports, doubts, settled.trade, raw);\n', '')],
     faults: 'exchange.break-limit',
     seenBy: 'quarantine',
   },
   {
     name: 'sent-back-is-rejected',
-    what: 'what waits for the open is not sent again as another attempt: the exchange knows the id',
+    what: 'a trade that waits for the open is not sent again as another attempt: the exchange knows the id',
     patches: [patch('libs/store/src/settleTrades.ts', 'attempt = t.attempt + a.sent_back::int', 'attempt = t.attempt')],
     faults: 'exchange.closed',
     seenBy: 'ended',

@@ -54,7 +54,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'age-rejects-sent',
-    'a trade that may have been sent is rejected for its age',
+    'a trade that may have been sent is rejected because of its age',
     /the broker has it rejected|is rejected, and the exchange has/,
     TURN,
     '      else await this.#resolve(trade);',
@@ -79,7 +79,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   },
   breakage(
     'canceled-twice',
-    'a trade that was sent is answered as canceled',
+    'a cancellation succeeds although the trade was sent',
     /is (executed|filled|rejected)/,
     'libs/trade-flow/src/cancelTrade.ts',
     "if (trade.rejectCode !== 'CANCELED') throw new NotCancelableError(trade);",
@@ -119,7 +119,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'trust-from-answer',
-    'a renewed lease is trusted from the answer on, not from the attempt',
+    'trust in a renewed lease counts from the answer, not from the attempt',
     /has two trusted leaders/,
     ELECTOR,
     '      held.renewed(revision, attemptedAtMs);',
@@ -127,7 +127,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'trust-never-ends',
-    'a lease is trusted until somebody says that it is lost',
+    'a lease is trusted until a renewal or the watch shows that it is lost',
     /has two trusted leaders/,
     'libs/lease/src/term.ts',
     '    return this.#clock.monotonicMs() < this.#trustedUntilMs;',
@@ -135,7 +135,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'failed-batch-silent',
-    'whoever waits for a failed batch is not told',
+    'the callers of a failed batch get no answer',
     /is still (placed|executed)|waits, though all has been well/,
     BATCHER,
     '      for (const entry of batch) entry.reject(error);\n      return { heldUp: [], error: undefined };',
@@ -151,7 +151,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'lease-ignored',
-    'a lane does not care whether its lease is trusted',
+    'a lane does not check whether its lease is trusted',
     null,
     'apps/worker/src/leadPartitions.ts',
     '          isTrusted: () => term.isTrusted(),',
@@ -167,7 +167,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'changes-not-asked',
-    'who watches hears of changes by messages alone, which may be lost',
+    'a watcher learns of changes from messages alone, which may be lost',
     /has stayed at/,
     CHANGES,
     '          const changed = await this.#ports.store.readNewRevisions(known.slice(i, i + ASK_CUSTOMERS));',
@@ -191,7 +191,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'sent-in-another-session',
-    'an order that the exchange does not have is sent again whatever the time',
+    'an order that the exchange does not have is sent again at any later time',
     /marked in an earlier session, is sent in a later one|is sent while the market is closed/,
     DECIDE,
     '  return market.isOpen && isOfSession(hours, market, markedAtMs) && nowMs - markedAtMs <= maxResendAgeMs;',
@@ -199,7 +199,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'age-rejects-placed',
-    'a trade is rejected for its age when the exchange is away',
+    'a trade is rejected because of its age while the exchange is unreachable',
     /is rejected EXCHANGE_UNAVAILABLE, and the exchange was away for/,
     DECIDE,
     'if (!ports.exchange.isReachable()) return whileAway(ports, market, limits);',
@@ -207,7 +207,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'invalid-believed',
-    'INVALID to an order is believed at once, which an earlier submission may have brought about',
+    'INVALID to an order is believed at once, although an earlier submission may have caused it',
     /callbacks are in quarantine|the broker has it rejected|is rejected, and the exchange has/,
     TURN,
     "if ((await this.#find(trade)) !== 'unknown') return;",
@@ -231,7 +231,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'news-waited-for',
-    'lost news of a settlement are waited for without end',
+    'a lane waits for ever for the lost news of a settlement',
     /is still executed|waits, though all has been well/,
     TURN,
     '    if (!isHeard) await this.#pauses.sleep(this.#options.askAfterMs);',
@@ -239,7 +239,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'refused-revision-is-taken',
-    'the refusal of a remembered revision is read as taken, and the revision remembered',
+    'a refused revision is read as "another worker has the lease", and is still remembered',
     /is led by nobody/,
     'libs/lease/src/takeLease.ts',
     '    expired.refused();',
@@ -247,7 +247,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'lapsed-not-taken',
-    'a lease that has ended without being given up is nobody’s to take',
+    'a lease that has ended without being given up is never taken',
     /is led by nobody/,
     OTHERS,
     '      if (nowMs <= endsAtMs) continue;',
@@ -271,7 +271,7 @@ export const BREAKAGES: SimulationBreakage[] = [
   ),
   breakage(
     'timeline-not-compared',
-    'a leadership goes on after the database has lost commits',
+    'a leadership continues after the database has lost commits',
     /had taken over|the broker has it rejected|is rejected, and the exchange has/,
     'test/simulation/memoryDatabase.ts',
     'if (lease?.epoch !== epoch || lease.timeline !==',
