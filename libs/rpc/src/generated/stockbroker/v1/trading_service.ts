@@ -2521,8 +2521,8 @@ export const TradingServiceDefinition = {
      * INVALID_ARGUMENT: a field is missing or invalid. ALREADY_EXISTS: the client_order_id was used for another trade.
      * NOT_FOUND: the customer has no account. FAILED_PRECONDITION, reason TOO_MANY_OPEN_TRADES: nothing was placed, and nothing will be
      * until some of the customer's trades have ended; metadata has `open` and `limit`. RESOURCE_EXHAUSTED: this call placed nothing;
-     * retry as RetryInfo says. UNAVAILABLE: the outcome is unknown; retry with the same client_order_id as RetryInfo says. Its reason is
-     * ACCOUNT_BUSY when another operation holds this customer's account.
+     * retry as RetryInfo says. UNAVAILABLE: the outcome is unknown; retry with the same client_order_id as RetryInfo says. The reason
+     * is ACCOUNT_BUSY when another operation holds this customer's account.
      */
     placeTrade: {
       name: "PlaceTrade",
