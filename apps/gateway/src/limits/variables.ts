@@ -39,7 +39,7 @@ export const limitVariables = {
   ),
   GATEWAY_WEB_TRUSTED_HOPS: integer('The same as GATEWAY_TRUSTED_HOPS, for the web port.', HOPS, { default: '0' }),
   GATEWAY_PROXY_PROTOCOL: oneOf(
-    'v2: each connection to both ports begins with a header of the PROXY protocol, version 2 (HAProxy’s send-proxy-v2), whose address counts; a connection without one is reset. Only for ports that nothing but the balancer can reach.',
+    'v2: each connection to both ports begins with a header of the PROXY protocol, version 2 (HAProxy’s send-proxy-v2), whose address counts; a connection without one is reset. Only for ports that nothing except the balancer can reach.',
     ['off', 'v2'],
     { default: 'off' },
   ),
