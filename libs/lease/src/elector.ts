@@ -24,7 +24,7 @@ export class Elector {
   readonly #value: string;
   readonly #membership: Membership;
   readonly #held = new Map<number, Held>();
-  readonly #others: OtherLeases;
+  readonly #others = new OtherLeases();
   readonly #acquiring = new Set<number>();
   readonly #moves: Moves;
   readonly #refusedUntilMs = new Map<number, number>();
@@ -49,7 +49,6 @@ export class Elector {
     const announce = (as: string) =>
       this.#tolerate('announce', () => store.put(presenceKey(options.workerId), toValue(as, options.ttlMs)));
     this.#presence = new Presence({ workerId: options.workerId, renewMs: options.renewMs, clock, isAlone, announce });
-    this.#others = new OtherLeases();
     this.#membership = new Membership(options.partitions, options.clusterSize);
   }
 
