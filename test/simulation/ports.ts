@@ -78,7 +78,7 @@ export function storeOf(
       readChanges: (since) => call('readChanges', () => readChanges(database, since)),
       readNewRevisions: (known) => call('readNewRevisions', () => readNewRevisions(database, known)),
     },
-    new Batchers(LIMITS, UNMEASURED),
+    new Batchers({ ...LIMITS, now: process.monotonicMs }, UNMEASURED),
   );
 }
 

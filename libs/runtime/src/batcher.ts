@@ -32,6 +32,8 @@ export interface BatcherOptions<Item, Result> {
   aside?: AsideOptions<Item>;
   /** Puts off the start of a batch, by default to the end of the event loop's turn. */
   soon?: (start: () => void) => void;
+  /** Milliseconds that never jump; by default the process's. */
+  now?: () => number;
   /** Called after each batch, for metrics. */
   onBatch?: (size: number) => void;
 }
@@ -63,11 +65,13 @@ export class Batcher<Item, Result> {
   readonly #aside: Aside<Item, Entry<Item, Result>> | undefined;
   /** When each call of `run` in flight began. */
   readonly #running = new Set<{ sinceMs: number }>();
+  readonly #now: () => number;
   #pumpScheduled = false;
   #idleWaiters: (() => void)[] = [];
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     if (options.aside === undefined) return;
     const run = (entries: Entry<Item, Result>[]) => this.#settleBatch(this.#live(entries));
     this.#aside = new Aside(options.aside, options.maxBatch, run, (freed) => {
@@ -163,7 +167,7 @@ export class Batcher<Item, Result> {
     if (this.#running.size < concurrency) return true;
     if (this.#aside === undefined || this.#running.size > concurrency) return false;
     const [oldest] = this.#running;
-    return oldest !== undefined && performance.now() - oldest.sinceMs > SLOW_MS;
+    return oldest !== undefined && this.#now() - oldest.sinceMs > SLOW_MS;
   }
 
   #pump(): void {
@@ -187,7 +191,7 @@ export class Batcher<Item, Result> {
   }
 
   async #runBatch(batch: Entry<Item, Result>[]): Promise<void> {
-    const run = { sinceMs: performance.now() };
+    const run = { sinceMs: this.#now() };
     this.#running.add(run);
     this.#options.onBatch?.(batch.length);
     const { heldUp, error } = await this.#settleBatch(batch);

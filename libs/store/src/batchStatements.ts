@@ -48,7 +48,7 @@ export interface BatchLimits {
   maxQueue: number;
 }
 
-type Start = Pick<BatcherOptions<unknown, unknown>, 'soon'>;
+type Start = Pick<BatcherOptions<unknown, unknown>, 'soon' | 'now'>;
 
 interface BatchOptions<Item, Result> extends Partial<Pick<BatcherOptions<Item, Result>, 'key' | 'concurrency' | 'maxBatch'>> {
   /** Whose rows an item needs: it may be locked by somebody else, and then nobody else waits with it. */
