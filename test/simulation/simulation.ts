@@ -1,4 +1,4 @@
-import type { Term } from '@stockbroker/lease';
+import { KEYS_KEPT_MS, type Term } from '@stockbroker/lease';
 import { SeededRandom } from '@stockbroker/runtime';
 import type { FlowEvent } from '@stockbroker/trade-flow';
 import type { OrderReport, Trade } from '@stockbroker/trading';
@@ -99,9 +99,7 @@ export class Simulation implements Witness {
       exchange,
       exchangeService,
       bus: new MemoryBus(() => world.nowMs),
-      leases: new MemoryLeases(serverClock, this.plan.mixesLeases ? Math.max(...LEASE_TTLS_MS) : LEASE_TTL_MS, () =>
-        random.between(0, 1_000),
-      ),
+      leases: new MemoryLeases(serverClock, KEYS_KEPT_MS, () => random.between(0, 1_000)),
       natsService: new Service('nats'),
       hours: new Sessions(this.plan.closed, START_EPOCH_MS),
       now,

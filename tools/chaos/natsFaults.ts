@@ -1,10 +1,10 @@
 import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { busNames, natsAt, natsOptions } from '@stockbroker/bus';
-import { leaseBucketName } from '@stockbroker/lease';
+import { KEYS_KEPT_MS, leaseBucketName } from '@stockbroker/lease';
 import { eventually } from '@stockbroker/testkit';
 import { ifFree, type Make, nothing } from './action.ts';
-import { LEASE_TTL_MS, LOGIN, type Servers } from './servers.ts';
+import { LOGIN, type Servers } from './servers.ts';
 
 const NANOS_PER_MS = 1_000_000;
 const PUT_RIGHT_MS = 60_000;
@@ -57,7 +57,7 @@ function unlessInvalid(error: unknown): void {
 export async function untilSettled(servers: Servers): Promise<void> {
   await eventually(
     () => leaseSettings(servers).catch((error: unknown) => String(error)),
-    (found) => typeof found === 'object' && found.max_age >= LEASE_TTL_MS * NANOS_PER_MS && found.max_msgs_per_subject === 1,
+    (found) => typeof found === 'object' && found.max_age >= KEYS_KEPT_MS * NANOS_PER_MS && found.max_msgs_per_subject === 1,
     { what: 'a bucket of leases with the settings that workers need', deadlineMs: PUT_RIGHT_MS },
   );
 }

@@ -1,6 +1,6 @@
 import { Bus } from '@stockbroker/bus';
 import { createExchangeClient, openExchangeTls, quoteRules } from '@stockbroker/exchange-client';
-import { Elector, leaseBucketName, natsLeaseStore, type Term } from '@stockbroker/lease';
+import { Elector, KEYS_KEPT_MS, leaseBucketName, natsLeaseStore, type Term } from '@stockbroker/lease';
 import { marketHours } from '@stockbroker/market-hours';
 import { type AppContext, type RunningApp, startProbe, systemClock, systemRandom } from '@stockbroker/runtime';
 import { openStore } from '@stockbroker/store';
@@ -64,7 +64,7 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
     connection,
     bucket: leaseBucketName(config.NATS_PREFIX),
     database,
-    ttlMs: config.LEASE_TTL_MS,
+    ttlMs: KEYS_KEPT_MS,
     replicas: config.NATS_REPLICAS,
   });
   const elector = new Elector(

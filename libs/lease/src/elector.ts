@@ -262,7 +262,7 @@ export class Elector {
   #observeWorker(worker: string, holder: string | null, revision: number, endsAtMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     if (worker === this.#options.workerId) this.#presence.heard(revision, nowMs);
-    if (holder === null || holder === DRAINING || holder === JOINING) this.#membership.left(worker);
+    if (holder === null || holder === DRAINING || holder === JOINING || endsAtMs <= nowMs) this.#membership.left(worker);
     else this.#membership.saw(worker, endsAtMs);
     if (!this.#leaving) for (let p = 0; p < this.#options.partitions; p += 1) this.#consider(p, nowMs);
   }

@@ -9,7 +9,7 @@ const NANOS_PER_MS = 1_000_000;
 export interface BucketOptions {
   connection: NatsConnection;
   bucket: string;
-  /** How long the worker trusts its leases: the bucket must keep a key for at least as long. */
+  /** How long the bucket keeps a key that nobody writes, at least. Workers pass KEYS_KEPT_MS; a lease ends by its own lifetime. */
   ttlMs: number;
   /** 1, or 3 with a cluster of NATS servers. */
   replicas: number;
@@ -18,11 +18,18 @@ export interface BucketOptions {
 }
 
 /**
+ * Far longer than leases live. Each replica of nats-server 2.10 forgets keys by its own clock, and checks by what it has whether a key
+ * is new: a key created in the moment in which one replica has forgotten the former one and another has not is there on one of them only,
+ * and from then on they disagree. While keys are kept, leases change hands at revisions, which the leader of the replicas checks alone.
+ */
+export const KEYS_KEPT_MS = 3_600_000;
+
+/**
  * Opens the bucket of leases, made if it is gone, with the settings that this worker needs. They are read back each time.
  *
- * Keys are kept for the longest lifetime of a lease that any worker was started with, and never for less: a key says itself how long
- * it is to live (keys.ts), so that workers with another LEASE_TTL_MS run side by side, as they do while it is being changed. A bucket
- * that forgot keys sooner than their worker trusts them would have each partition change its leader for ever.
+ * Keys are never kept for less than any worker has asked for: a key says itself how long it is to live (keys.ts), so that workers with
+ * another LEASE_TTL_MS run side by side, as they do while it is being changed. A bucket that forgot keys sooner than their worker trusts
+ * them would have each partition change its leader for ever.
  *
  * The database's identity is in the metadata, which does not expire as keys do.
  *
@@ -54,7 +61,7 @@ export async function ensureBucket({ connection, bucket, ttlMs, replicas, databa
       isRefusal: (error) => error instanceof JetStreamApiError,
       remedy: 'set the variable to what the NATS servers can keep, or give them what they lack.',
     },
-    { LEASE_TTL_MS: ttlMs, NATS_REPLICAS: replicas, history: 1, [IDENTITY_KEY]: database },
+    { 'lifetime of keys in ms': ttlMs, NATS_REPLICAS: replicas, history: 1, [IDENTITY_KEY]: database },
   );
   return kv;
 }
@@ -65,7 +72,7 @@ function settingsOf(
   ttlMs: number,
 ): Record<string, unknown> {
   return {
-    LEASE_TTL_MS: Math.min(max_age / NANOS_PER_MS, ttlMs),
+    'lifetime of keys in ms': Math.min(max_age / NANOS_PER_MS, ttlMs),
     NATS_REPLICAS: num_replicas,
     history: max_msgs_per_subject,
     [IDENTITY_KEY]: metadata?.[IDENTITY_KEY],

@@ -28,7 +28,7 @@ const ATTEMPTS = 8;
 export function openLeaseBucket(connection: NatsConnection, bucket: string): LeaseBucket {
   const open = () => new Kvm(connection).open(bucket, { timeout: TIMEOUT_MS });
   return {
-    read: async () => snapshotOf(await readWhole(connection, bucket, open)),
+    read: () => readWhole(connection, bucket, open),
     askToDrain: async (workerId) => {
       await (await open()).put(drainKey(workerId), 'asked');
     },
@@ -45,23 +45,31 @@ async function readWhole(
   connection: NatsConnection,
   bucket: string,
   open: () => ReturnType<Kvm['open']>,
-): Promise<KvWatchEntry[]> {
+): Promise<LeaseSnapshot> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const stored = await readState(connection, bucket);
     const entries = await readEntries(open);
     const hasEnded = entries.length === 0 && (await readState(connection, bucket)).messages === 0;
-    if (hasEnded || (entries.at(-1)?.revision ?? 0) >= stored.last_seq) return entries;
+    if (hasEnded || (entries.at(-1)?.revision ?? 0) >= stored.last_seq) return snapshotOf(entries, stored.atMs);
   }
   throw new Error(`the copies of ${bucket} differ: a nats-server has diverged from the others, see docs/alerts/no-leader.md`);
 }
 
+interface BucketState {
+  messages: number;
+  last_seq: number;
+  /** By the server's clock. */
+  atMs: number;
+}
+
 /** Answered by the leader of the copies. A bucket that is not there is an empty one. */
-async function readState(connection: NatsConnection, bucket: string): Promise<{ messages: number; last_seq: number }> {
+async function readState(connection: NatsConnection, bucket: string): Promise<BucketState> {
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout: TIMEOUT_MS });
   try {
-    return (await manager.streams.info(`KV_${bucket}`)).state;
+    const { state, ts } = await manager.streams.info(`KV_${bucket}`);
+    return { ...state, atMs: ts === undefined ? Date.now() : Date.parse(ts) };
   } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return { messages: 0, last_seq: 0 };
+    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return { messages: 0, last_seq: 0, atMs: 0 };
     throw error;
   }
 }
@@ -83,18 +91,22 @@ async function readEntries(open: () => ReturnType<Kvm['open']>): Promise<KvWatch
 
 export type LeaseEntry = Pick<KvWatchEntry, 'key' | 'operation' | 'created' | 'string'>;
 
-/** @param entries oldest first; a key that was renewed or given up while they were read is there twice, and its last one counts */
-export function snapshotOf(entries: LeaseEntry[]): LeaseSnapshot {
+/**
+ * @param entries oldest first; a key that was renewed or given up while they were read is there twice, and its last one counts
+ * @param atMs when they were read, by the server's clock: the bucket keeps keys long after their lives
+ */
+export function snapshotOf(entries: LeaseEntry[], atMs: number): LeaseSnapshot {
   const snapshot: LeaseSnapshot = { workers: [], leases: new Map() };
-  for (const entry of new Map(entries.map((each) => [each.key, each])).values()) note(snapshot, entry);
+  for (const entry of new Map(entries.map((each) => [each.key, each])).values()) note(snapshot, entry, atMs);
   snapshot.workers.sort((a, b) => (a.id < b.id ? -1 : 1));
   return snapshot;
 }
 
-function note(snapshot: LeaseSnapshot, entry: LeaseEntry): void {
+function note(snapshot: LeaseSnapshot, entry: LeaseEntry, atMs: number): void {
   if (entry.operation !== 'PUT') return;
   const [kind, name = ''] = entry.key.split('.');
-  const { holder } = parseValue(entry.string(), 0);
+  const { holder, ttlMs } = parseValue(entry.string(), Number.POSITIVE_INFINITY);
+  if (atMs - entry.created.getTime() > ttlMs) return;
   if (kind === 'worker') snapshot.workers.push({ id: name, draining: holder === DRAINING });
   else if (kind === 'partition') snapshot.leases.set(Number(name), { holder, renewedAt: entry.created });
 }
