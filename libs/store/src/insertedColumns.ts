@@ -1,9 +1,9 @@
-import type { Balance, NewTrade, Position } from '@stockbroker/trading';
+import type { NewTrade, Position } from '@stockbroker/trading';
 import { columnList } from './columns.ts';
-import type { AccountEntry, CallbackQuarantine, Execution, OpenTrade, OperatorAction } from './generated/prisma/client.ts';
+import type { CallbackQuarantine, Execution, OpenTrade } from './generated/prisma/client.ts';
 
 /**
- * The columns that each table's rows are inserted with. What is left to the database is named: a column that is added to the schema
+ * The columns that the broker's processes insert rows with. What is left to the database is named: a column that is added to the schema
  * does not compile until it is either inserted or left out here. The values of a statement follow this order.
  */
 
@@ -27,22 +27,10 @@ export const NEW_OPEN_TRADE = columnList<Omit<OpenTrade, 'queuedAt'>>({
   waitsForOpen: 'waits_for_open',
 });
 
-export const NEW_BALANCE = columnList<Omit<Balance, 'held' | 'buysBlocked' | 'revision' | 'lastModified'>>({
-  customerId: 'customer_id',
-  amount: 'amount',
-});
-
 export const NEW_POSITION = columnList<Omit<Position, 'held'>>({
   customerId: 'customer_id',
   stockTicker: 'stock_ticker',
   quantity: 'quantity',
-});
-
-export const NEW_ACCOUNT_ENTRY = columnList<Omit<AccountEntry, 'id' | 'enteredAt'>>({
-  customerId: 'customer_id',
-  stockTicker: 'stock_ticker',
-  amount: 'amount',
-  why: 'why',
 });
 
 export const NEW_EXECUTION = columnList<Execution>({ executionId: 'execution_id', tradeId: 'trade_id' });
@@ -53,11 +41,4 @@ export const NEW_QUARANTINED = columnList<Omit<CallbackQuarantine, 'id' | 'recei
   why: 'why',
   raw: 'raw',
   booked: 'booked',
-});
-
-export const NEW_OPERATOR_ACTION = columnList<Omit<OperatorAction, 'id' | 'doneAt'>>({
-  operator: 'operator',
-  action: 'action',
-  subject: 'subject',
-  note: 'note',
 });

@@ -1,6 +1,5 @@
 import type { UsdE4 } from '@stockbroker/trading';
-import { type Database, Prisma } from './database.ts';
-import { NEW_ACCOUNT_ENTRY, NEW_BALANCE, NEW_POSITION } from './insertedColumns.ts';
+import type { Database } from './database.ts';
 
 export interface OpeningAccount {
   customerId: string;
@@ -21,16 +20,16 @@ export async function openAccounts(db: Database, accounts: OpeningAccount[]): Pr
   );
   const rows = await db.$queryRaw<{ count: bigint }[]>`
     WITH opened AS (
-      INSERT INTO balances (${Prisma.raw(NEW_BALANCE.text)})
+      INSERT INTO balances (customer_id, amount)
       SELECT * FROM unnest(${accounts.map((a) => a.customerId)}::uuid[], ${accounts.map((a) => a.cash)}::bigint[])
       ON CONFLICT DO NOTHING RETURNING customer_id, amount
     ), share AS (
       SELECT s.* FROM unnest(${shares.map((s) => s.customerId)}::uuid[], ${shares.map((s) => s.stockTicker)}::text[],
         ${shares.map((s) => s.quantity)}::bigint[]) AS s(customer_id, stock_ticker, quantity) JOIN opened USING (customer_id)
     ), endowed AS (
-      INSERT INTO positions (${Prisma.raw(NEW_POSITION.text)}) SELECT * FROM share
+      INSERT INTO positions (customer_id, stock_ticker, quantity) SELECT * FROM share
     ), entered AS (
-      INSERT INTO account_entries (${Prisma.raw(NEW_ACCOUNT_ENTRY.text)})
+      INSERT INTO account_entries (customer_id, stock_ticker, amount, why)
       SELECT customer_id, NULL, amount, 'opening' FROM opened
       UNION ALL SELECT customer_id, stock_ticker, quantity, 'opening' FROM share
     )

@@ -15,7 +15,7 @@ export interface ClusterProblem {
 
 /** What GET /jsz tells of a server's part in the cluster. */
 interface JetStreamStatus {
-  meta_cluster?: { leader?: string; cluster_size?: number };
+  meta_cluster?: { leader?: string; cluster_size?: number; replicas?: { name: string }[] };
   account_details?: { stream_detail?: StreamStatus[] }[];
 }
 
@@ -37,7 +37,11 @@ export async function problemOf(nodes: readonly Monitored[]): Promise<ClusterPro
     const name = nodes[i]?.name ?? '';
     if (typeof status === 'string') return { what: status, of: name };
     if (!status.meta_cluster?.leader) return { what: 'no leader' };
-    if (status.meta_cluster.cluster_size !== nodes.length) return { what: `a cluster of ${status.meta_cluster.cluster_size}` };
+    const { cluster_size: size, leader, replicas } = status.meta_cluster;
+    const known = [leader, ...(replicas ?? []).map((replica) => replica.name)];
+    const missing = leader === name ? nodes.find((node) => !known.includes(node.name)) : undefined;
+    if (missing !== undefined) return { what: `a cluster of ${size}`, of: missing.name };
+    if (size !== nodes.length) return { what: `a cluster of ${size}` };
     streams.set(name, status.account_details?.flatMap((account) => account.stream_detail ?? []) ?? []);
   }
   for (const [name, own] of streams) {

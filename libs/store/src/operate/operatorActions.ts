@@ -1,6 +1,5 @@
-import { type Database, Prisma } from '../database.ts';
+import type { Database } from '../database.ts';
 import { attempt } from '../errors.ts';
-import { NEW_OPERATOR_ACTION } from '../insertedColumns.ts';
 
 /** Who does something by hand, and why. */
 export interface Operator {
@@ -20,7 +19,7 @@ export async function resolveQuarantined(db: Database, id: bigint, { operator, n
         UPDATE callback_quarantine SET resolved_at = now(), resolution = ${note}
         WHERE id = ${id} AND resolved_at IS NULL RETURNING id
       )
-      INSERT INTO operator_actions (${Prisma.raw(NEW_OPERATOR_ACTION.text)})
+      INSERT INTO operator_actions (operator, action, subject, note)
       SELECT ${operator}, 'resolve', 'quarantine ' || id, ${note} FROM resolved RETURNING id`,
   );
   return rows.length === 1;
@@ -45,7 +44,7 @@ export async function unblockAccount(
         WHERE customer_id = ${customerId}::uuid AND buys_blocked AND (${evenBelowZero} OR (amount >= 0 AND amount >= held))
         RETURNING customer_id
       )
-      INSERT INTO operator_actions (${Prisma.raw(NEW_OPERATOR_ACTION.text)})
+      INSERT INTO operator_actions (operator, action, subject, note)
       SELECT ${operator}, 'unblock', 'customer ' || customer_id, ${note} FROM unblocked RETURNING id`,
   );
   return rows.length === 1;
