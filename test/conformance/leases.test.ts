@@ -24,7 +24,7 @@ async function real(): Promise<Leases> {
   const open = async () => {
     const connection = await connect({ servers: inject('natsUrl') });
     onTestFinished(() => connection.close());
-    return natsLeaseStore({ connection, bucket, ttlMs: TTL_MS, replicas: 1, database: 'ours' });
+    return natsLeaseStore({ connection, bucket, keptMs: TTL_MS, replicas: 1, database: 'ours' });
   };
   const [mine, theirs] = [await open(), await open()];
   const lose = async () => {

@@ -27,8 +27,8 @@ beforeEach(async () => {
 const NANOS_PER_MS = 1_000_000;
 const keptMs = async () => (await streams.info('KV_LEASES')).config.max_age / NANOS_PER_MS;
 
-function openLeases(over: { ttlMs?: number; replicas?: number; database?: string } = {}) {
-  return natsLeaseStore({ connection, bucket: 'LEASES', ttlMs: 3_000, replicas: 1, database: 'ours', ...over });
+function openLeases(over: { keptMs?: number; replicas?: number; database?: string } = {}) {
+  return natsLeaseStore({ connection, bucket: 'LEASES', keptMs: 3_000, replicas: 1, database: 'ours', ...over });
 }
 
 function openBus(over: { env?: Record<string, string>; database?: string } = {}): Bus {
@@ -49,16 +49,16 @@ function openBus(over: { env?: Record<string, string>; database?: string } = {})
 test('settings: the bucket keeps keys for the longest lifetime that any worker has, and never for less', async () => {
   await openLeases();
   expect(await keptMs()).toBe(3_000);
-  await openLeases({ ttlMs: 15_000 });
+  await openLeases({ keptMs: 15_000 });
   expect(await keptMs()).toBe(15_000);
-  await openLeases({ ttlMs: 3_000 });
+  await openLeases({ keptMs: 3_000 });
   expect(await keptMs()).toBe(15_000);
 });
 
 test('settings: a bucket that another worker has made anew, for a shorter lifetime, is changed before it is watched', async () => {
-  const long = await openLeases({ ttlMs: 15_000 });
+  const long = await openLeases({ keptMs: 15_000 });
   await streams.delete('KV_LEASES');
-  await openLeases({ ttlMs: 1_000 });
+  await openLeases({ keptMs: 1_000 });
   expect(await keptMs()).toBe(1_000);
   const stop = new AbortController();
   const watching = (async () => {
@@ -78,7 +78,7 @@ test('settings: a bucket that is changed under its workers is changed back when 
 });
 
 test('settings: workers that make the bucket at once, each for another lifetime, all have one that suffices', async () => {
-  const stores = await Promise.all([1_000, 5_000, 3_000, 15_000].map((ttlMs) => openLeases({ ttlMs })));
+  const stores = await Promise.all([1_000, 5_000, 3_000, 15_000].map((keptMs) => openLeases({ keptMs })));
   await Promise.all(stores.map((store) => store.put('worker.any', 'any')));
   expect(await keptMs()).toBe(15_000);
 });
@@ -142,7 +142,7 @@ test('settings: a durable consumer with other settings is changed, and wake-ups 
 });
 
 test('identity: a broker with another database is refused in one sentence that says what to do, with leases expired or not', async () => {
-  await openLeases({ ttlMs: 1_000 });
+  await openLeases({ keptMs: 1_000 });
   await openBus().ensured();
   const refusal = /is of the broker with the database ours, and this process has the database theirs: .*NATS_PREFIX/;
   await expect(openLeases({ database: 'theirs' })).rejects.toThrow(refusal);

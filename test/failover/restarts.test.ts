@@ -41,7 +41,7 @@ async function onlooker() {
     connection,
     bucket: LEASE_BUCKET,
     database: await identity(),
-    ttlMs: TTL_MS,
+    keptMs: TTL_MS,
     replicas: 1,
   });
   const { streams } = await jetstreamManager(connection);

@@ -81,6 +81,8 @@ export interface Plan {
   mixesLeases: boolean;
   /** Whether the exchange calls an order malformed that it has already. */
   refusesRepeats: boolean;
+  /** Whether the bucket of leases forgets keys and delete markers when they have had their lifetime, and not long after. */
+  forgetsKeys: boolean;
   /** How fast each role's clock runs. */
   speeds: Record<Role, number>;
 }
@@ -118,6 +120,7 @@ export function makePlan(seed: number): Plan {
     skewsMs,
     mixesLeases: random.chance(0.3),
     refusesRepeats: random.chance(0.3),
+    forgetsKeys: random.chance(0.5),
     speeds,
   };
 }

@@ -21,7 +21,7 @@ import type { SimulatedProcess } from './simulatedProcess.ts';
 
 export const PARTITIONS = 6;
 export const LEASE_TTL_MS = 3_000;
-/** How long leases may live where workers differ; the bucket keeps keys for the longest. */
+/** How long leases may live where workers differ. */
 export const LEASE_TTLS_MS = [2_000, LEASE_TTL_MS, 5_000];
 export const LANE: LaneOptions = {
   maxOutageMs: 8_000,

@@ -99,7 +99,7 @@ export class Simulation implements Witness {
       exchange,
       exchangeService,
       bus: new MemoryBus(() => world.nowMs),
-      leases: new MemoryLeases(serverClock, KEYS_KEPT_MS, () => random.between(0, 1_000)),
+      leases: new MemoryLeases(serverClock, this.#keptMs(), () => random.between(0, 1_000)),
       natsService: new Service('nats'),
       hours: new Sessions(this.plan.closed, START_EPOCH_MS),
       now,
@@ -125,6 +125,11 @@ export class Simulation implements Witness {
     else if (role.startsWith('callback')) this.#callbacks.set(role, startCallback(process, this.servers, this));
     else this.#workers.set(role, startWorker(process, this.servers, this, this.#leaseTtlMs()));
     this.tell(() => `${process.name} started`);
+  }
+
+  #keptMs(): number {
+    if (!this.plan.forgetsKeys) return KEYS_KEPT_MS;
+    return this.plan.mixesLeases ? Math.max(...LEASE_TTLS_MS) : LEASE_TTL_MS;
   }
 
   #leaseTtlMs(): number {

@@ -64,7 +64,7 @@ export async function startWorker({ config, log, metrics, fail }: AppContext<Wor
     connection,
     bucket: leaseBucketName(config.NATS_PREFIX),
     database,
-    ttlMs: KEYS_KEPT_MS,
+    keptMs: KEYS_KEPT_MS,
     replicas: config.NATS_REPLICAS,
   });
   const elector = new Elector(

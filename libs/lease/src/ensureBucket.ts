@@ -10,7 +10,7 @@ export interface BucketOptions {
   connection: NatsConnection;
   bucket: string;
   /** How long the bucket keeps a key that nobody writes, at least. Workers pass KEYS_KEPT_MS; a lease ends by its own lifetime. */
-  ttlMs: number;
+  keptMs: number;
   /** 1, or 3 with a cluster of NATS servers. */
   replicas: number;
   /** The identity of the broker's database. */
@@ -35,12 +35,12 @@ export const KEYS_KEPT_MS = 3_600_000;
  *
  * @throws SharedSettingsError when it is another broker's, or NATS refuses a change
  */
-export async function ensureBucket({ connection, bucket, ttlMs, replicas, database }: BucketOptions): Promise<KV> {
+export async function ensureBucket({ connection, bucket, keptMs, replicas, database }: BucketOptions): Promise<KV> {
   checkReplicas(replicas, connection.info?.cluster);
   const metadata = { [IDENTITY_KEY]: database };
   const kvm = new Kvm(connection);
   const kv = await refusable(bucket, replicas, () =>
-    kvm.create(bucket, { ttl: ttlMs, history: 1, replicas, metadata, timeout: TIMEOUT_MS }),
+    kvm.create(bucket, { ttl: keptMs, history: 1, replicas, metadata, timeout: TIMEOUT_MS }),
   );
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout: TIMEOUT_MS });
   const stream = `KV_${bucket}`;
@@ -50,10 +50,10 @@ export async function ensureBucket({ connection, bucket, ttlMs, replicas, databa
   await ensureSettings(
     {
       what,
-      read: async () => settingsOf((await manager.streams.info(stream)).config, ttlMs),
+      read: async () => settingsOf((await manager.streams.info(stream)).config, keptMs),
       change: () =>
         manager.streams.update(stream, {
-          max_age: Math.max(config.max_age, ttlMs * NANOS_PER_MS),
+          max_age: Math.max(config.max_age, keptMs * NANOS_PER_MS),
           num_replicas: replicas,
           max_msgs_per_subject: 1,
           metadata: { ...config.metadata, ...metadata },
@@ -61,7 +61,7 @@ export async function ensureBucket({ connection, bucket, ttlMs, replicas, databa
       isRefusal: (error) => error instanceof JetStreamApiError,
       remedy: 'set the variable to what the NATS servers can keep, or give them what they lack.',
     },
-    { 'lifetime of keys in ms': ttlMs, NATS_REPLICAS: replicas, history: 1, [IDENTITY_KEY]: database },
+    { 'lifetime of keys in ms': keptMs, NATS_REPLICAS: replicas, history: 1, [IDENTITY_KEY]: database },
   );
   return kv;
 }
@@ -69,10 +69,10 @@ export async function ensureBucket({ connection, bucket, ttlMs, replicas, databa
 /** Of a longer lifetime as much as we need: another worker may have raised it meanwhile. 0, for ever, is none that we know. */
 function settingsOf(
   { max_age, num_replicas, max_msgs_per_subject, metadata }: StreamConfig,
-  ttlMs: number,
+  keptMs: number,
 ): Record<string, unknown> {
   return {
-    'lifetime of keys in ms': Math.min(max_age / NANOS_PER_MS, ttlMs),
+    'lifetime of keys in ms': Math.min(max_age / NANOS_PER_MS, keptMs),
     NATS_REPLICAS: num_replicas,
     history: max_msgs_per_subject,
     [IDENTITY_KEY]: metadata?.[IDENTITY_KEY],

@@ -24,11 +24,20 @@ const TIMEOUT_MS = 5_000;
 /** Each attempt reads one of the copies, as the servers choose. */
 const ATTEMPTS = 8;
 
+type Open = () => ReturnType<Kvm['open']>;
+
 /** Never makes the bucket: only workers know its lifetime and copies. */
 export function openLeaseBucket(connection: NatsConnection, bucket: string): LeaseBucket {
-  const open = () => new Kvm(connection).open(bucket, { timeout: TIMEOUT_MS });
+  const open: Open = () => new Kvm(connection).open(bucket, { timeout: TIMEOUT_MS });
   return {
-    read: () => readWhole(connection, bucket, open),
+    read: async () => {
+      try {
+        return await readWhole(connection, bucket, open);
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return { workers: [], leases: new Map() };
+        throw error;
+      }
+    },
     askToDrain: async (workerId) => {
       await (await open()).put(drainKey(workerId), 'asked');
     },
@@ -41,51 +50,26 @@ export function openLeaseBucket(connection: NatsConnection, bucket: string): Lea
  *
  * @throws Error when no copy was found that has what its leader has
  */
-async function readWhole(
-  connection: NatsConnection,
-  bucket: string,
-  open: () => ReturnType<Kvm['open']>,
-): Promise<LeaseSnapshot> {
+async function readWhole(connection: NatsConnection, bucket: string, open: Open): Promise<LeaseSnapshot> {
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: TIMEOUT_MS });
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const stored = await readState(connection, bucket);
-    const entries = await readEntries(open);
-    const hasEnded = entries.length === 0 && (await readState(connection, bucket)).messages === 0;
-    if (hasEnded || (entries.at(-1)?.revision ?? 0) >= stored.last_seq) return snapshotOf(entries, stored.atMs);
+    // Answered by the leader of the copies.
+    const { state, ts } = await manager.streams.info(`KV_${bucket}`);
+    const entries = state.messages === 0 ? [] : await readEntries(open);
+    const newest = entries.at(-1)?.revision ?? 0;
+    if (state.messages === 0 || newest >= state.last_seq)
+      return snapshotOf(entries, ts === undefined ? Date.now() : Date.parse(ts));
   }
   throw new Error(`the copies of ${bucket} differ: a nats-server has diverged from the others, see docs/alerts/no-leader.md`);
 }
 
-interface BucketState {
-  messages: number;
-  last_seq: number;
-  /** By the server's clock. */
-  atMs: number;
-}
-
-/** Answered by the leader of the copies. A bucket that is not there is an empty one. */
-async function readState(connection: NatsConnection, bucket: string): Promise<BucketState> {
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: TIMEOUT_MS });
+async function readEntries(open: Open): Promise<KvWatchEntry[]> {
+  const entries = await (await open()).history();
+  const timer = setTimeout(() => entries.stop(), TIMEOUT_MS);
   try {
-    const { state, ts } = await manager.streams.info(`KV_${bucket}`);
-    return { ...state, atMs: ts === undefined ? Date.now() : Date.parse(ts) };
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return { messages: 0, last_seq: 0, atMs: 0 };
-    throw error;
-  }
-}
-
-async function readEntries(open: () => ReturnType<Kvm['open']>): Promise<KvWatchEntry[]> {
-  try {
-    const entries = await (await open()).history();
-    const timer = setTimeout(() => entries.stop(), TIMEOUT_MS);
-    try {
-      return await Array.fromAsync(entries);
-    } finally {
-      clearTimeout(timer);
-    }
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return [];
-    throw error;
+    return await Array.fromAsync(entries);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

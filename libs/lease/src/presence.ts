@@ -48,7 +48,7 @@ export class Presence {
     this.#announcedMs = this.#options.clock.monotonicMs();
     const announcing = Promise.all([
       this.#announcing,
-      this.#options.announce(this.#as).then((revision) => this.#has(revision)),
+      this.#options.announce(this.#as).then((revision) => this.#wasStored(revision)),
     ]).then(() => {});
     this.#announcing = announcing;
     await announcing;
@@ -75,7 +75,7 @@ export class Presence {
     if (this.#stored.includes(revision)) this.#sees(nowMs);
   }
 
-  #has(revision: number | undefined): void {
+  #wasStored(revision: number | undefined): void {
     if (revision === undefined) return;
     this.#stored = [...this.#stored.slice(1 - REMEMBERED), revision];
     if (revision === this.#told) this.#sees(this.#options.clock.monotonicMs());

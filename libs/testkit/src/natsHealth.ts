@@ -37,12 +37,15 @@ export async function problemOf(nodes: readonly Monitored[]): Promise<ClusterPro
     const name = nodes[i]?.name ?? '';
     if (typeof status === 'string') return { what: status, of: name };
     if (!status.meta_cluster?.leader) return { what: 'no leader' };
-    const { cluster_size: size, leader, replicas } = status.meta_cluster;
-    const known = [leader, ...(replicas ?? []).map((replica) => replica.name)];
-    const missing = leader === name ? nodes.find((node) => !known.includes(node.name)) : undefined;
-    if (missing !== undefined) return { what: `a cluster of ${size}`, of: missing.name };
-    if (size !== nodes.length) return { what: `a cluster of ${size}` };
     streams.set(name, status.account_details?.flatMap((account) => account.stream_detail ?? []) ?? []);
+  }
+  const metas = statuses.flatMap((status) => (typeof status === 'string' ? [] : (status.meta_cluster ?? [])));
+  const small = metas.find(({ cluster_size: size }) => size !== nodes.length);
+  if (small !== undefined) {
+    // Only the leader tells of the others.
+    const known = metas.flatMap(({ leader = '', replicas = [] }) => [leader, ...replicas.map(({ name }) => name)]);
+    const missing = nodes.find(({ name }) => !known.includes(name));
+    return { what: `a cluster of ${small.cluster_size}`, ...(missing === undefined ? {} : { of: missing.name }) };
   }
   for (const [name, own] of streams) {
     for (const stream of own.filter(({ cluster }) => cluster?.leader === name)) {
