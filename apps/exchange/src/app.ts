@@ -60,7 +60,7 @@ export async function startExchange(context: AppContext<AppConfig<typeof exchang
     limits: readServerLimits('EXCHANGE', config),
     onRefused: (why, detail) => {
       metrics.refused.inc({ why });
-      // A member whose certificate is not taken is told little by TLS; whoever else tries must not fill the disk.
+      // TLS tells a member little about why its certificate was refused, so it is logged; strangers who try must not fill the disk.
       if (detail === undefined || performance.now() - toldMs < TLS_LINE_EVERY_MS) return;
       toldMs = performance.now();
       log.warn({ detail }, 'a client’s TLS failed');

@@ -104,8 +104,8 @@ export class Journal {
   }
 
   /**
-   * Puts a further attempt in the place of the one before, whose report need not be sent any more: whoever submits again has had it. Only
-   * within `transaction`.
+   * Replaces an attempt by the next one. The former's report need not be sent any more: the broker has received it, or it would not submit
+   * again. Only within `transaction`.
    */
   replace(order: NewOrder, outcome: Outcome | undefined, nowMs: number): OrderRecord {
     this.#delete.run(order.clientOrderId);

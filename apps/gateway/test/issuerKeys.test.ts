@@ -105,7 +105,7 @@ test('keys: forged key ids that come together make for one reading', async () =>
   expect(asked).toEqual(['/keys', '/keys']);
 });
 
-test('keys: one that is withdrawn stops to be accepted at the next reading, also for tokens in the cache', async () => {
+test('keys: a withdrawn key is refused from the next reading on, also for tokens in the cache', async () => {
   const { keys, authenticate } = open({ refreshMs: 50 });
   await keys.start();
   const old = await bearer();

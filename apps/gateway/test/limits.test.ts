@@ -10,7 +10,7 @@ function rateOf(perSecond: number, burst: number, maxKeys = 100) {
   return { clock, rate: new CallRate({ perSecond, burst, maxKeys, nowMs: () => clock.nowMs }) };
 }
 
-test('rate: a burst, then one at a time; whoever is refused is told when to come, and then may', () => {
+test('rate: a burst, then one at a time; a refused caller is told when to retry, and then succeeds', () => {
   const { clock, rate } = rateOf(10, 3);
   expect([1, 2, 3, 4, 5].map(() => rate.take('a'))).toEqual([0, 0, 0, 100, 100]);
   clock.nowMs += 99;

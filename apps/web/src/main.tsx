@@ -72,6 +72,6 @@ async function readConfig(): Promise<{ signIn: SignInConfig | null } | undefined
     const response = await fetch('/config.json');
     return response.ok ? ((await response.json()) as { signIn: SignInConfig | null }) : undefined;
   } catch {
-    return undefined; // Told to whoever looks at the page.
+    return undefined; // The page shows it.
   }
 }

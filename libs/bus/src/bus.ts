@@ -92,7 +92,7 @@ export class Bus {
     this.#customerChanged(trade);
   }
 
-  /** Tells whoever watches the customer. */
+  /** Announces the change to those who watch the customer. */
   tradeMarked(trade: TradeRef): void {
     this.#customerChanged(trade);
   }

@@ -7,7 +7,7 @@ export interface IssuerKeysOptions {
   read: ReadKeys;
   /** That tokens may be signed with: keys for others are left out. */
   algorithms: readonly string[];
-  /** How often the keys are read, at least twice while they are trusted: a key that was withdrawn is trusted for so long at most, while the issuer answers. */
+  /** How often the keys are read: at least twice while they are trusted. While the issuer answers, a withdrawn key is trusted for this long at most. */
   refreshMs: number;
   /** Shortest time between two readings that calls cause, whatever tokens name. */
   cooldownMs: number;

@@ -10,7 +10,7 @@ export type ReadKeys = () => Promise<unknown>;
 
 /**
  * @param jwks URL or file of a JWKS; empty: the one that the issuer's discovery document names
- * @throws Error when an address is neither https nor on this machine: whoever can change an answer could sign in as anybody
+ * @throws Error when an address is neither https nor on this machine: anyone who can change an answer could sign in as any customer
  */
 export function keysReader(jwks: string, issuer: string): ReadKeys {
   if (IS_URL.test(jwks)) {

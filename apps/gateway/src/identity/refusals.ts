@@ -3,7 +3,7 @@ import type { Log, Metrics } from '@stockbroker/runtime';
 import { uuidOf } from '@stockbroker/trading';
 import { type IdentityRefusedError, WHYS, type Why } from './refused.ts';
 
-/** One line for every refusal, but whoever sends many must not fill the disk: so many a second, and a count of the others. */
+/** Refusals are logged one by one, but a caller who causes many must not fill the disk: past this many a second they are only counted. */
 const LINES_PER_SECOND = 20;
 const SECOND_MS = 1_000;
 /** Key ids that are shown as they come: what else there may be is for nobody's terminal. */

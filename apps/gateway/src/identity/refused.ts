@@ -45,7 +45,9 @@ export function tokenExpired(): IdentityRefusedError {
 
 export function missingScope(scope: string): IdentityRefusedError {
   const info = { reason: 'MISSING_SCOPE', metadata: { scope } };
-  return new IdentityRefusedError('missing-scope', Status.PERMISSION_DENIED, `the token has not the scope "${scope}"`, { info });
+  return new IdentityRefusedError('missing-scope', Status.PERMISSION_DENIED, `the token does not have the scope "${scope}"`, {
+    info,
+  });
 }
 
 export function otherCustomer(): IdentityRefusedError {

@@ -18,7 +18,7 @@ import { QuotesFeed } from './quotesFeed.ts';
 import { MAX_RESEND_AGE_MS, type SentOrder, SentOrders } from './sentOrders.ts';
 import { TradesFeed } from './tradesFeed.ts';
 
-/** A page that nobody looks at for so long lets its streams go; they resume when somebody does. */
+/** A page that has been hidden for this long ends its streams; they resume when it is shown again. */
 const UNSEEN_MS = 60_000;
 const INSTRUMENTS_AGAIN_MS = 5_000;
 const SELECTED = 'stockbroker.ticker';

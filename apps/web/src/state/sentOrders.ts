@@ -14,7 +14,7 @@ export interface SentOrder {
 }
 
 const CHECK_AGAIN_MS = 3_000;
-/** Whoever waited for so long may have given the order up: it is looked for, and not sent any more. */
+/** After this long the customer may have given the order up: the page looks for it, and does not send it again. */
 export const MAX_RESEND_AGE_MS = 60_000;
 
 /** Orders from the tap until the broker has answered. Each is a trade once, or refused, whatever happens to this page. */
